@@ -1,0 +1,8 @@
+"""python -m FlareSegLib: the same as the command flareseg."""
+
+import sys
+
+from FlareSegLib.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The arguments of the command flareseg: what can be said, and what is refused with exit code 2.
+
+Pure, and light: no numpy, so that help and usage errors are instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from FlareSegLib import __version__
+from FlareSegLib.labels import ORGANS
+
+SPEEDS = ("fast", "balanced", "accurate")
+"""As in config.py, which imports numpy: a test holds the two together."""
+RUNTIMES = ("auto", "onnxruntime", "openvino")
+"""As in config.py."""
+RAW = argparse.RawDescriptionHelpFormatter
+
+EXAMPLES = """examples:
+  flareseg sample -o demo                        fetch a real CT to try things on
+  flareseg segment ct.nii.gz -o organs.nii.gz    a file: NIfTI, NRRD, MHA or MHD
+  flareseg segment dicom/ -o organs.seg.nrrd     a DICOM series; the result opens in 3D Slicer
+  flareseg segment ct.nrrd -o o.nrrd --organs liver,spleen --speed fast --csv --preview
+  flareseg info                                  versions, models, cores, memory
+"""
+
+SEGMENT_EXAMPLES = """examples:
+  flareseg segment ct.nii.gz -o organs.nii.gz
+  flareseg segment dicom/ -o organs.seg.nrrd --preview --csv
+  flareseg segment dicom/ -o organs.nii.gz --series 1.2.840.113619.2.55
+  flareseg segment shifted.nii.gz -o organs.nii.gz --hu-offset -1024
+
+OUT ends in .nii.gz, .nii, .nrrd or .seg.nrrd (with names, colors and codes).
+Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = argparse.ArgumentParser(
+        prog="flareseg",
+        description="Segment 13 abdominal organs in a CT, on this computer. For research only.",
+        epilog=EXAMPLES,
+        formatter_class=RAW,
+    )
+    parser.add_argument("--version", action="version", version=f"flareseg {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _fill_segment(
+        commands.add_parser(
+            "segment",
+            parents=[shared],
+            help="segment one CT",
+            description="Segment one CT and write labelmap and report.",
+            epilog=SEGMENT_EXAMPLES,
+            formatter_class=RAW,
+        )
+    )
+    commands.add_parser("info", parents=[shared], help="versions, models, cores, memory")
+    sample = commands.add_parser("sample", parents=[shared], help="fetch a real CT to try")
+    into = "where to keep it (default: the user's cache)"
+    sample.add_argument("-o", dest="folder", type=Path, metavar="DIR", help=into)
+    return parser
+
+
+def _fill_segment(parser: argparse.ArgumentParser) -> None:
+    _add_files(parser.add_argument_group("files"))
+    _add_choices(parser.add_argument_group("choices"))
+    _add_switches(parser.add_argument_group("switches"))
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    def add(*names: str, say: str, name: str, **more: object) -> None:
+        group.add_argument(*names, help=say, metavar=name, **more)  # type: ignore[arg-type]
+
+    beside = {"nargs": "?", "const": Path()}
+    add("source", type=Path, name="INPUT", say="CT: an image file, or a folder with DICOM files")
+    add("-o", dest="labelmap", type=Path, required=True, name="OUT", say="labelmap to write")
+    add("--report", type=_ending(".json"), name="PATH", say="report (default: beside OUT)")
+    add("--csv", type=_ending(".csv"), **beside, name="PATH", say="organ table (beside OUT)")
+    add("--preview", type=_ending(".png"), **beside, name="PATH", say="picture (beside OUT)")
+    add("--series", name="UID", say="which DICOM series of the folder")
+    add("--model", type=Path, name="DIR", say="model folder (default: the one that ships)")
+
+
+def _add_choices(group: argparse._ArgumentGroup) -> None:
+    def add(flag: str, say: str, **more: object) -> None:
+        group.add_argument(flag, help=f"{say} (default: %(default)s)", **more)  # type: ignore[arg-type]
+
+    add("--speed", "fewer or more windows", choices=SPEEDS, default="balanced")
+    add("--organs", "such as liver,spleen", type=_organ_keys, default="all", metavar="KEYS")
+    add("--threads", "at most; 0: automatic", type=_count, default=0, metavar="N")
+    add("--runtime", "what runs the network", choices=RUNTIMES, default="auto")
+    add("--hu-offset", "added to every voxel", type=_finite, default=0.0, metavar="HU")
+
+
+def _add_switches(group: argparse._ArgumentGroup) -> None:
+    def add(flag: str, name: str, say: str) -> None:
+        group.add_argument(flag, dest=name, help=say, action="store_false")
+
+    add("--no-skip-air", "skip_air", "run windows that hold no body too")
+    add("--no-centre-first", "centre_first", "run the neighbours of windows without organs too")
+    add("--no-cleanup", "clean", "write what the network said")
+    group.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def _organ_keys(text: str) -> tuple[str, ...]:
+    """Return the keys, each once; empty for "all"."""
+    known = [organ.key for organ in ORGANS]
+    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    if keys == ("all",):
+        return ()
+    wrong = [key for key in keys if key not in known]
+    if wrong or not keys:
+        named = ", ".join(wrong) or "nothing"
+        raise argparse.ArgumentTypeError(f"{named} is no organ: choose from {', '.join(known)}")
+    return keys
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is no count: give 0 (automatic) or more")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value):
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no number of HU: give one such as -1024")
+
+
+def _ending(suffix: str) -> Callable[[str], Path]:
+    """Return a check that keeps `--csv ct.nii.gz` from writing over a CT."""
+
+    def check(text: str) -> Path:
+        if not text.lower().endswith(suffix):
+            raise argparse.ArgumentTypeError(f"{text} does not end in {suffix}")
+        return Path(text)
+
+    return check

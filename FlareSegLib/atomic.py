@@ -1,0 +1,70 @@
+"""Write a file wholly or not at all, and say in plain words why it cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from FlareSegLib.errors import OutputError
+
+_FULL = "the disk is full: free some space or choose another folder"
+_CURES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EROFS: "the disk is read-only: choose another folder",
+    errno.EACCES: "no permission: close programs that use the file, or choose another folder",
+    errno.EPERM: "no permission: choose another folder",
+    errno.ENOTDIR: "a file is where a folder should be: choose another folder",
+    errno.EEXIST: "a file is where a folder should be: choose another folder",
+    errno.EISDIR: "a folder has this name: choose another file name",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+}
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a temporary path with the same extensions; it becomes path when the block ends well.
+
+    Missing folders are made. If the block is left by any exception, Ctrl-C too, the temporary file
+    is removed and path is as it was.
+
+    Raises:
+        OutputError: The system refused; says why and what to do.
+    """
+    temporary = path.with_name(f".{uuid4().hex[:12]}{''.join(path.suffixes[-2:])}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Check that a file can be written at path, missing folders included; leaves nothing behind.
+
+    Raises:
+        OutputError: It cannot; says why and what to do.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(4096))  # an empty file fits on a full disk
+    except OSError as error:
+        raise _output_error(path, error) from error
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    cure = _CURES.get(error.errno or 0, f"{reason}: choose another folder")
+    return OutputError(f"{path} cannot be written: {cure}")

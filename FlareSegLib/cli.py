@@ -1,0 +1,194 @@
+"""The command flareseg: arguments in, exit code out. The only file that prints.
+
+Nothing heavy is imported at file scope, so that help and usage errors are instant.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C and by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import math
+import os
+import platform
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from FlareSegLib import __version__
+from FlareSegLib.arguments import make_parser
+from FlareSegLib.errors import Cancelled, FlareSegError, ModelError
+from FlareSegLib.job import Job, beside
+from FlareSegLib.paths import RESOURCES
+from FlareSegLib.progress import Step
+from FlareSegLib.terminal import Stoppable, Stopped, shown_progress
+
+if TYPE_CHECKING:
+    from FlareSegLib.config import RunOptions
+    from FlareSegLib.progress import Progress
+
+PACKAGES = ("numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib")
+"""Their versions are shown by `flareseg info`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code.
+
+    Args:
+        argv: Arguments without the program's name; None takes those of the process.
+
+    Raises:
+        SystemExit: With 0 after help and version, 2 after wrong usage.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a path may not fit the encoding of a terminal
+            stream.reconfigure(errors="backslashreplace")
+    options = make_parser().parse_args(argv)
+    level = logging.ERROR if getattr(options, "quiet", False) else logging.WARNING
+    logging.basicConfig(format="flareseg: %(message)s", level=level)
+    try:
+        {"segment": run_segment, "info": run_info, "sample": run_sample}[options.command](options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader left, as in `flareseg info | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  every end gets a line and a code
+        return _failed(error, debug=options.debug)
+    return 0
+
+
+def run_segment(options: argparse.Namespace) -> None:
+    """Segment one CT; print the organ table and where the files are."""
+    if options.labelmap.resolve() == options.source.resolve():
+        make_parser().error(f"OUT is INPUT ({options.source}): choose another name")
+    with Stoppable() as stoppable, shown_progress(is_quiet=options.quiet) as show:
+
+        def progress(step: Step) -> None:
+            stoppable.watch(step)
+            show(step)
+
+        progress(Step("start", 0.0))
+        job = _to_job(options)
+        table = _segment(job, options, progress)
+    if not options.quiet:
+        print(table)
+        _print_files(job)
+
+
+def _segment(job: Job, options: argparse.Namespace, progress: Progress) -> str:
+    """Return the organ table of a run."""
+    from FlareSegLib.pipeline import default_model, segment_file
+    from FlareSegLib.report import to_table
+
+    model = options.model or default_model()
+    return to_table(segment_file(job, model, _to_run_options(options), progress))
+
+
+def _to_job(options: argparse.Namespace) -> Job:
+    def named(path: Path | None, suffix: str) -> Path | None:
+        """Fill in the name where only --csv or --preview was said."""
+        return beside(options.labelmap, suffix) if path == Path() else path
+
+    return Job(
+        source=options.source,
+        labelmap=options.labelmap,
+        report=options.report,
+        csv=named(options.csv, ".csv"),
+        preview=named(options.preview, ".png"),
+        series=options.series,
+        hu_offset=options.hu_offset,
+    )
+
+
+def _to_run_options(options: argparse.Namespace) -> RunOptions:
+    from FlareSegLib.config import RunOptions
+
+    return RunOptions(
+        speed=options.speed,
+        organs=options.organs,
+        threads=options.threads,
+        skip_air=options.skip_air,
+        centre_first=options.centre_first,
+        clean=options.clean,
+        runtime=options.runtime,
+    )
+
+
+def _print_files(job: Job) -> None:
+    paths = (job.labelmap, job.report_path, job.csv, job.preview)
+    for kind, path in zip(("labelmap", "report", "table", "preview"), paths, strict=True):
+        if path is not None:
+            print(f"{kind:<9} {path}")
+
+
+def run_sample(options: argparse.Namespace) -> None:
+    """Fetch the sample CT; print its path, licence and citation."""
+    from FlareSegLib.sample import SAMPLE_CITATION, SAMPLE_LICENCE, fetch_sample
+
+    with Stoppable(), shown_progress(is_quiet=False) as progress:
+        path = fetch_sample(options.folder, progress)
+    print(path)
+    print(f"licence  {SAMPLE_LICENCE}")
+    print(f"cite     {SAMPLE_CITATION}")
+
+
+def run_info(_: argparse.Namespace) -> None:
+    """Print versions, machine and models."""
+    from FlareSegLib.resources import free_mib, physical_cores
+
+    print(f"flareseg {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    for package in PACKAGES:
+        print(f"{package:<12} {_version(package)}")
+    free = free_mib()
+    print(f"{'cores':<12} {physical_cores()}")
+    print(f"{'memory':<12} {'unknown' if math.isinf(free) else f'{free / 1024:.1f} GiB free'}")
+    print(f"{'resources':<12} {RESOURCES}")
+    for folder in sorted((RESOURCES / "Models").glob("*/")):
+        print(f"{'model':<12} {_model_facts(folder)}")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _model_facts(folder: Path) -> str:
+    """Return a line on a model; a broken one is told, not raised."""
+    from FlareSegLib.config import read_model_config
+
+    try:
+        config = read_model_config(folder)
+    except ModelError as error:
+        return f"{folder.name}: {error}"
+    spacing = " x ".join(f"{value:g}" for value in config.spacing_mm)
+    window = " x ".join(str(value) for value in config.window)
+    return f"{config.name} {config.version}, {spacing} mm, window {window}, sha256 {config.sha256}"
+
+
+def _failed(error: BaseException, *, debug: bool) -> int:
+    """Say in one line what ended the run; return the exit code."""
+    if debug:
+        traceback.print_exception(error)
+    text, code = _text_and_code(error)
+    with contextlib.suppress(OSError):
+        print(f"flareseg: {text}", file=sys.stderr, flush=True)
+    return code
+
+
+def _text_and_code(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, Stopped):
+        return "stopped, nothing written", error.exit_code
+    if isinstance(error, KeyboardInterrupt | Cancelled):
+        return "stopped, nothing written", 128 + signal.SIGINT
+    if isinstance(error, FlareSegError):
+        return str(error), 1
+    if isinstance(error, MemoryError):
+        return "out of memory: close other programs, or crop the CT to the abdomen", 1
+    kind, said = type(error).__name__, " ".join(str(error).split())
+    return f"unexpected {kind}: {said} (run with --debug for the traceback)", 1

@@ -1,0 +1,193 @@
+"""Find and read one CT series among DICOM files. Nothing about the patient goes into a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from FlareSegLib.errors import InputError
+
+_CONVERT = "convert it with a tool that corrects this, such as dcm2niix, and give the NIfTI file"
+_EXPORT = "export or download the whole series again"
+_MOST_TILT_DEG = 0.1
+_MOST_UNEVEN_MM = 0.11
+"""Positions are often written with one decimal, so distances of slices are off by up to 0.1 mm."""
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """What the header of one file says."""
+
+    path: Path
+    series: str
+    description: str
+    modality: str
+    size: tuple[int, ...]
+    position_mm: tuple[float, ...]
+    """World position (L, P, S) of the first voxel; empty if missing."""
+    axes: tuple[float, ...]
+    """Unit vectors along a row and along a column; empty if missing."""
+    tilt_deg: float
+
+
+def read_series(path: Path, series: str | None) -> sitk.Image:
+    """Return the CT series in a folder (subfolders too), or the one that a file belongs to.
+
+    Args:
+        path: A folder, or a DICOM file.
+        series: UID of the series; None if there is only one.
+
+    Raises:
+        InputError: No series or several, not CT, slices missing, doubled, tilted or mixed.
+    """
+    name = path.name or str(path)
+    if path.is_dir():
+        slices = _chosen(_slices(path), series, name)
+    else:
+        own = series or next((one.series for one in _headers([path])), None)
+        slices = _chosen(_slices(path.parent), own, name)
+    _check_alike(slices, name)
+    slices, positions_mm = _sorted_along_normal(slices)
+    _check_steps(positions_mm, name)
+    reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileNames([str(one.path) for one in slices])
+    return reader.Execute()
+
+
+def _slices(folder: Path) -> list[_Slice]:
+    return _headers([path for path in sorted(folder.rglob("*")) if _may_be_dicom(path)])
+
+
+def _may_be_dicom(path: Path) -> bool:
+    if not path.is_file() or path.name == "DICOMDIR":
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}): make it readable") from error
+    if start[128:] == b"DICM":
+        return True
+    return path.suffix.lower() in ("", ".dcm", ".ima") and len(start) == 132  # without preamble
+
+
+def _headers(paths: list[Path]) -> list[_Slice]:
+    """Return the headers of those files that are images (reports, plans and the like are not)."""
+    slices = []
+    for path in paths:
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(path))
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError:
+            continue
+        slices.append(_header(path, reader))
+    return slices
+
+
+def _header(path: Path, reader: sitk.ImageFileReader) -> _Slice:
+    def text(tag: str) -> str:
+        value = reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else ""
+        return str(value).encode("ascii", "replace").decode().strip(" \0")
+
+    def numbers(tag: str) -> tuple[float, ...]:
+        try:
+            return tuple(float(part) for part in text(tag).split("\\"))
+        except ValueError:
+            return ()
+
+    return _Slice(
+        path,
+        series=text("0020|000e"),
+        description=text("0008|103e") or "no description",
+        modality=text("0008|0060"),
+        size=tuple(reader.GetSize()),
+        position_mm=numbers("0020|0032"),
+        axes=numbers("0020|0037"),
+        tilt_deg=next(iter(numbers("0018|1120")), 0.0),
+    )
+
+
+def _chosen(slices: list[_Slice], series: str | None, name: str) -> list[_Slice]:
+    """Return the slices of the only series, or of the one that is asked for."""
+    if not slices:
+        raise InputError(f"{name} holds no DICOM images: give a folder with a CT series, or a file")
+    groups: dict[str, list[_Slice]] = {}
+    for one in slices:
+        groups.setdefault(one.series, []).append(one)
+    if series is None and len(groups) == 1:
+        return slices
+    if series in groups:
+        return groups[series]
+    table = "; ".join(
+        f"{uid} ({group[0].description}, {len(group)} slices)" for uid, group in groups.items()
+    )
+    if series is None:
+        raise InputError(f"{name} holds {len(groups)} series: {table}: pass --series UID")
+    raise InputError(f"{name} holds no series {series} but {table}: pass --series with one of them")
+
+
+def _check_alike(slices: list[_Slice], name: str) -> None:
+    """Check that the slices are CT and parallel, with equal size and without tilt."""
+    first = slices[0]
+    if first.modality != "CT":
+        raise InputError(f"{name} has modality {first.modality or 'none'}: give a CT series")
+    if any(len(one.size) > 2 and one.size[2] > 1 for one in slices):
+        raise InputError(f"{name} is an enhanced DICOM with all slices in one file: {_CONVERT}")
+    if any(len(one.position_mm) != 3 or len(one.axes) != 6 for one in slices):
+        raise InputError(f"{name} has slices without position or orientation: {_EXPORT}")
+    if len({one.size for one in slices}) > 1 or any(
+        not np.allclose(one.axes, first.axes, atol=1e-3) for one in slices
+    ):
+        raise InputError(
+            f"{name} mixes slices of different size or orientation (a scout?) in one series: "
+            "keep only those of the CT volume in the folder"
+        )
+    tilt_deg = max((one.tilt_deg for one in slices), key=abs)
+    if abs(tilt_deg) > _MOST_TILT_DEG:
+        raise InputError(
+            f"{name} was scanned with a gantry tilt of {tilt_deg:g} degrees: {_CONVERT}"
+        )
+
+
+def _sorted_along_normal(slices: list[_Slice]) -> tuple[list[_Slice], NDArray[np.float64]]:
+    """Return the slices in the order of their normal, and their positions (n, 3): x, y, normal."""
+    row, column = np.array(slices[0].axes[:3]), np.array(slices[0].axes[3:])
+    frame = np.array([row, column, np.cross(row, column)])
+    positions_mm = np.array([one.position_mm for one in slices]) @ frame.T
+    order = np.argsort(positions_mm[:, 2], kind="stable")
+    return [slices[i] for i in order], positions_mm[order]
+
+
+def _check_steps(positions_mm: NDArray[np.float64], name: str) -> None:
+    """Check that slices follow each other along their normal at one distance."""
+    if len(positions_mm) < 2:
+        return
+    along_mm = positions_mm[:, 2]
+    drift_mm = float(np.hypot(*(positions_mm[-1, :2] - positions_mm[0, :2])))
+    if drift_mm > max(1.0, 0.002 * (along_mm[-1] - along_mm[0])):
+        raise InputError(
+            f"{name} has slices that drift {drift_mm:.1f} mm sideways (a gantry tilt): {_CONVERT}"
+        )
+    steps_mm = np.diff(along_mm)
+    step_mm = float(np.median(steps_mm))
+    doubled = np.flatnonzero(steps_mm < 0.01)
+    if doubled.size:
+        raise InputError(
+            f"{name} has {doubled.size} slices too many at the position of another, first at "
+            f"{along_mm[doubled[0]]:.1f} mm (phases or copies in one series?): keep one of each"
+        )
+    uneven = np.flatnonzero(np.abs(steps_mm - step_mm) > _MOST_UNEVEN_MM)
+    if uneven.size:
+        gap_mm = float(steps_mm[uneven[0]])
+        missing = int(np.maximum(np.rint(steps_mm[uneven] / step_mm) - 1, 0).sum())
+        raise InputError(
+            f"{name} has a gap of {gap_mm:.2f} mm after the slice at {along_mm[uneven[0]]:.1f} mm, "
+            f"elsewhere {step_mm:.2f} mm ({missing} slices missing): {_EXPORT}"
+        )

@@ -1,0 +1,269 @@
+"""Read a CT, write a labelmap: the only file that opens images (dicom.py does it for DICOM).
+
+What read_volume() lets through is a CT that all later steps can trust; the rest ends here.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import math
+import shutil
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from FlareSegLib.atomic import atomic, check_place
+from FlareSegLib.dicom import read_series
+from FlareSegLib.errors import InputError, OutputError, ResourceError
+from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
+from FlareSegLib.hounsfield import check_ct, to_hounsfield
+from FlareSegLib.seg_nrrd import segment_fields
+
+EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+"""Extensions of labelmaps that can be written."""
+
+_FORMATS = ("NiftiImageIO", "NrrdImageIO", "MetaImageIO")
+_USABLE = "give a CT as NIfTI, NRRD or MHA file, or a folder with a DICOM series"
+_FEWEST_SLICES = 16
+_SPACING_MM = (0.1, 10.0, 15.0)
+"""Least; most of the two finer axes; most of the coarsest axis."""
+
+
+def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0) -> Volume:
+    """Return the CT in a file or in a folder with a DICOM series, checked.
+
+    The array is int16 if its values are whole numbers in that range, else float32.
+
+    Args:
+        path: .nii, .nii.gz, .nrrd, .mha, .mhd, a folder of DICOM files, or one file of a series.
+        series: UID of the DICOM series; needed if the folder holds several.
+        hu_offset: Added to every voxel; -1024 cures files that hold HU + 1024.
+
+    Raises:
+        InputError: It is not a CT that can be segmented; says what, the value and the cure.
+        ResourceError: It does not fit into memory.
+    """
+    path = Path(path)
+    name = path.name or str(path)
+    warnings_shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's many lines on stderr
+    try:
+        image = _open(path, series)
+    except RuntimeError as error:
+        raise _reading_failed(name, str(error)) from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(warnings_shown)
+    _check_grid(image, name)
+    volume = to_volume(image)
+    array = to_hounsfield(volume.array, hu_offset, name)
+    check_ct(array, name)
+    return Volume(array, volume.grid)
+
+
+def to_volume(image: sitk.Image) -> Volume:
+    """Return a 3-D SimpleITK image as a Volume; the voxels are shared, not copied."""
+    columns = np.array(image.GetDirection()).reshape(3, 3).T[::-1]
+    direction = tuple(tuple(float(v) for v in row) for row in columns)
+    array: NDArray[np.generic] = np.asarray(_Voxels(image))
+    spacing = image.GetSpacing()[::-1]
+    return Volume(array, Grid(array.shape, spacing, image.GetOrigin(), direction))  # type: ignore[arg-type]
+
+
+def check_writable(path: Path) -> None:
+    """Check before the work that a labelmap can be written at path; leaves nothing behind.
+
+    Raises:
+        OutputError: The extension is unknown, or the place cannot be written to.
+    """
+    if not str(path).lower().endswith(EXTENSIONS):
+        raise OutputError(
+            f"{path} has an extension that cannot be written: use one of {', '.join(EXTENSIONS)}"
+        )
+    check_place(path)
+
+
+def write_labelmap(labelmap: Labelmap, path: Path) -> None:
+    """Write a labelmap, compressed, uint8, on its own grid; wholly or not at all.
+
+    .seg.nrrd gets the names, colors and codes of the segments for 3D Slicer.
+
+    Raises:
+        OutputError: It cannot be written; says why and what to do.
+    """
+    path = Path(path)
+    check_writable(path)
+    image = _to_image(labelmap)
+    if path.name.lower().endswith(".seg.nrrd"):
+        for key, value in segment_fields(_boxes(image)).items():
+            image.SetMetaData(key, value)
+    with atomic(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+            if _is_nifti(temporary):
+                _check_whole(temporary, temporary.name)  # ITK does not notice a full disk here
+        except (RuntimeError, InputError) as error:
+            has_room = shutil.disk_usage(temporary.parent).free > labelmap.array.size
+            raise OSError(
+                errno.EIO if has_room else errno.ENOSPC, _last_line(str(error))
+            ) from error
+
+
+class _Voxels:
+    """The voxels of an image for np.asarray(), which keeps this and so the image alive."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        self._image = image
+        facts = dict(sitk.GetArrayViewFromImage(image).__array_interface__)
+        facts["data"] = (facts["data"][0], False)
+        self.__array_interface__ = facts
+
+
+def _open(path: Path, series: str | None) -> sitk.Image:
+    """Return the 3-D image at path, not yet checked for what it shows."""
+    try:
+        is_folder = path.is_dir()
+        if not is_folder:
+            path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}): {_USABLE}") from error
+    format_name = "" if is_folder else sitk.ImageFileReader.GetImageIOFromFileName(str(path))
+    if is_folder or format_name == "GDCMImageIO":
+        return read_series(path, series)
+    if format_name not in _FORMATS:
+        kind = format_name.removesuffix("ImageIO") or "unknown or damaged"
+        raise InputError(f"{path.name} is no CT (format {kind}): {_USABLE}")
+    if series is not None:
+        raise InputError(f"{path.name} is no DICOM folder but --series is {series}: leave it out")
+    return _read_file(path)
+
+
+def _read_file(path: Path) -> sitk.Image:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    kind = sitk.GetPixelIDValueAsString(reader.GetPixelIDValue())
+    if "complex" in kind or "vector" in kind:
+        raise InputError(
+            f"{path.name} has pixels of type {kind} (a color or vector image): {_USABLE}"
+        )
+    size = reader.GetSize()
+    extent = " x ".join(str(length) for length in size)
+    if len(size) < 3 or any(length > 1 for length in size[3:]):
+        what = "2-D" if len(size) < 3 else f"{len(size)}-D"
+        raise InputError(f"{path.name} is {what} ({extent}): give one 3-D CT volume")
+    if _is_nifti(path):
+        _check_whole(path, path.name)
+    if len(size) > 3:
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+    return reader.Execute()
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith((".nii", ".nii.gz"))
+
+
+def _check_whole(path: Path, name: str) -> None:
+    """Check that no byte is missing: ITK reads a cut NIfTI file without a word, as garbage."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    voxels = math.prod(reader.GetSize()) * reader.GetNumberOfComponents()
+    expected = int(float(reader.GetMetaData("vox_offset")))
+    expected += voxels * int(reader.GetMetaData("bitpix")) // 8
+    found = _unpacked_bytes(path, expected)
+    if found < expected:
+        raise InputError(
+            f"{name} is cut off or damaged ({found} of {expected} bytes): copy or download it again"
+        )
+
+
+def _unpacked_bytes(path: Path, expected: int) -> int:
+    """Return the number of bytes in a file, after gunzip if it is packed.
+
+    The last four bytes of a gzip file tell; it is unpacked only if they are not as expected.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return path.stat().st_size
+        file.seek(-4, 2)
+        if struct.unpack("<I", file.read(4))[0] == expected % 2**32:
+            return expected
+    found = 0
+    with suppress(EOFError, OSError, zlib.error), gzip.open(path) as unpacked:
+        while chunk := unpacked.read(1 << 20):
+            found += len(chunk)
+    return found
+
+
+def _check_grid(image: sitk.Image, name: str) -> None:
+    """Check number of slices, spacing and direction of a 3-D image."""
+    size = image.GetSize()
+    if min(size) < _FEWEST_SLICES:
+        extent = " x ".join(str(length) for length in size)
+        raise InputError(
+            f"{name} is {extent} voxels, {min(size)} along its shortest axis: "
+            f"FlareSeg needs a CT volume of at least {_FEWEST_SLICES} slices"
+        )
+    least, most_fine, most_coarse = _SPACING_MM
+    spacing = sorted(image.GetSpacing())
+    if not (spacing[0] >= least and spacing[1] <= most_fine and spacing[2] <= most_coarse):
+        found = " x ".join(f"{step:g}" for step in image.GetSpacing())
+        raise InputError(
+            f"{name} has a voxel spacing of {found} mm: correct its header, {least} to "
+            f"{most_fine:g} mm in a slice and up to {most_coarse:g} mm between slices are possible"
+        )
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    if not np.allclose(direction @ direction.T, np.eye(3), atol=1e-3):
+        raise _skewed(name)
+
+
+def _skewed(name: str) -> InputError:
+    return InputError(
+        f"{name} has axes that are not at right angles (a sheared or empty direction matrix, as "
+        "after gantry tilt): resample it to a straight grid, for example with dcm2niix from DICOM"
+    )
+
+
+def _reading_failed(name: str, text: str) -> InputError | ResourceError:
+    """Return the error that says in one line what ITK says in many."""
+    if "allocate memory" in text:
+        return ResourceError(f"{name} does not fit into memory: close programs, or crop the CT")
+    if "orthonormal" in text or "determinant" in text:
+        return _skewed(name)
+    if "Zero-valued spacing" in text:
+        return InputError(f"{name} has a voxel spacing of 0 mm: correct its header")
+    return InputError(
+        f"{name} cannot be read ({_last_line(text)}): the file is cut off or damaged, "
+        "copy or download it again"
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "no reason given"
+
+
+def _to_image(labelmap: Labelmap) -> sitk.Image:
+    grid = labelmap.grid
+    image = sitk.GetImageFromArray(np.ascontiguousarray(labelmap.array, dtype=np.uint8))
+    image.SetSpacing(grid.spacing_mm[::-1])
+    image.SetOrigin(grid.origin)
+    image.SetDirection(np.array(grid.direction)[::-1].T.ravel().tolist())
+    return image
+
+
+def _boxes(image: sitk.Image) -> dict[int, Box]:
+    """Return the bounding box of each label value in an image."""
+    shapes = sitk.LabelShapeStatisticsImageFilter()
+    shapes.Execute(image)
+    boxes = {}
+    for value in shapes.GetLabels():
+        x, y, z, width, height, depth = shapes.GetBoundingBox(value)
+        boxes[int(value)] = Box((z, y, x), (z + depth, y + height, x + width))
+    return boxes

@@ -1,0 +1,49 @@
+"""What to read and what to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ENDINGS = (".nii.gz", ".seg.nrrd")
+"""Extensions of two parts."""
+
+
+def beside(labelmap: Path, suffix: str) -> Path:
+    """Return the path of a file that goes with a labelmap: organs.csv for organs.nii.gz."""
+    name = labelmap.name
+    for ending in (*ENDINGS, labelmap.suffix):
+        if ending and name.lower().endswith(ending.lower()):
+            return labelmap.with_name(name[: -len(ending)] + suffix)
+    return labelmap.with_name(name + suffix)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One CT and the files that come of it."""
+
+    source: Path
+    """A CT: an image file, or a folder with a DICOM series."""
+    labelmap: Path
+    """Where the labelmap goes; its extension sets the format."""
+    report: Path | None = None
+    """Where the JSON report goes; None: beside the labelmap."""
+    csv: Path | None = None
+    """Where the table goes, if it is wanted."""
+    preview: Path | None = None
+    """Where the picture goes, if it is wanted."""
+    series: str | None = None
+    """UID of the DICOM series, if the folder holds several."""
+    hu_offset: float = 0.0
+    """Added to the voxels as read, for files that hold HU + 1024."""
+
+    @property
+    def report_path(self) -> Path:
+        """Where the JSON report goes: organs.nii.gz has organs.report.json."""
+        return self.report or beside(self.labelmap, ".report.json")
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """All files to write."""
+        wanted = (self.labelmap, self.report_path, self.csv, self.preview)
+        return tuple(path for path in wanted if path)

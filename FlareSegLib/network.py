@@ -1,0 +1,90 @@
+"""Networks: from a window to logits. The only file that imports onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.errors import ModelError, ResourceError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from FlareSegLib.config import ModelConfig
+
+ONNX_DOMAINS = {"", "ai.onnx"}
+
+
+class Network(Protocol):
+    """Anything that turns a window into logits: another runtime fits here."""
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x).
+
+        s is logits_stride of the model.
+        """
+        ...
+
+
+class OnnxNetwork:
+    """A network in an ONNX file, run by onnxruntime on the CPU."""
+
+    def __init__(self, folder: Path, config: ModelConfig, threads: int) -> None:
+        """Load folder/config.onnx after checking its sha256 and input shape.
+
+        Raises:
+            ModelError: File missing, checksum or input shape wrong, or not loadable.
+        """
+        path = folder / config.onnx
+        self._session = _open_session(read_checked(path, config.sha256), path, threads)
+        self._input = self._session.get_inputs()[0].name
+        shape = tuple(self._session.get_inputs()[0].shape)
+        if shape[2:] != config.window:
+            raise ModelError(
+                f"{path} takes {shape}, model.json says {config.window}: do not mix models"
+            )
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
+        try:
+            logits: NDArray[np.float32] = self._session.run(
+                None, {self._input: window[None, None]}
+            )[0][0]
+        except MemoryError as error:
+            raise ResourceError(
+                "out of memory in the network: close other programs or use --speed fast"
+            ) from error
+        return logits
+
+
+def read_checked(path: Path, sha256: str) -> bytes:
+    """Return the content of a file after checking its sha256."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error}): restore the model folder") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ModelError(
+            f"{path} has sha256 {found[:12]}..., model.json says {sha256[:12]}...: "
+            "restore the model folder"
+        )
+    return content
+
+
+def _open_session(content: bytes, path: Path, threads: int) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Spinning with one busy neighbour makes two threads slower than one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises many types, all meaning: not a usable network
+        raise ModelError(f"{path} is not a network that onnxruntime can run ({error})") from error

@@ -1,0 +1,9 @@
+"""Where the files beside the code lie: in the source tree, a wheel and a Slicer extension."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_PLACES = (_PACKAGE.parent / "Resources", _PACKAGE / "Resources")
+
+RESOURCES = next((place for place in _PLACES if (place / "Labels").is_dir()), _PLACES[0])
+"""Folder with Labels/ and Models/: beside the package in source and Slicer, inside in a wheel."""

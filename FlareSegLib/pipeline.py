@@ -1,0 +1,157 @@
+"""The whole program: from a CT to 13 organs. The only file that knows the order of the steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib import body, cleanup, intensity, orient, preview, report, resample, restore
+from FlareSegLib.atomic import check_place
+from FlareSegLib.config import ModelConfig, RunOptions, read_model_config
+from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
+from FlareSegLib.io import check_writable, read_volume, write_labelmap
+from FlareSegLib.job import Job
+from FlareSegLib.labels import BY_KEY, Organ, chosen
+from FlareSegLib.network import Network
+from FlareSegLib.paths import RESOURCES
+from FlareSegLib.progress import Progress, Stopwatch, silent
+from FlareSegLib.report import Report
+from FlareSegLib.resources import peak_mib, threads_for
+from FlareSegLib.runtimes import load_network, pick
+from FlareSegLib.sliding import Sliding
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives."""
+
+    labelmap: Labelmap
+    """On the grid of the CT."""
+    report: Report
+    """Volumes, flags, seconds."""
+
+
+def default_model() -> Path:
+    """Return the folder of the model that ships with FlareSeg."""
+    return RESOURCES / "Models" / "flare13-flat"
+
+
+def segment(
+    volume: Volume,
+    network: Network,
+    config: ModelConfig,
+    options: RunOptions | None = None,
+    watch: Stopwatch | None = None,
+) -> Result:
+    """Return the organs of a CT on its own grid, and the report.
+
+    Args:
+        volume: HU, any orientation and spacing.
+        network: See runtimes.load_network.
+        config: Facts of the network.
+        options: Choices of the user.
+        watch: Takes the seconds of each step; its progress callback may stop the run.
+
+    Raises:
+        ResourceError: There is not enough memory.
+        Cancelled: The progress callback asked to stop.
+    """
+    options, watch = options or RunOptions(), watch or Stopwatch()
+    threads = threads_for(volume.grid, config.spacing_mm, options.threads)
+    with watch.step("orient"):
+        canonical = orient.to_canonical(volume)
+        box = body.body_box(canonical)
+        roi = canonical.crop(box)
+        mask = body.body_mask(roi)
+    with watch.step("resample"):
+        resampled = resample.to_spacing(roi, config.spacing_mm, threads)
+        normalized = intensity.normalize(resampled, config)
+    with watch.step("network") as on_share:
+        sliding = Sliding(network, config, options, normalized.array)
+        logits = sliding.run(mask, on_share)
+    with watch.step("restore"):
+        labels = restore.to_labels(logits, config.logits_spacing_mm, roi.grid, threads)
+    with watch.step("clean up"):
+        removed: dict[str, float] = {}
+        if options.clean:
+            labels, removed = cleanup.clean(labels, roi.grid.spacing_mm)
+        labelmap = orient.to_grid(_uncropped(labels, box, canonical.grid), volume.grid)
+    with watch.step("measure"):
+        organs = chosen(options.organs)
+        rows = report.measure(labelmap, volume, organs)  # of all organs: they tell left from right
+        labelmap = _only(organs, labelmap)
+    facts = {
+        "grid": report.grid_facts(volume.grid),
+        "model": {"name": config.name, "version": config.version, "sha256": config.sha256},
+        "speed": options.speed,
+        "threads": threads,
+        "windows": dataclasses.asdict(sliding.counts),
+        "removed_ml": removed,
+        "seconds": watch.seconds,
+        "peak_memory_mib": peak_mib(),
+        "versions": report.versions(),
+    }
+    return Result(labelmap, Report(rows, facts))
+
+
+def _uncropped(labels: NDArray[np.uint8], box: Box, grid: Grid) -> Labelmap:
+    full = np.zeros(grid.shape, np.uint8)
+    full[box.slices] = labels
+    return Labelmap(full, grid)
+
+
+def _only(organs: tuple[Organ, ...], labelmap: Labelmap) -> Labelmap:
+    kept = np.zeros(256, np.uint8)
+    values = [organ.value for organ in organs]
+    kept[values] = values
+    return Labelmap(kept[labelmap.array], labelmap.grid)
+
+
+def segment_file(
+    job: Job, model: Path, options: RunOptions | None = None, progress: Progress = silent
+) -> Report:
+    """Read a CT, segment it, write the files that the job asks for; return the report.
+
+    Raises:
+        FlareSegError: Anything a user can cause; nothing is left half-written.
+    """
+    options, watch = options or RunOptions(), Stopwatch(progress)
+    check_writable(job.labelmap)
+    for path in job.targets:
+        check_place(path)
+    if job.preview:
+        preview.check_installed()
+    config = read_model_config(model)
+    with watch.step("read"):
+        volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
+    threads = threads_for(volume.grid, config.spacing_mm, options.threads)
+    with watch.step("load network"):
+        network = load_network(model, config, threads, options.runtime)
+    result = segment(volume, network, config, options, watch)
+    with watch.step("write"):
+        write_labelmap(result.labelmap, job.labelmap)
+    if job.preview:
+        with watch.step("preview"):
+            _write_preview(volume, result, job.preview, job.source.name)
+    facts = {"input": job.source.name, **result.report.facts, "runtime": pick(options.runtime)}
+    facts["peak_memory_mib"] = peak_mib()
+    return _write_report(dataclasses.replace(result.report, facts=facts), job)
+
+
+def _write_preview(volume: Volume, result: Result, path: Path, title: str) -> None:
+    """Draw in canonical orientation: people expect the head up, whatever the file says."""
+    shown = orient.to_canonical(Volume(result.labelmap.array, result.labelmap.grid))
+    labelmap = Labelmap(shown.array, shown.grid)
+    organs = tuple(BY_KEY[row.key] for row in result.report.organs)
+    preview.write_preview(orient.to_canonical(volume), labelmap, organs, path, title)
+
+
+def _write_report(found: Report, job: Job) -> Report:
+    report.write_json(found, job.report_path)
+    if job.csv:
+        report.write_csv(found, job.csv)
+    return found

@@ -1,0 +1,58 @@
+"""Progress out, cancellation in: one callback for both. Seconds are kept beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a run is."""
+
+    name: str
+    """What is being done, for people: "network", "write" ..."""
+    share: float
+    """Share of the whole run that is done, in [0, 1]."""
+
+
+Progress = Callable[[Step], None]
+"""Called between pieces of work; it may raise errors.Cancelled to stop the run."""
+
+SHARES: dict[str, tuple[float, float]] = {
+    "read": (0.0, 0.12),
+    "load network": (0.12, 0.16),
+    "orient": (0.16, 0.18),
+    "resample": (0.18, 0.25),
+    "network": (0.25, 0.75),
+    "restore": (0.75, 0.85),
+    "clean up": (0.85, 0.90),
+    "measure": (0.90, 0.95),
+    "write": (0.95, 0.98),
+    "preview": (0.98, 1.0),
+}
+"""Where each step begins and ends on the bar: what they took on a CT of 512 x 512 x 215."""
+
+
+def silent(_: Step) -> None:
+    """Do nothing."""
+
+
+@dataclass
+class Stopwatch:
+    """Reports the steps of a run and keeps the seconds that each took."""
+
+    progress: Progress = silent
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[[float], None]]:
+        """Time a step; yields a function that takes the share of this step that is done."""
+        first, last = SHARES[name]
+        began = time.perf_counter()
+        self.progress(Step(name, first))
+        yield lambda share: self.progress(Step(name, first + share * (last - first)))
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+        self.progress(Step(name, last))

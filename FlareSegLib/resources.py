@@ -1,0 +1,112 @@
+"""Threads and memory: the one place where both are decided (paper 1, section 2.3)."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+
+from FlareSegLib.errors import ResourceError
+from FlareSegLib.geometry import Grid
+
+MOST_THREADS = 12
+"""More do not pay (paper 1)."""
+BASE_MIB = 350
+"""Python, libraries, network and its workspace."""
+BYTES_PER_VOXEL = 7.0
+"""Of the CT as read: the CT, its file in memory, a contiguous copy, labels."""
+BYTES_PER_MODEL_VOXEL = 12.0
+"""Of the resampled CT: float32, normalized copy, half-resolution float16 logits, band of sums."""
+THREAD_MIB = 60
+"""Workspace of one thread."""
+
+
+def physical_cores() -> int:
+    """Return the cores this process may use, hyper-threads counted once where that can be told."""
+    usable = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    try:
+        import psutil
+    except ImportError:
+        return usable
+    return max(1, min(usable, psutil.cpu_count(logical=False) or usable))
+
+
+def free_mib() -> float:
+    """Return the memory that can be had without swapping, in MiB; infinity where unknown."""
+    limits = [_psutil_mib(), _linux_mib(), _cgroup_mib()]
+    return min(limits)
+
+
+def _psutil_mib() -> float:
+    try:
+        import psutil
+    except ImportError:
+        return math.inf
+    return float(psutil.virtual_memory().available) / 2**20
+
+
+def _linux_mib() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return math.inf
+    rows = dict(line.split(":", 1) for line in lines)
+    return float(rows["MemAvailable"].split()[0]) / 1024 if "MemAvailable" in rows else math.inf
+
+
+def _cgroup_mib() -> float:
+    """Return what the container leaves, if there is one with a limit."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = (folder / "memory.current").read_text(encoding="ascii").strip()
+        return (float(limit) - float(used)) / 2**20
+    except (OSError, ValueError):
+        return math.inf
+
+
+def peak_mib() -> float:
+    """Return the peak resident memory of this process, in MiB; 0 where it cannot be told."""
+    try:
+        import resource
+    except ImportError:
+        return _windows_peak_mib()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+
+
+def _windows_peak_mib() -> float:
+    try:
+        import psutil
+    except ImportError:
+        return 0.0
+    return float(getattr(psutil.Process().memory_info(), "peak_wset", 0)) / 2**20
+
+
+def needed_mib(grid: Grid, model_spacing_mm: tuple[float, float, float]) -> float:
+    """Return the memory that a run on this grid takes with one thread, in MiB."""
+    voxels = math.prod(grid.shape)
+    model_voxels = math.prod(grid.extent_mm) / math.prod(model_spacing_mm)
+    return BASE_MIB + (voxels * BYTES_PER_VOXEL + model_voxels * BYTES_PER_MODEL_VOXEL) / 2**20
+
+
+def threads_for(grid: Grid, model_spacing_mm: tuple[float, float, float], wanted: int = 0) -> int:
+    """Return how many threads to use: as many as cores, fewer where memory is short.
+
+    Never more than wanted; 0 means no limit.
+
+    Raises:
+        ResourceError: Even one thread does not fit into the free memory.
+    """
+    free, needed = free_mib(), needed_mib(grid, model_spacing_mm)
+    if needed + THREAD_MIB > free:
+        raise ResourceError(
+            f"a CT of {grid.shape} voxels needs {needed + THREAD_MIB:.0f} MiB, {free:.0f} MiB are "
+            "free: close other programs, or crop the CT to the abdomen"
+        )
+    fitting = MOST_THREADS if math.isinf(free) else int((free - needed) // THREAD_MIB)
+    threads = min(physical_cores(), MOST_THREADS, max(1, fitting))
+    return min(threads, wanted) if wanted else threads

@@ -1,0 +1,50 @@
+# Bare `make` lists the targets. PYTHON=python3.12 make setup takes another interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+DEMO_STAMP := $(VENV)/.ready-demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint fmt test test-all demo clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
+
+setup: $(STAMP)  ## make .venv with the package and the tools of a developer
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FlareSeg needs Python 3.11 or newer, this is " + sys.version + ": make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(STAMP) $(DEMO_STAMP)
+
+$(DEMO_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[preview]'
+	@touch $(DEMO_STAMP)
+
+lint: setup  ## ruff, mypy and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: setup  ## format the code, and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: setup  ## run the tests but the slow ones
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: setup  ## run all tests; those marked torch need `pip install torch` in .venv
+	$(BIN)/python -m pytest
+
+demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
+	$(BIN)/flareseg sample -o demo
+	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd --preview --csv
+
+clean:  ## remove .venv, demo/ and caches
+	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,56 @@
+"""Every model that ships is whole, is what model.json says, and loads in old runtimes."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from FlareSegLib.config import read_model_config
+from FlareSegLib.labels import ORGANS
+from FlareSegLib.paths import RESOURCES
+
+MODELS = sorted(path for path in (RESOURCES / "Models").glob("*") if path.is_dir())
+each_model = pytest.mark.parametrize("folder", MODELS, ids=lambda path: path.name)
+
+
+def test_the_default_model_ships():
+    from FlareSegLib.pipeline import default_model
+
+    assert default_model() in MODELS
+
+
+@each_model
+def test_facts_fit_the_file(folder: Path):
+    config = read_model_config(folder)
+    content = (folder / config.onnx).read_bytes()
+    assert config.name == folder.name
+    assert hashlib.sha256(content).hexdigest() == config.sha256
+    assert len(content) < 20e6, "weights of more than a few MB do not go into the repository"
+
+
+@each_model
+def test_labels_are_the_organs_in_order(folder: Path):
+    assert read_model_config(folder).labels == tuple(organ.key for organ in ORGANS)
+
+
+@each_model
+def test_network_loads_in_old_runtimes(folder: Path):
+    onnx = pytest.importorskip("onnx", reason="onnx is a tool of developers")
+    config = read_model_config(folder)
+    model = onnx.load(folder / config.onnx)
+    assert model.ir_version <= 9
+    assert [item.domain for item in model.opset_import] == [""]
+    assert model.opset_import[0].version <= 18
+    window, logits = (
+        tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
+        for value in (model.graph.input[0], model.graph.output[0])
+    )
+    assert window == (1, 1, *config.window)
+    cells = tuple(n // config.logits_stride for n in config.window)
+    assert logits == (1, len(config.labels) + 1, *cells)
+
+
+@each_model
+def test_model_card_says_what_it_was_trained_on_and_its_limits(folder: Path):
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
+    assert all(word in card for word in ("trained on", "limits", "research", "licence"))

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from FlareSegLib import resources
+from FlareSegLib.errors import ResourceError
+from FlareSegLib.geometry import Grid
+from FlareSegLib.resources import free_mib, needed_mib, peak_mib, physical_cores, threads_for
+
+MODEL_MM = (2.0, 1.5, 1.5)
+USUAL = Grid((215, 512, 512), (2.0, 0.81, 0.81))
+
+
+def with_machine(monkeypatch, cores, mib):
+    monkeypatch.setattr(resources, "physical_cores", lambda: cores)
+    monkeypatch.setattr(resources, "free_mib", lambda: mib)
+
+
+def test_a_usual_ct_fits_into_two_gib():
+    assert needed_mib(USUAL, MODEL_MM) < 2048
+
+
+def test_threads_follow_the_cores_up_to_twelve(monkeypatch):
+    with_machine(monkeypatch, 4, 64000)
+    assert threads_for(USUAL, MODEL_MM) == 4
+    with_machine(monkeypatch, 64, 64000)
+    assert threads_for(USUAL, MODEL_MM) == 12
+
+
+def test_a_user_can_ask_for_fewer_but_not_for_more(monkeypatch):
+    with_machine(monkeypatch, 4, 64000)
+    assert threads_for(USUAL, MODEL_MM, 2) == 2
+    assert threads_for(USUAL, MODEL_MM, 40) == 4
+
+
+def test_large_volumes_get_fewer_threads(monkeypatch):
+    mib = needed_mib(USUAL, MODEL_MM) + 2.5 * resources.THREAD_MIB
+    with_machine(monkeypatch, 8, mib)
+    assert threads_for(USUAL, MODEL_MM) == 2
+    assert threads_for(Grid((64, 512, 512), (2.0, 0.81, 0.81)), MODEL_MM) == 8
+
+
+def test_too_little_memory_is_said_before_the_work_starts(monkeypatch):
+    with_machine(monkeypatch, 8, 300)
+    with pytest.raises(ResourceError, match="300 MiB are free"):
+        threads_for(USUAL, MODEL_MM)
+
+
+def test_this_machine_is_measured():
+    assert physical_cores() >= 1
+    assert free_mib() > 100
+    before = peak_mib()
+    block = np.ones((128, 2**20), np.uint8)
+    assert peak_mib() >= max(before, 100)
+    del block

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+from FlareSegLib.config import RunOptions
+from FlareSegLib.errors import Cancelled
+from FlareSegLib.sliding import Sliding
+from Testing.model_facts import a_config
+
+WINDOW = (16, 24, 24)
+CONFIG = a_config(
+    window=WINDOW, fine_windows_limit=9999, hu_range=(-1000.0, 1000.0), hu_mean=0.0, hu_sd=1.0
+)
+
+
+class Echo:
+    """Logit of class 1 is the voxel itself; the background is 0. Keeps what it saw."""
+
+    def __init__(self, stride=1):
+        self.stride, self.seen = stride, []
+
+    def __call__(self, window):
+        self.seen.append(window)
+        logits = np.zeros((14, *(n // self.stride for n in window.shape)), np.float32)
+        logits[1] = window[:: self.stride, :: self.stride, :: self.stride]
+        return logits
+
+
+def run(array, network, config=CONFIG, body=None, on_window=lambda _: None, **options):
+    sliding = Sliding(network, config, RunOptions(**options), array)
+    body = np.ones((2, 2, 2), bool) if body is None else body
+    return sliding.run(body, on_window), sliding.counts
+
+
+def an_array(shape=(40, 50, 60), seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(40, 50, 60), (5, 24, 70), (16, 24, 24), (17, 3, 25)])
+def test_an_identity_network_gives_back_the_volume(shape):
+    array = an_array(shape)
+    logits, counts = run(array, Echo(), centre_first=False)
+    assert logits.shape == (*shape, 14)
+    assert np.allclose(logits[..., 1], array, atol=4e-3)
+    assert counts.run == counts.planned
+
+
+def test_half_resolution_logits_lie_on_every_second_voxel():
+    array = an_array((41, 51, 61))
+    config = a_config(window=WINDOW, logits_stride=2)
+    logits, _ = run(array, Echo(2), config, centre_first=False)
+    assert logits.shape == (21, 26, 31, 14)
+    assert np.allclose(logits[..., 1], array[::2, ::2, ::2], atol=4e-3)
+
+
+def test_padding_is_air():
+    network = Echo()
+    run(np.zeros((5, 24, 24), np.float32), network)
+    assert network.seen[0].shape == WINDOW
+    assert (network.seen[0][5:] == CONFIG.pad_value).all()
+
+
+def test_windows_outside_the_body_never_run():
+    body = np.zeros((1, 1, 4), bool)
+    body[..., 0] = True  # the body fills the first quarter along x
+    array = np.full((16, 24, 96), 5.0, np.float32)
+    logits, counts = run(array, Echo(), body=body)
+    assert counts.run == 1 + 1  # starts 0 and 12 of 0, 12, ... 72 touch x < 24
+    assert counts.skipped_air == counts.planned - counts.run
+    assert (logits[..., 40:, :].argmax(axis=-1) == 0).all()
+    _, counts = run(array, Echo(), body=body, skip_air=False)
+    assert counts.run == counts.planned
+
+
+def test_neighbours_of_an_empty_centre_are_skipped_and_counted():
+    array = np.full((16, 96, 96), -1.0, np.float32)
+    array[:, :10, :10] = 1.0  # an organ only in a corner
+    _, counts = run(array, Echo())
+    assert counts.run == 1
+    assert counts.skipped_centre == counts.planned - 1
+    for options in ({"centre_first": False}, {"speed": "accurate"}):
+        logits, counts = run(array, Echo(), **options)
+        assert counts.run == counts.planned
+        assert logits[5, 5, 5].argmax() == 1
+
+
+def test_every_planned_window_is_accounted_for():
+    body = np.zeros((4, 4, 4), bool)
+    body[:2, 1:3, 1:3] = True
+    _, counts = run(an_array((60, 90, 90)) - 2, Echo(), body=body)
+    assert counts.run + counts.skipped_air + counts.skipped_centre == counts.planned
+
+
+def test_progress_rises_and_can_stop_the_run():
+    shares = []
+    _, counts = run(an_array(), Echo(), on_window=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+    def stop(share):
+        if share > 0.3:
+            raise Cancelled("stopped")
+
+    network = Echo()
+    with pytest.raises(Cancelled):
+        run(an_array(), network, on_window=stop)
+    assert 0 < len(network.seen) < counts.run / 2
+
+
+def test_a_failing_network_fails_the_run():
+    class Fails(Echo):
+        def __call__(self, window):
+            if len(self.seen) == 2:
+                raise RuntimeError("third call")
+            return super().__call__(window)
+
+    with pytest.raises(RuntimeError, match="third call"):
+        run(an_array(), Fails())

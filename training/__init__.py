@@ -1,0 +1,1 @@
+"""The pipeline that makes FlareSeg's weights; its stages meet through files."""

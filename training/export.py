@@ -1,0 +1,125 @@
+"""Stage 4: the averaged student as a model folder; fails if onnxruntime and torch disagree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from FlareSegLib.config import ModelConfig, read_model_config
+from FlareSegLib.labels import ORGANS
+from FlareSegLib.network import OnnxNetwork
+from FlareSegLib.student import Student
+from training.cases import THREADS, case_ids, load_ct
+from training.config import Config, read_config
+from training.model import new_student
+
+OPSET, IR_VERSION = 18, 9
+"""What onnxruntime 1.17 reads."""
+TOLERANCE = 1e-3
+"""Largest difference of logits, relative to their range."""
+
+
+def load_student(config: Config) -> Student:
+    """Return the averaged student of the checkpoint, ready for inference."""
+    model = new_student(config)
+    state = torch.load(config.work / "checkpoint.pt", weights_only=True)
+    model.load_state_dict(state["average"])
+    return model.eval()
+
+
+def write_onnx(model: Student, window: tuple[int, ...], path: Path) -> None:
+    """Write the network for one window shape (z, y, x), BatchNorm folded into the convolutions."""
+    example = torch.zeros(1, 1, *window)
+    torch.onnx.export(
+        model,
+        (example,),
+        path,
+        opset_version=OPSET,
+        input_names=["window"],
+        output_names=["logits"],
+        external_data=False,
+        dynamo=True,
+        verbose=False,
+    )
+    proto = onnx.load(path)
+    proto.ir_version = IR_VERSION
+    del proto.metadata_props[:]
+    proto.graph.doc_string = ""
+    for node in proto.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
+
+
+def write_facts(config: Config, folder: Path) -> ModelConfig:
+    """Write model.json; return what it says."""
+    content = (folder / "model.onnx").read_bytes()
+    facts: dict[str, object] = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "spacing_mm": config.spacing_mm,
+        "hu_range": config.hu_range,
+        "hu_mean": config.hu_mean,
+        "hu_sd": config.hu_sd,
+        "labels": [organ.key for organ in ORGANS],
+        "logits_stride": 2,
+    }
+    text = json.dumps({**config.export, **facts}, indent=2) + "\n"
+    (folder / "model.json").write_text(text, encoding="utf-8")
+    return read_model_config(folder)
+
+
+def real_windows(
+    config: Config, shape: tuple[int, ...], count: int = 3
+) -> list[NDArray[np.float32]]:
+    """Return normalized windows from the middle of some cases, padded with air."""
+    found = []
+    for case in case_ids(config.cases)[:count]:
+        hu = load_ct(config.work, case)
+        start = [max(0, (n - m) // 2) for n, m in zip(hu.shape, shape, strict=True)]
+        box = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
+        missing = [(0, n - m) for n, m in zip(shape, hu[box].shape, strict=True)]
+        padded = np.pad(hu[box], missing, constant_values=-1024).astype(np.float32)
+        found.append((padded.clip(*config.hu_range) - config.hu_mean) / np.float32(config.hu_sd))
+    return found
+
+
+def check_parity(model: Student, config: Config, facts: ModelConfig, folder: Path) -> float:
+    """Return the largest difference of logits between torch and onnxruntime on real windows.
+
+    Raises:
+        ValueError: It is more than TOLERANCE of the range of the logits.
+    """
+    network = OnnxNetwork(folder, facts, THREADS)
+    worst = 0.0
+    for window in real_windows(config, facts.window):
+        with torch.no_grad():
+            expected = model(torch.from_numpy(window)[None, None])[0].numpy()
+        difference = float(np.abs(network(window) - expected).max())
+        worst = max(worst, difference)
+        if difference > TOLERANCE * float(np.ptp(expected)):
+            raise ValueError(f"onnxruntime and torch differ by {difference:.2g} in {folder}")
+    return worst
+
+
+def main(config: Config, folder: Path) -> None:
+    """Write folder/model.onnx and folder/model.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = load_student(config)
+    window = tuple(int(n) for n in config.export["window"])  # type: ignore[attr-defined]
+    write_onnx(model, window, folder / "model.onnx")
+    facts = write_facts(config, folder)
+    worst = check_parity(model, config, facts, folder)
+    size = (folder / "model.onnx").stat().st_size / 2**20
+    print(f"{folder}: {size:.1f} MiB, largest difference of logits {worst:.2g}")
+
+
+if __name__ == "__main__":
+    main(read_config(Path(sys.argv[1])), Path(sys.argv[2]))
