@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.ready-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint fmt test test-all demo clean
+.PHONY: help setup lint fmt test test-all demo golden bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -44,6 +44,12 @@ test-all: setup  ## run all tests; those marked torch need `pip install torch` i
 demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
 	$(BIN)/flareseg sample -o demo
 	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd --preview --csv
+
+golden: setup  ## write the golden cases anew; shows what changed
+	$(BIN)/python -m Testing.golden.golden
+
+bench: setup  ## seconds and memory on a large CT, against the peer if its weights are given
+	$(BIN)/python -m Testing.benchmarks.bench_end_to_end $(BENCH)
 
 clean:  ## remove .venv, demo/ and caches
 	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
