@@ -1,10 +1,10 @@
-"""Seconds and peak memory, file to file, interleaved in one run; against the peer where it is given.
+"""Seconds and peak memory, file to file, interleaved in one run; against the peer if it is given.
 
     python -m Testing.benchmarks.bench_end_to_end [--peer WEIGHTS.onnx] [--ct CT] [--rounds N]
 
-The CT is the sample, resampled to 512 x 512 x 215 (the size of the design's target). Every program is
-a process of its own, so start-up counts and the peak memory is its own. Machines are noisy: read the
-ratios of one run, not the seconds.
+The CT is the sample, resampled to 512 x 512 x 215 (the size of the design's target). Every program
+is a process of its own, so start-up counts and the peak memory is its own. Machines are noisy: read
+the ratios of one run, not the seconds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Golden cases: what the pipeline made of a phantom when somebody last looked.
 
-A case is a folder with input.json (how to make the phantom and run) and expected.nii.gz. `make golden`
-writes expected.nii.gz anew and prints the DSC of old and new per organ, so that a change of behaviour
-is seen in review.
+A case is a folder with input.json (how to make the phantom and run) and expected.nii.gz.
+`make golden` writes expected.nii.gz anew and prints the DSC of old and new per organ, so that a
+change of behaviour is seen in review.
 """
 
 from __future__ import annotations
