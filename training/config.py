@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -70,6 +71,14 @@ def read_config(path: Path) -> Config:
     for key in ("cases", "work", "teacher"):
         values[key] = (path.parent / str(raw[key])).resolve()
     return Config(**values)  # type: ignore[arg-type]
+
+
+def config_of_command() -> Config:
+    """Return the settings in the TOML file that the command line names; else exit with 2."""
+    if len(sys.argv) < 2:
+        print(f"usage: python -m training.{Path(sys.argv[0]).stem} CONFIG.toml", file=sys.stderr)
+        sys.exit(2)
+    return read_config(Path(sys.argv[1]))
 
 
 def _frozen(value: object) -> object:

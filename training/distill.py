@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from training import losses
 from training.cases import case_ids
-from training.config import Config, read_config
+from training.config import Config, config_of_command
 from training.data import Patch, Patches
 from training.model import new_student
 from training.optimizer import optimizers
@@ -159,4 +158,4 @@ def log(run: Run, means: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    main(read_config(Path(sys.argv[1])))
+    main(config_of_command())

@@ -17,7 +17,7 @@ from FlareSegLib.labels import ORGANS
 from FlareSegLib.network import OnnxNetwork
 from FlareSegLib.student import Student
 from training.cases import THREADS, case_ids, load_ct
-from training.config import Config, read_config
+from training.config import Config, config_of_command
 from training.model import new_student
 
 OPSET, IR_VERSION = 18, 9
@@ -122,4 +122,6 @@ def main(config: Config, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(read_config(Path(sys.argv[1])), Path(sys.argv[2]))
+    settings = config_of_command()
+    default = settings.work / str(settings.export["name"])
+    main(settings, Path(sys.argv[2]) if len(sys.argv) > 2 else default)

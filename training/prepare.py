@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 from FlareSegLib.resample import to_spacing
 from training.cases import THREADS, case_ids, patient, save_ct
-from training.config import Config, read_config
+from training.config import Config, config_of_command
 
 
 def main(config: Config) -> None:
@@ -23,4 +20,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(read_config(Path(sys.argv[1])))
+    main(config_of_command())

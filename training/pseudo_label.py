@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +18,7 @@ from FlareSegLib.resample import to_spacing
 from FlareSegLib.runtimes import load_network
 from FlareSegLib.sliding import Sliding
 from training.cases import THREADS, case_ids, load_ct, patient, save_labels, save_soft
-from training.config import Config, read_config
+from training.config import Config, config_of_command
 
 SMALL_SHARE = 0.1
 """Components smaller than this share of the organ's largest are taken for hallucinations."""
@@ -158,4 +156,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(read_config(Path(sys.argv[1])))
+    main(config_of_command())

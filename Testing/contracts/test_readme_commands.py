@@ -48,7 +48,7 @@ def test_flareseg_command_is_understood(line):
 
 @pytest.mark.parametrize("line", TRAINING)
 def test_training_command_names_a_stage_and_a_config(line):
-    _, _, module, settings = shlex.split(line)
+    _, _, module, settings, *_ = shlex.split(line)
     assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
     assert (ROOT / settings).is_file()
 

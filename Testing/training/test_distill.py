@@ -115,7 +115,7 @@ def test_the_stage_writes_metrics_and_goes_on_where_it_stopped(config, monkeypat
     again = distill.Run(config)
     again.resume()
     assert again.step == len(rows) - 1 > 0
-    distill.main(dataclasses.replace(config, minutes=2 * config.minutes))
+    distill.main(dataclasses.replace(config, minutes=again.seconds / 60 + 0.001))
     rows = (config.work / "metrics.csv").read_text(encoding="utf-8").splitlines()
     assert int(rows[-1].split(",")[0]) > again.step
     capsys.readouterr()
