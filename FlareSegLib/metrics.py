@@ -137,9 +137,9 @@ def _surface(
 
     Element (z, y, x) is the corner between the voxels z - 1 and z, y - 1 and y, x - 1 and x.
     """
-    found = ndimage.find_objects(mask.view(np.uint8), max_label=1)[0]
-    if found is None:
+    if not mask.any():
         return np.zeros((0, 3), np.int32), np.zeros(0)
+    found = ndimage.find_objects(mask.view(np.uint8), max_label=1)[0]
     inside = np.pad(mask[found].view(np.uint8), 1)
     codes = np.zeros([n - 1 for n in inside.shape], np.uint8)
     for bit, start in enumerate(np.ndindex(2, 2, 2)):
