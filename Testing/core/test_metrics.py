@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from FlareSegLib import metrics
 from FlareSegLib.labels import BY_KEY, ORGANS
 from FlareSegLib.metrics import dice, dice_per_organ, hd95, nsd, surface_distances
 
@@ -15,6 +16,11 @@ SPACING_MM = (3.0, 2.0, 1.0)
 """The faces of a voxel are 2, 3 and 6 mm2, so a corner of it has hypot(2, 3, 6) / 8 = 7 / 8 mm2."""
 
 masks = hnp.arrays(np.bool_, (2, 3, 5))
+dense_masks = st.builds(
+    lambda seed, share: np.random.default_rng(seed).random((3, 4, 5)) < share,
+    st.integers(0, 2**32),
+    st.floats(0.1, 0.9),
+)
 few = settings(deadline=None, max_examples=40)  # the areas of a new spacing take 20 ms
 labelmaps = hnp.arrays(np.uint8, (2, 3, 5), elements=st.integers(0, 4))
 
@@ -96,6 +102,28 @@ def test_a_box_has_corners_edges_and_faces():
     faces = 2 * (2 * 3 * 2 + 1 * 3 * 3 + 1 * 2 * 6)
     distances = surface_distances(box(1, 1, 1), box(1, 1, 1), SPACING_MM)
     assert distances.truth_mm2.sum() == pytest.approx(7 + edges + faces)
+
+
+@pytest.mark.parametrize(
+    ("voxels", "mm2"),
+    [
+        (["000"], 7 / 8),
+        (["000", "111"], 2 * 7 / 8),  # across the corner: two pieces
+        (["000", "001"], math.hypot(2, 3) / 2),  # along x: a slope between the faces across z and y
+        (["000", "001", "010"], 2 / 2 + 7 * 3 / 8),  # an L in the plane z = 0
+        (["000", "001", "010", "011"], 2),  # the face across z
+        (["000", "001", "010", "100"], 7 * 3 / 4),  # a voxel and its neighbours: a hexagon
+        (["000", "001", "011", "111"], 7 / 2 + (math.hypot(6, 3) + math.hypot(2, 3)) / 4),  # x y z
+        (["000", "011", "101", "110"], 4 * 7 / 8),
+    ],
+)
+def test_elements_have_the_area_of_marching_cubes(voxels, mm2):
+    cube = np.zeros((2, 2, 2), np.bool_)
+    for place in voxels:
+        cube[tuple(map(int, place))] = True
+    for part in (cube, ~cube):
+        code = sum(1 << bit for bit in range(8) if part.flat[bit])
+        assert metrics._areas_mm2(SPACING_MM)[code] == pytest.approx(mm2)
 
 
 def test_half_of_the_corners_of_two_neighbours_coincide():
@@ -194,8 +222,8 @@ def test_a_shift_within_the_tolerance_gives_nsd_of_one_and_beyond_it_less(shift)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @few
 @given(
-    hnp.arrays(np.bool_, (3, 4, 5)),
-    hnp.arrays(np.bool_, (3, 4, 5)),
+    dense_masks,
+    dense_masks,
     st.tuples(*[st.floats(0.3, 6)] * 3),
     st.sampled_from([0.0, 1.0, 2.0, 3.0, 5.0, 7.0]),
 )
@@ -206,6 +234,7 @@ def test_measures_agree_with_the_package_that_flare_uses(truth, pred, spacing_mm
     theirs = oracle.compute_surface_distances(truth, pred, spacing_mm)
     for mine, their in (("truth_mm", "distances_gt_to_pred"), ("pred_mm", "distances_pred_to_gt")):
         np.testing.assert_allclose(getattr(ours, mine), theirs[their], rtol=1e-12)
+    assert ours.truth_mm2.sum() == pytest.approx(theirs["surfel_areas_gt"].sum())
     expected = oracle.compute_surface_dice_at_tolerance(theirs, tolerance_mm)
     assert nsd(ours, tolerance_mm) == pytest.approx(expected)
     assert hd95(ours) == pytest.approx(oracle.compute_robust_hausdorff(theirs, 95))
