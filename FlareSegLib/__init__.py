@@ -6,6 +6,9 @@ intensity HU to network input                    windows   which boxes the netwo
 which order network   window to logits                       stitch    logits of windows to one grid
 restore   logits to labels on the input grid     cleanup   per-organ rules
 report    volumes, flags, seconds                pipeline  all of it, on one screen
+
+Apart from that: evaluate scores labelmaps against the truth with metrics (DSC, NSD, HD95), scores
+(means, intervals, tests), score_tables and score_plots.
 """
 
 __version__ = "0.1.0"

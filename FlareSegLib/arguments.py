@@ -18,6 +18,8 @@ SPEEDS = ("fast", "balanced", "accurate")
 """As in config.py, which imports numpy: a test holds the two together."""
 RUNTIMES = ("auto", "onnxruntime", "openvino")
 """As in config.py."""
+ABSENT = ("score", "skip")
+"""As in scores.py."""
 RAW = argparse.RawDescriptionHelpFormatter
 
 EXAMPLES = """examples:
@@ -25,6 +27,7 @@ EXAMPLES = """examples:
   flareseg segment ct.nii.gz -o organs.nii.gz    a file: NIfTI, NRRD, MHA or MHD
   flareseg segment dicom/ -o organs.seg.nrrd     a DICOM series; the result opens in 3D Slicer
   flareseg segment ct.nrrd -o o.nrrd --organs liver,spleen --speed fast --csv --preview
+  flareseg evaluate truth/ predictions/          DSC, NSD and HD95 per organ, as FLARE does
   flareseg info                                  versions, models, cores, memory
 """
 
@@ -36,6 +39,18 @@ SEGMENT_EXAMPLES = """examples:
 
 OUT ends in .nii.gz, .nii, .nrrd or .seg.nrrd (with names, colors and codes).
 Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
+"""
+
+EVALUATE_EXAMPLES = """examples:
+  flareseg evaluate truth/ predictions/
+  flareseg evaluate truth/ predictions/ -o evaluation --plots --images cts/
+  flareseg evaluate truth/ predictions/ -o evaluation --against others/
+  flareseg evaluate truth/ predictions/ --csv scores.csv --absent skip --sliver-ml 3
+
+TRUTH and PRED hold <case>.nii.gz or <case>/label.nii.gz (also .nii, .nrrd, .seg.nrrd, .mha), with
+values 1 to 13. Each case of TRUTH needs its prediction, on the same grid. The rules are those of
+FLARE: see docs/evaluation.md. DIR gets scores.csv (a line per case and organ), means.csv,
+evaluation.md, paired.csv with --against, and pictures with --plots.
 """
 
 
@@ -58,6 +73,16 @@ def make_parser() -> argparse.ArgumentParser:
             help="segment one CT",
             description="Segment one CT and write labelmap and report.",
             epilog=SEGMENT_EXAMPLES,
+            formatter_class=RAW,
+        )
+    )
+    _fill_evaluate(
+        commands.add_parser(
+            "evaluate",
+            parents=[shared],
+            help="score predictions against the truth",
+            description="Score a folder of labelmaps against the truth: DSC, NSD, HD95 per organ.",
+            epilog=EVALUATE_EXAMPLES,
             formatter_class=RAW,
         )
     )
@@ -109,6 +134,38 @@ def _add_switches(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
 
+def _fill_evaluate(parser: argparse.ArgumentParser) -> None:
+    _add_folders(parser.add_argument_group("files"))
+    group = parser.add_argument_group("choices")
+    said = {
+        "--organs": "such as liver,spleen (default: all)",
+        "--absent": "organs that the truth lacks: 1 or 0 as FLARE, or left out (default: score)",
+        "--sliver-ml": "leave organs out of which the truth has less (default: 0)",
+    }
+    group.add_argument(
+        "--organs", help=said["--organs"], type=_organ_keys, default="all", metavar="KEYS"
+    )
+    group.add_argument("--absent", help=said["--absent"], choices=ABSENT, default="score")
+    group.add_argument("--sliver-ml", help=said["--sliver-ml"], type=_ml, default=0.0, metavar="ML")
+    group.add_argument(
+        "--plots", action="store_true", help="write box plots and the worst cases into DIR"
+    )
+    group.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def _add_folders(group: argparse._ArgumentGroup) -> None:
+    def add(*names: str, say: str, name: str = "DIR", **more: object) -> None:
+        group.add_argument(*names, help=say, metavar=name, **more)  # type: ignore[arg-type]
+
+    table = {"nargs": "?", "const": Path("scores.csv"), "type": _ending(".csv")}
+    add("truth", type=Path, name="TRUTH", say="folder with the truth")
+    add("pred", type=Path, name="PRED", say="folder with the predictions")
+    add("-o", dest="folder", type=Path, say="folder for tables and plots (default: none written)")
+    add("--against", type=Path, say="other predictions of the same cases: paired test")
+    add("--csv", **table, name="PATH", say="table per case and organ (scores.csv)")
+    add("--images", type=Path, say="CTs for --plots (default: TRUTH/<case>/ct.nii.gz)")
+
+
 def _organ_keys(text: str) -> tuple[str, ...]:
     """Return the keys, each once; empty for "all"."""
     known = [organ.key for organ in ORGANS]
@@ -120,6 +177,14 @@ def _organ_keys(text: str) -> tuple[str, ...]:
         named = ", ".join(wrong) or "nothing"
         raise argparse.ArgumentTypeError(f"{named} is no organ: choose from {', '.join(known)}")
     return keys
+
+
+def _ml(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if 0 <= value < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no volume: give 0 or more ml")
 
 
 def _count(text: str) -> int:

@@ -15,7 +15,7 @@ import platform
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = logging.ERROR if getattr(options, "quiet", False) else logging.WARNING
     logging.basicConfig(format="flareseg: %(message)s", level=level)
     try:
-        {"segment": run_segment, "info": run_info, "sample": run_sample}[options.command](options)
+        RUNS[options.command](options)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader left, as in `flareseg info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,18 +65,25 @@ def run_segment(options: argparse.Namespace) -> None:
     """Segment one CT; print the organ table and where the files are."""
     if options.labelmap.resolve() == options.source.resolve():
         make_parser().error(f"OUT is INPUT ({options.source}): choose another name")
-    with Stoppable() as stoppable, shown_progress(is_quiet=options.quiet) as show:
-
-        def progress(step: Step) -> None:
-            stoppable.watch(step)
-            show(step)
-
+    with _watched(is_quiet=options.quiet) as progress:
         progress(Step("start", 0.0))
         job = _to_job(options)
         table = _segment(job, options, progress)
     if not options.quiet:
         print(table)
         _print_files(job)
+
+
+@contextlib.contextmanager
+def _watched(*, is_quiet: bool) -> Iterator[Progress]:
+    """Give a callback that shows progress, and that ends the run when a signal came."""
+    with Stoppable() as stoppable, shown_progress(is_quiet=is_quiet) as show:
+
+        def progress(step: Step) -> None:
+            stoppable.watch(step)
+            show(step)
+
+        yield progress
 
 
 def _segment(job: Job, options: argparse.Namespace, progress: Progress) -> str:
@@ -136,6 +143,39 @@ def run_sample(options: argparse.Namespace) -> None:
     print(f"cite     {SAMPLE_CITATION}")
 
 
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Score a folder of predictions; print the means and where the files are."""
+    if options.plots and options.folder is None:
+        make_parser().error("--plots needs a folder: say -o DIR")
+    with _watched(is_quiet=options.quiet) as progress:
+        table = _evaluate(options, progress)
+    if not options.quiet:
+        print(table)
+        for kind, path in (("folder", options.folder), ("table", options.csv)):
+            if path is not None:
+                print(f"{kind:<9} {path}")
+
+
+def _evaluate(options: argparse.Namespace, progress: Progress) -> str:
+    """Return the table of means."""
+    from FlareSegLib.evaluate import EvaluationJob, evaluate
+    from FlareSegLib.labels import chosen
+    from FlareSegLib.score_tables import rule_text, summary
+    from FlareSegLib.scores import Rules
+
+    rules = Rules(chosen(options.organs), options.absent, options.sliver_ml)
+    job = EvaluationJob(
+        truth=options.truth,
+        pred=options.pred,
+        against=options.against,
+        folder=options.folder,
+        csv=options.csv,
+        has_plots=options.plots,
+        images=options.images,
+    )
+    return f"{summary(evaluate(job, rules, progress))}\n\n{rule_text(rules)}\n"
+
+
 def run_info(_: argparse.Namespace) -> None:
     """Print versions, machine and models."""
     from FlareSegLib.resources import free_mib, physical_cores
@@ -149,6 +189,10 @@ def run_info(_: argparse.Namespace) -> None:
     print(f"{'resources':<12} {RESOURCES}")
     for folder in sorted((RESOURCES / "Models").glob("*/")):
         print(f"{'model':<12} {_model_facts(folder)}")
+
+
+RUNS = {"segment": run_segment, "evaluate": run_evaluate, "info": run_info, "sample": run_sample}
+"""By command."""
 
 
 def _version(package: str) -> str:

@@ -1,4 +1,4 @@
-"""Read a CT, write a labelmap: the only file that opens images (dicom.py does it for DICOM).
+"""Read a CT, read and write labelmaps: the only file that opens images (dicom.py for DICOM).
 
 What read_volume() lets through is a CT that all later steps can trust; the rest ends here.
 """
@@ -11,7 +11,8 @@ import math
 import shutil
 import struct
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -51,19 +52,35 @@ def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0
     """
     path = Path(path)
     name = path.name or str(path)
-    warnings_shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's many lines on stderr
-    try:
+    with _readable_errors(name):
         image = _open(path, series)
-    except RuntimeError as error:
-        raise _reading_failed(name, str(error)) from error
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(warnings_shown)
     _check_grid(image, name)
     volume = to_volume(image)
     array = to_hounsfield(volume.array, hu_offset, name)
     check_ct(array, name)
     return Volume(array, volume.grid)
+
+
+def read_labelmap(path: Path) -> Labelmap:
+    """Return the labelmap in an image file; any grid, any values from 0 to 255.
+
+    Raises:
+        InputError: It is no labelmap; says what, the value and the cure.
+        ResourceError: It does not fit into memory.
+    """
+    with _readable_errors(path.name):
+        if sitk.ImageFileReader.GetImageIOFromFileName(str(path)) not in _FORMATS:
+            raise InputError(f"{path.name} is no labelmap: give a NIfTI, NRRD or MHA file")
+        volume = to_volume(_read_file(path))
+    with np.errstate(invalid="ignore"):
+        labels = volume.array.astype(np.uint8)
+    wrong = volume.array[labels != volume.array]
+    if wrong.size:
+        raise InputError(
+            f"{path.name} has the value {wrong[0]:g}: a labelmap has whole numbers from 0 to 255, "
+            "give the labelmap, not the CT or probabilities"
+        )
+    return Labelmap(labels, volume.grid)
 
 
 def to_volume(image: sitk.Image) -> Volume:
@@ -124,6 +141,19 @@ class _Voxels:
         self.__array_interface__ = facts
 
 
+@contextmanager
+def _readable_errors(name: str) -> Iterator[None]:
+    """Make one line of ITK's errors, and keep its warnings off stderr."""
+    warnings_shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    except RuntimeError as error:
+        raise _reading_failed(name, str(error)) from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(warnings_shown)
+
+
 def _open(path: Path, series: str | None) -> sitk.Image:
     """Return the 3-D image at path, not yet checked for what it shows."""
     try:
@@ -156,7 +186,7 @@ def _read_file(path: Path) -> sitk.Image:
     extent = " x ".join(str(length) for length in size)
     if len(size) < 3 or any(length > 1 for length in size[3:]):
         what = "2-D" if len(size) < 3 else f"{len(size)}-D"
-        raise InputError(f"{path.name} is {what} ({extent}): give one 3-D CT volume")
+        raise InputError(f"{path.name} is {what} ({extent}): give one 3-D volume")
     if _is_nifti(path):
         _check_whole(path, path.name)
     if len(size) > 3:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,12 @@ VIEWS = (
 
 
 def write_preview(
-    hu: Volume, labelmap: Labelmap, organs: Iterable[Organ], path: Path, title: str
+    hu: Volume,
+    labelmap: Labelmap,
+    organs: Iterable[Organ],
+    path: Path,
+    title: str,
+    truth: Labelmap | None = None,
 ) -> None:
     """Write a PNG of the slices that show most organs; either whole or not at all.
 
@@ -81,11 +86,12 @@ def write_preview(
         organs: Organs to outline and list.
         path: File to write, .png.
         title: Line above the views, such as the name of the scan.
+        truth: Organ values on the same grid, to be outlined in dots; the slices are those of truth.
 
     Raises:
         OutputError: matplotlib is missing, or the file cannot be written.
     """
-    figure = _draw(hu, labelmap, tuple(organs), title)
+    figure = _draw(hu, labelmap, tuple(organs), title, truth)
     with atomic(path) as temporary, warnings.catch_warnings():
         # the font lacks, say, Chinese: boxes in the title are no reason to fail
         warnings.simplefilter("ignore")
@@ -115,11 +121,19 @@ def best_slices(labelmap: Labelmap, organs: Iterable[Organ]) -> tuple[int, int, 
     return z, y, x
 
 
-def _draw(hu: Volume, labelmap: Labelmap, organs: tuple[Organ, ...], title: str) -> Figure:
+def _draw(
+    hu: Volume,
+    labelmap: Labelmap,
+    organs: tuple[Organ, ...],
+    title: str,
+    truth: Labelmap | None = None,
+) -> Figure:
     figure, frames = _lay_out(labelmap)
-    at = best_slices(labelmap, organs)
+    at = best_slices(truth or labelmap, organs)
     for view, axes in zip(VIEWS, frames, strict=True):
         _draw_view(axes, view, hu, labelmap, at[view.axis], organs)
+        if truth:
+            _outline(axes, view, truth, at[view.axis], organs, ":")
     _draw_legend(figure, labelmap, organs)
     top = figure.get_size_inches()[1] - HEADER_INCHES / 2.6
     _write(figure, (GAP_INCHES, top), title, TEXT, 13)
@@ -150,8 +164,8 @@ def check_installed() -> None:
         OutputError: matplotlib is missing.
     """
     if find_spec("matplotlib") is None:
-        cure = "run pip install 'flareseg[preview]', or leave out --preview"
-        raise OutputError(f"the preview needs matplotlib, which is not installed: {cure}")
+        cure = "run pip install 'flareseg[preview]', or leave out --preview and --plots"
+        raise OutputError(f"pictures need matplotlib, which is not installed: {cure}")
 
 
 def _new_figure(width_inches: float, height_inches: float) -> Figure:
@@ -180,6 +194,19 @@ def _draw_view(
     image = view.cut(hu.array, index)
     frame = (0.0, width, height, 0.0)
     axes.imshow(image, "gray", vmin=low, vmax=high, extent=frame, interpolation="bilinear")
+    _outline(axes, view, labelmap, index, organs, "-")
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    _mark(axes, view)
+
+
+def _outline(
+    axes: Axes,
+    view: _View,
+    labelmap: Labelmap,
+    index: int,
+    organs: tuple[Organ, ...],
+    style: Literal["-", ":"],
+) -> None:
     labels = np.pad(view.cut(labelmap.array, index), 1)  # so that every outline is closed
     y, x = (
         (np.arange(-1, n - 1) + 0.5) * s
@@ -187,9 +214,9 @@ def _draw_view(
     )
     for organ in organs:
         if (mask := labels == organ.value).any():
-            axes.contour(x, y, mask, levels=[0.5], colors=[_rgb(organ)], linewidths=1.3)
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    _mark(axes, view)
+            axes.contour(
+                x, y, mask, levels=[0.5], colors=[_rgb(organ)], linewidths=1.3, linestyles=style
+            )
 
 
 def _mark(axes: Axes, view: _View) -> None:

@@ -14,7 +14,7 @@ ONLY_IN = {
     "torch": {"student"},
     "onnxruntime": {"network"},
     "openvino": {"network_openvino"},
-    "matplotlib": {"preview"},
+    "matplotlib": {"preview", "score_plots"},
     "tqdm": {"terminal"},
     "argparse": {"arguments", "cli"},
 }

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from FlareSegLib.errors import InputError, OutputError, ResourceError
 from FlareSegLib.geometry import IDENTITY, Grid, Labelmap
-from FlareSegLib.io import EXTENSIONS, check_writable, read_volume, to_volume, write_labelmap
+from FlareSegLib.io import (
+    EXTENSIONS,
+    check_writable,
+    read_labelmap,
+    read_volume,
+    to_volume,
+    write_labelmap,
+)
 from FlareSegLib.labels import BY_KEY
 
 SHAPE = (17, 19, 23)
@@ -396,3 +403,39 @@ def test_an_empty_labelmap_is_written_without_segments(tmp_path):
     write_labelmap(empty, tmp_path / "a.seg.nrrd")
     image = sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))
     assert not any(key.startswith("Segment0") for key in image.GetMetaDataKeys())
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_labelmap_is_read_as_it_was_written(tmp_path, extension):
+    written = labelmap()
+    write_labelmap(written, tmp_path / f"organs{extension}")
+    read = read_labelmap(tmp_path / f"organs{extension}")
+    np.testing.assert_array_equal(read.array, written.array)
+    assert read.array.dtype == np.uint8
+    np.testing.assert_allclose(read.grid.origin, written.grid.origin, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [sitk.sitkInt16, sitk.sitkFloat32, sitk.sitkUInt32])
+def test_a_labelmap_may_have_few_slices_and_any_type(tmp_path, kind):
+    values = np.array([[[0, 1, 13, 255]]])
+    sitk.WriteImage(sitk.Cast(sitk.GetImageFromArray(values), kind), str(tmp_path / "a.nii.gz"))
+    assert read_labelmap(tmp_path / "a.nii.gz").array.tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("value", [-1, 256, 0.5, np.nan])
+def test_values_that_no_labelmap_has_are_refused(tmp_path, value):
+    image = sitk.GetImageFromArray(np.array([[[0, value]]], np.float32))
+    sitk.WriteImage(image, str(tmp_path / "a.nrrd"))
+    with pytest.raises(InputError, match=rf"a\.nrrd has the value {value:g}: .* 0 to 255"):
+        read_labelmap(tmp_path / "a.nrrd")
+
+
+def test_a_broken_labelmap_is_refused(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"a\.nii\.gz is no labelmap: give a NIfTI"):
+        read_labelmap(path)
+    write_labelmap(labelmap(), path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"cut off or damaged"):
+        read_labelmap(path)

@@ -114,3 +114,14 @@ def test_nothing_is_left_where_the_picture_cannot_be_written(tmp_path):
     with pytest.raises(OutputError):
         preview.write_preview(hu, labelmap, ORGANS, tmp_path / "file" / "p.png", "a title")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_truth_is_dotted_and_chooses_the_slices():
+    hu, missed = scan((7, 5, 6), (5.0, 4.0, 3.0))
+    _, truth = scan((7, 5, 6), (5.0, 4.0, 3.0), liver=((5, 7), (1, 3), (1, 4)))
+    figure = preview._draw(hu, missed, (BY_KEY["liver"],), "a title", truth)
+    for axes in figure.axes:
+        (outline,) = axes.collections  # the missed organ has no line of its own
+        assert outline.get_linestyles()[0][1] is not None  # dashes
+    figure = preview._draw(hu, truth, (BY_KEY["liver"],), "a title", truth)
+    assert [len(axes.collections) for axes in figure.axes] == [2, 2, 2]

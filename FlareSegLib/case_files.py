@@ -1,0 +1,81 @@
+"""Which file is of which case: folders of labelmaps, and of their CTs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from FlareSegLib.errors import InputError
+from FlareSegLib.io import EXTENSIONS
+
+logger = logging.getLogger(__name__)
+
+LABEL, CT = "label", "ct"
+"""A case may be a folder: <case>/label.nii.gz, and its CT <case>/ct.nii.gz."""
+CHANNEL = "_0000"
+"""After the case's name in the file names of nnU-Net and FLARE."""
+
+
+def labelmaps(folder: Path) -> dict[str, Path]:
+    """Return the labelmap of each case in a folder, by name.
+
+    Raises:
+        InputError: There is none, or a case has two.
+    """
+    wanted = f"give a folder with <case>.nii.gz or <case>/{LABEL}.nii.gz"
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: {wanted}")
+    found: dict[str, Path] = {}
+    for case, path in (*_files(folder), *_files_in_folders(folder, LABEL)):
+        if case in found:
+            raise InputError(f"{folder} has two labelmaps of {case}: take one of them away")
+        found[case] = path
+    if not found:
+        raise InputError(f"{folder} has no labelmap: {wanted}")
+    return dict(sorted(found.items()))
+
+
+def matched(truth: Path, pred: Path) -> dict[str, tuple[Path, Path]]:
+    """Return truth and prediction of each case of the truth; what has no truth is left out.
+
+    Raises:
+        InputError: A prediction is missing, or as in labelmaps().
+    """
+    truths, preds = labelmaps(truth), labelmaps(pred)
+    if missing := [case for case in truths if case not in preds]:
+        some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise InputError(
+            f"{pred} lacks {len(missing)} of {len(truths)} cases ({some}): "
+            "segment them, or take their truth away"
+        )
+    if extra := len(preds.keys() - truths.keys()):
+        logger.warning("%s has %d cases without truth: they are left out", pred, extra)
+    return {case: (path, preds[case]) for case, path in truths.items()}
+
+
+def images(folder: Path, *, is_truth: bool = False) -> dict[str, Path]:
+    """Return the CT of each case: <case>/ct.nii.gz, <case>.nii.gz or <case>_0000.nii.gz.
+
+    Args:
+        folder: Where the CTs are.
+        is_truth: It is the folder of the truth, where <case>.nii.gz is a labelmap.
+    """
+    found = dict(_files_in_folders(folder, CT))
+    if not is_truth:
+        found |= {case.removesuffix(CHANNEL): path for case, path in _files(folder)}
+    return found
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield case and path of the image files in a folder."""
+    for path in sorted(folder.iterdir()):
+        ending = next((e for e in EXTENSIONS if path.name.lower().endswith(e)), None)
+        if ending and path.is_file() and not path.name.startswith("."):
+            yield path.name[: -len(ending)], path
+
+
+def _files_in_folders(folder: Path, stem: str) -> Iterator[tuple[str, Path]]:
+    """Yield case and path of <case>/<stem>.nii.gz, and of other extensions."""
+    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
+        yield from ((inner.name, path) for name, path in _files(inner) if name == stem)
