@@ -85,7 +85,7 @@ def restored(soft: NDArray[np.float32], grid: sitk.Image, ct: sitk.Image) -> NDA
     for value, channel in enumerate(soft):
         image = sitk.GetImageFromArray(channel)
         image.CopyInformation(grid)
-        found = sitk.GetArrayViewFromImage(resampled(image, ct, sitk.sitkLinear))
+        found = sitk.GetArrayFromImage(resampled(image, ct, sitk.sitkLinear))
         labels[found > best] = value
         np.maximum(best, found, out=best)
     return labels
