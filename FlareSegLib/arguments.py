@@ -18,6 +18,8 @@ SPEEDS = ("fast", "balanced", "accurate")
 """As in config.py, which imports numpy: a test holds the two together."""
 RUNTIMES = ("auto", "onnxruntime", "openvino")
 """As in config.py."""
+PROGRESS = ("auto", "json")
+"""For people, and for programs."""
 RAW = argparse.RawDescriptionHelpFormatter
 
 EXAMPLES = """examples:
@@ -96,6 +98,7 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
     add("--organs", "such as liver,spleen", type=_organ_keys, default="all", metavar="KEYS")
     add("--threads", "at most; 0: automatic", type=_count, default=0, metavar="N")
     add("--runtime", "what runs the network", choices=RUNTIMES, default="auto")
+    add("--progress", "how it is shown; json is for programs", choices=PROGRESS, default="auto")
     add("--hu-offset", "added to every voxel", type=_finite, default=0.0, metavar="HU")
 
 

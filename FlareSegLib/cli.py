@@ -65,7 +65,8 @@ def run_segment(options: argparse.Namespace) -> None:
     """Segment one CT; print the organ table and where the files are."""
     if options.labelmap.resolve() == options.source.resolve():
         make_parser().error(f"OUT is INPUT ({options.source}): choose another name")
-    with Stoppable() as stoppable, shown_progress(is_quiet=options.quiet) as show:
+    shown = shown_progress(is_quiet=options.quiet, form=options.progress)
+    with Stoppable() as stoppable, shown as show:
 
         def progress(step: Step) -> None:
             stoppable.watch(step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import sys
 import threading
@@ -79,10 +80,19 @@ class _Bar(Protocol):
 
 
 @contextlib.contextmanager
-def shown_progress(*, is_quiet: bool) -> Iterator[Progress]:
-    """Give a callback that shows progress on stderr: a bar, or lines if it is no terminal."""
+def shown_progress(*, is_quiet: bool, form: str = "auto") -> Iterator[Progress]:
+    """Give a callback that shows progress on stderr.
+
+    Args:
+        is_quiet: Show nothing.
+        form: "json" is a JSON object per line, for programs; "auto" is for people: a bar, or lines
+            if stderr is no terminal.
+    """
     if is_quiet:
         yield silent
+        return
+    if form == "json":
+        yield _show_json
         return
     bar = _open_bar() if sys.stderr.isatty() else None
     if bar is None:
@@ -122,3 +132,10 @@ def _lines() -> Progress:
             sys.stderr.flush()
 
     return show
+
+
+def _show_json(step: Step) -> None:
+    line = json.dumps({"step": step.name, "share": round(step.share, 4)})
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import signal
 import sys
 import threading
@@ -57,6 +58,16 @@ def test_stderr_that_nobody_reads_does_not_end_a_run(monkeypatch):
             raise BrokenPipeError
 
     shown(monkeypatch, Closed())
+
+
+def test_programs_get_a_json_object_per_line(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with shown_progress(is_quiet=False, form="json") as progress:
+        for step in STEPS:
+            progress(step)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert lines == [{"step": step.name, "share": step.share} for step in STEPS]
 
 
 def test_quiet_is_silent():
