@@ -34,9 +34,11 @@ SEGMENT_EXAMPLES = """examples:
   flareseg segment ct.nii.gz -o organs.nii.gz
   flareseg segment dicom/ -o organs.seg.nrrd --preview --csv
   flareseg segment dicom/ -o organs.nii.gz --series 1.2.840.113619.2.55
+  flareseg segment dicom/ -o organs.dcm
   flareseg segment shifted.nii.gz -o organs.nii.gz --hu-offset -1024
 
-OUT ends in .nii.gz, .nii, .nrrd or .seg.nrrd (with names, colors and codes).
+OUT ends in .nii.gz, .nii, .nrrd, .mha or .seg.nrrd (with names, colors and codes), or for DICOM
+input in .dcm: a DICOM SEG that refers to the series (needs flareseg[dicom]).
 Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
 """
 

@@ -44,6 +44,18 @@ def read_series(path: Path, series: str | None) -> sitk.Image:
     Raises:
         InputError: No series or several, not CT, slices missing, doubled, tilted or mixed.
     """
+    reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileNames([str(one) for one in series_paths(path, series)])
+    return reader.Execute()
+
+
+def series_paths(path: Path, series: str | None) -> list[Path]:
+    """Return the files that read_series() reads, one for each plane of its volume, in order.
+
+    Raises:
+        InputError: As read_series().
+    """
     name = path.name or str(path)
     if path.is_dir():
         slices = _chosen(_slices(path), series, name)
@@ -53,10 +65,14 @@ def read_series(path: Path, series: str | None) -> sitk.Image:
     _check_alike(slices, name)
     slices, positions_mm = _sorted_along_normal(slices)
     _check_steps(positions_mm, name)
-    reader = sitk.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileNames([str(one.path) for one in slices])
-    return reader.Execute()
+    return [one.path for one in slices]
+
+
+def may_hold_series(path: Path) -> bool:
+    """Return whether path is a folder or a DICOM file; what is not there yet may be one too."""
+    if not path.is_file():
+        return True
+    return str(sitk.ImageFileReader.GetImageIOFromFileName(str(path))) == "GDCMImageIO"
 
 
 def _slices(folder: Path) -> list[_Slice]:
@@ -77,7 +93,10 @@ def _may_be_dicom(path: Path) -> bool:
 
 
 def _headers(paths: list[Path]) -> list[_Slice]:
-    """Return the headers of those files that are images (reports, plans and the like are not)."""
+    """Return the headers of those files that are images; reports, plans and segmentations are not.
+
+    A segmentation that lies beside its CT must not turn one series into two.
+    """
     slices = []
     for path in paths:
         reader = sitk.ImageFileReader()
@@ -88,7 +107,7 @@ def _headers(paths: list[Path]) -> list[_Slice]:
         except RuntimeError:
             continue
         slices.append(_header(path, reader))
-    return slices
+    return [one for one in slices if one.modality != "SEG"]
 
 
 def _header(path: Path, reader: sitk.ImageFileReader) -> _Slice:
