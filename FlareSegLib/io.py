@@ -24,6 +24,7 @@ from FlareSegLib.dicom_seg import Provenance, check_installed, check_no_image, w
 from FlareSegLib.errors import InputError, OutputError, ResourceError
 from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
 from FlareSegLib.hounsfield import check_ct, to_hounsfield
+from FlareSegLib.paths import is_text
 from FlareSegLib.seg_nrrd import segment_fields
 
 EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
@@ -31,6 +32,7 @@ EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 DICOM_SEG = ".dcm"
 """Extension of a labelmap that refers to a DICOM series."""
 
+_KNOWN = ", ".join(EXTENSIONS)
 _FORMATS = ("NiftiImageIO", "NrrdImageIO", "MetaImageIO")
 _USABLE = "give a CT as NIfTI, NRRD or MHA file, or a folder with a DICOM series"
 _FEWEST_SLICES = 16
@@ -92,13 +94,13 @@ def check_writable(path: Path, source: Path | None = None) -> None:
         if source is None or not may_hold_series(source):
             raise OutputError(
                 f"{path} cannot be written: a DICOM SEG refers to a DICOM series, which "
-                f"{source.name if source else 'no input'} is not: use one of {_known()}"
+                f"{source.name if source else 'no input'} is not: use one of {_KNOWN}"
             )
         check_installed()
         check_no_image(path)
     elif not str(path).lower().endswith(EXTENSIONS):
         raise OutputError(
-            f"{path} has an extension that cannot be written: use one of {_known()}, "
+            f"{path} has an extension that cannot be written: use one of {_KNOWN}, "
             f"or {DICOM_SEG} for DICOM input"
         )
     check_place(path)
@@ -137,10 +139,6 @@ def _write_image(labelmap: Labelmap, path: Path) -> None:
             ) from error
 
 
-def _known() -> str:
-    return ", ".join(EXTENSIONS)
-
-
 def _is_dicom_seg(path: Path) -> bool:
     return path.suffix.lower() == DICOM_SEG
 
@@ -163,6 +161,8 @@ def _open(path: Path, series: str | None) -> sitk.Image:
             path.open("rb").close()
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}): {_USABLE}") from error
+    if not is_text(path):
+        raise InputError(f"{path} is no UTF-8 text: rename file or folder")
     format_name = "" if is_folder else sitk.ImageFileReader.GetImageIOFromFileName(str(path))
     if is_folder or format_name == "GDCMImageIO":
         return read_series(path, series)

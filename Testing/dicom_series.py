@@ -19,6 +19,10 @@ def ct_array(seed=0):
     return (array + np.random.default_rng(seed).normal(0, 10, array.shape)).astype(np.int16)
 
 
+def along_z(z_mm):
+    return [(-80.0, -60.0, z) for z in z_mm]
+
+
 def write_series(folder, positions=None, *, axes=AXIAL, array=None, step_mm=STEP_MM, **tags):
     """Write a CT series, one file for each position, in a shuffled order of names.
 

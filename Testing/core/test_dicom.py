@@ -6,7 +6,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from FlareSegLib.errors import InputError
 from FlareSegLib.io import read_volume
-from Testing.dicom_series import COLUMNS, ROWS, STEP_MM, N, ct_array, write_series
+from Testing.dicom_series import COLUMNS, ROWS, STEP_MM, N, along_z, ct_array, write_series
 
 
 def refusal(path, **options):
@@ -17,10 +17,6 @@ def refusal(path, **options):
     assert "Doe" not in message
     assert "4711" not in message
     return message
-
-
-def along_z(z_mm):
-    return [(-80.0, -60.0, z) for z in z_mm]
 
 
 def test_a_series_is_read_in_the_order_of_its_positions(tmp_path):
