@@ -20,6 +20,9 @@ RUNTIMES = ("auto", "onnxruntime", "openvino")
 """As in config.py."""
 PROGRESS = ("auto", "json")
 """For people, and for programs."""
+FORMATS = (".nii.gz", ".nrrd", ".seg.nrrd", ".dcm")
+"""Of the labelmaps of a batch."""
+MODEL = "model folder (default: the one that ships)"
 RAW = argparse.RawDescriptionHelpFormatter
 
 EXAMPLES = """examples:
@@ -27,6 +30,7 @@ EXAMPLES = """examples:
   flareseg segment ct.nii.gz -o organs.nii.gz    a file: NIfTI, NRRD, MHA or MHD
   flareseg segment dicom/ -o organs.seg.nrrd     a DICOM series; the result opens in 3D Slicer
   flareseg segment ct.nrrd -o o.nrrd --organs liver,spleen --speed fast --csv --preview
+  flareseg batch cts/ organs/                    all CTs of a folder, with a table of volumes
   flareseg info                                  versions, models, cores, memory
 """
 
@@ -40,6 +44,17 @@ SEGMENT_EXAMPLES = """examples:
 OUT ends in .nii.gz, .nii, .nrrd, .mha or .seg.nrrd (with names, colors and codes), or for DICOM
 input in .dcm: a DICOM SEG that refers to the series (needs flareseg[dicom]).
 Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
+"""
+
+BATCH_EXAMPLES = """examples:
+  flareseg batch cts/ organs/
+  flareseg batch cts/ organs/ --skip-existing
+  flareseg batch dicom/ organs/ --format .dcm --speed fast --preview
+
+A case is an image file (NIfTI, NRRD, MHA, MHD) or a DICOM series, in INPUT or its subfolders. Of
+patient/ct.nii.gz come patient_ct_organs.nii.gz and patient_ct_organs.report.json in OUTPUT, and a
+line in summary.csv there. A CT that cannot be segmented is a line with the reason; the others go
+on. Exit codes: 0 all done, 1 some failed, 2 wrong usage or no CT found.
 """
 
 
@@ -65,6 +80,16 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=RAW,
         )
     )
+    _fill_batch(
+        commands.add_parser(
+            "batch",
+            parents=[shared],
+            help="segment all CTs of a folder",
+            description="Segment all CTs of a folder; a bad one never stops the rest.",
+            epilog=BATCH_EXAMPLES,
+            formatter_class=RAW,
+        )
+    )
     commands.add_parser("info", parents=[shared], help="versions, models, cores, memory")
     sample = commands.add_parser("sample", parents=[shared], help="fetch a real CT to try")
     into = "where to keep it (default: the user's cache)"
@@ -74,6 +99,23 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _fill_segment(parser: argparse.ArgumentParser) -> None:
     _add_files(parser.add_argument_group("files"))
+    _add_choices(parser.add_argument_group("choices"))
+    _add_switches(parser.add_argument_group("switches"))
+
+
+def _fill_batch(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+
+    def add(name: str, say: str, **more: object) -> None:
+        group.add_argument(name, help=say, **more)  # type: ignore[arg-type]
+
+    add("folder", "where the CTs are, subfolders too", type=Path, metavar="INPUT")
+    add("output", "folder for the results", type=Path, metavar="OUTPUT")
+    add("--skip-existing", "leave out what an earlier run has finished", action="store_true")
+    add("--format", "of the labelmaps (default: .nii.gz)", choices=FORMATS, default=FORMATS[0])
+    add("--csv", "an organ table for each CT", action="store_true")
+    add("--preview", "a picture of each CT", action="store_true")
+    add("--model", MODEL, type=Path, metavar="DIR")
     _add_choices(parser.add_argument_group("choices"))
     _add_switches(parser.add_argument_group("switches"))
 
@@ -89,7 +131,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add("--csv", type=_ending(".csv"), **beside, name="PATH", say="organ table (beside OUT)")
     add("--preview", type=_ending(".png"), **beside, name="PATH", say="picture (beside OUT)")
     add("--series", name="UID", say="which DICOM series of the folder")
-    add("--model", type=Path, name="DIR", say="model folder (default: the one that ships)")
+    add("--model", type=Path, name="DIR", say=MODEL)
 
 
 def _add_choices(group: argparse._ArgumentGroup) -> None:

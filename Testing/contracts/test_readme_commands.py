@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from FlareSegLib import arguments, config
+from FlareSegLib import arguments, config, io
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,7 +21,7 @@ LINES = [
 ]
 HELP = [
     line.strip().split("    ")[0]
-    for text in (arguments.EXAMPLES, arguments.SEGMENT_EXAMPLES)
+    for text in (arguments.EXAMPLES, arguments.SEGMENT_EXAMPLES, arguments.BATCH_EXAMPLES)
     for line in text.splitlines()
     if line.startswith("  flareseg ")
 ]
@@ -85,3 +85,4 @@ def test_no_figure_is_missing():
 def test_choices_of_the_command_are_those_of_the_core():
     assert arguments.SPEEDS == config.SPEEDS
     assert arguments.RUNTIMES == config.RUNTIMES
+    assert set(arguments.FORMATS) <= {*io.EXTENSIONS, io.DICOM_SEG}
