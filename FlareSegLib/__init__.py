@@ -6,6 +6,8 @@ intensity HU to network input                    windows   which boxes the netwo
 which order network   window to logits                       stitch    logits of windows to one grid
 restore   logits to labels on the input grid     cleanup   per-organ rules
 report    volumes, flags, seconds                pipeline  all of it, on one screen
+
+cases     the CTs of a folder                    batch     the pipeline for each, and a summary
 """
 
 __version__ = "0.1.0"
