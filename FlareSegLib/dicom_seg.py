@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from FlareSegLib import __version__
 from FlareSegLib.atomic import atomic
@@ -18,7 +20,7 @@ from FlareSegLib.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
 
 if TYPE_CHECKING:
     from highdicom import AlgorithmIdentificationSequence
-    from highdicom.seg import SegmentDescription
+    from highdicom.seg import Segmentation, SegmentDescription
     from highdicom.sr import CodedConcept
     from pydicom import Dataset
 
@@ -90,11 +92,8 @@ def write_dicom_seg(
         InputError: The series lacks what a SEG must refer to.
         OutputError: No organ is there, or the file cannot be written.
     """
-    import highdicom
-    from pydicom.uid import generate_uid
-
-    values = np.unique(labelmap.array)
-    present = [organ for organ in ORGANS if organ.value in values]
+    boxes = ndimage.find_objects(labelmap.array, max_label=len(ORGANS))
+    present = [organ for organ, box in zip(ORGANS, boxes, strict=True) if box]
     if not present:
         raise OutputError(
             f"{path.name} is not written, no organ was found and a DICOM SEG cannot be empty: "
@@ -102,11 +101,29 @@ def write_dicom_seg(
         )
     numbers = np.zeros(256, np.uint8)
     numbers[[organ.value for organ in present]] = range(1, len(present) + 1)
-    algorithm = _algorithm(made)
     headers = [_header(one) for one in slices]
-    found = highdicom.seg.Segmentation(
+    try:
+        found = _to_seg(headers, numbers[labelmap.array], present, made)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{slices[0].parent.name} has headers that a DICOM SEG cannot refer to "
+            f"({' '.join(str(error).split())}): export the series again, or choose .nii.gz"
+        ) from error
+    with atomic(path) as temporary:
+        found.save_as(temporary)
+
+
+def _to_seg(
+    headers: list[Dataset], numbers: NDArray[np.uint8], present: list[Organ], made: Provenance
+) -> Segmentation:
+    """Return the SEG of an array that holds 1 for the first organ, 2 for the second ..."""
+    import highdicom
+    from pydicom.uid import generate_uid
+
+    algorithm = _algorithm(made)
+    return highdicom.seg.Segmentation(
         headers,
-        numbers[labelmap.array],
+        numbers,
         highdicom.seg.SegmentationTypeValues.BINARY,
         [_segment(number, organ, algorithm) for number, organ in enumerate(present, start=1)],
         series_instance_uid=generate_uid(),
@@ -121,8 +138,6 @@ def write_dicom_seg(
         content_description=DISCLAIMER,
         series_description="FlareSeg organs (research use)",
     )
-    with atomic(path) as temporary:
-        found.save_as(temporary)
 
 
 def _header(path: Path) -> Dataset:

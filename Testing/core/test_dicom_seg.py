@@ -189,6 +189,14 @@ def test_what_it_says_of_the_patient_is_what_the_series_says_and_no_more(tmp_pat
     assert "OperatorsName" not in ds
 
 
+def test_a_name_in_any_script_stays_as_it_is(tmp_path):
+    for i, (code, name) in enumerate(
+        (("ISO_IR 100", "Müller^Jürgen"), ("ISO_IR 192", "山田^太郎"))
+    ):
+        _, path = written(tmp_path / str(i), SpecificCharacterSet=code, PatientName=name)
+        assert pydicom.dcmread(path).PatientName == name
+
+
 def test_all_thirteen_organs_have_a_segment_each(tmp_path):
     source = write_series(tmp_path / "ct")
     grid = read_volume(source).grid
@@ -243,6 +251,18 @@ def test_a_series_without_frame_of_reference_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"has no FrameOfReferenceUID.*or choose \.nii\.gz"):
         write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source))
     assert not (tmp_path / "seg.dcm").exists()
+
+
+def test_headers_that_do_not_do_are_an_error_with_a_cure(tmp_path, monkeypatch):
+    source = write_series(tmp_path / "ct")
+    labelmap = labelmap_on(read_volume(source).grid)
+
+    def fail(*_):
+        raise AttributeError("no attribute\n'Something'")
+
+    monkeypatch.setattr(dicom_seg, "_to_seg", fail)
+    with pytest.raises(InputError, match=r"ct has .*no attribute 'Something'\).*choose \.nii\.gz"):
+        write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source))
 
 
 def test_an_empty_labelmap_is_refused(tmp_path):
