@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.ready-demo
+RIG_STAMP := $(VENV)/.ready-rig
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint fmt test test-all demo clean
+.PHONY: help setup lint fmt test test-all demo slicer-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -44,6 +45,18 @@ test-all: setup  ## run all tests; those marked torch need `pip install torch` i
 demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
 	$(BIN)/flareseg sample -o demo
 	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd --preview --csv
+
+$(RIG_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,rig]'
+	@touch $(RIG_STAMP)
+
+slicer-test: $(RIG_STAMP)  ## run the tests of the Slicer module in the rig; needs Python 3.12
+	$(BIN)/python -m pytest Testing/slicer
+
+screenshots: $(RIG_STAMP)  ## draw icon, terminology, pictures of the panel and of the organs in 3-D
+	$(BIN)/flareseg sample -o demo
+	$(BIN)/python -m Testing.slicer.make_resources
+	$(BIN)/python -m Testing.slicer.screenshots demo/cxr.nii.gz docs/images
 
 clean:  ## remove .venv, demo/ and caches
 	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,6 @@
 """Why a volume cannot be segmented: said on the disabled button, before anything is started."""
 
+import re
 from pathlib import Path
 
 import slicer
@@ -14,6 +15,8 @@ from FlareSegUI.Nodes import gridOf
 
 LEAST_SLICES = 16
 """As in FlareSegLib.io."""
+OFFSET = r"give --hu-offset (-?\d+)"
+"""How the command cures shifted HU; in Slicer people do it themselves."""
 SPACING_MM = (0.1, 15.0)
 """Voxels outside this range are no CT of a body, or their spacing is lost."""
 
@@ -58,7 +61,8 @@ def _checkValues(volume: vtkMRMLScalarVolumeNode) -> str | None:
     try:
         check_ct(slicer.util.arrayFromVolume(volume), volume.GetName())
     except FlareSegError as error:
-        return _("Does not look like a CT: {reason}").format(reason=error)
+        reason = re.sub(OFFSET, _("add {offset} to its voxels").format(offset=r"\1"), str(error))
+        return _("Does not look like a CT: {reason}").format(reason=reason)
     return None
 
 

@@ -76,8 +76,9 @@ def readSegmentation(path: Path, segmentation: vtkMRMLSegmentationNode) -> None:
     Raises:
         RuntimeError: The file cannot be read; the node is as it was.
     """
-    read = slicer.vtkMRMLSegmentationNode()  # never in the scene: nobody sees it
-    storage = slicer.vtkMRMLSegmentationStorageNode()
+    scene = slicer.vtkMRMLScene()  # of its own: nobody sees what is only half read
+    read = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
     storage.SetFileName(str(path))
     if not storage.ReadData(read):
         raise RuntimeError(f"{path} cannot be read")

@@ -2,8 +2,10 @@
 
 import csv
 import io
+from pathlib import Path
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from FlareSegLib.labels import BY_KEY
@@ -11,6 +13,7 @@ from FlareSegLib.labels import BY_KEY
 HARMLESS = {"touches_border"}
 """Vessels always reach an edge; other flags ask people to look."""
 NO_VALUE = "–"  # noqa: RUF001  an en dash, as in printed tables
+ROW_PIXELS = 21
 LOOK_COLOR = (196, 85, 0)
 
 
@@ -50,6 +53,8 @@ def fill(table: "qt.QTableWidget", report: dict | None) -> None:
         asksToLook = bool(set(organ["flags"]) - HARMLESS)
         for column, text in enumerate(_row(organ)):
             table.setItem(row, column, _item(text, organ["key"], column, asksToLook))
+    table.setWordWrap(False)
+    table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
     table.resizeColumnsToContents()
     table.horizontalHeader().setStretchLastSection(True)
 
@@ -66,3 +71,31 @@ def _item(text: str, key: str, column: int, asksToLook: bool) -> "qt.QTableWidge
     if column == 3 and asksToLook:
         item.setForeground(qt.QBrush(qt.QColor(*LOOK_COLOR)))
     return item
+
+
+class ResultSection:
+    """The section Results of the panel."""
+
+    def __init__(self, ui: object) -> None:
+        self._ui = ui
+        self._report: dict | None = None
+        ui.copyButton.connect("clicked(bool)", self.onCopyButton)
+        ui.saveButton.connect("clicked(bool)", self.onSaveButton)
+
+    def show(self, report: dict | None) -> None:
+        """Show a report; None empties the table."""
+        self._report = report
+        fill(self._ui.resultTable, report)
+        self._ui.copyButton.enabled = self._ui.saveButton.enabled = report is not None
+
+    def onCopyButton(self, _checked: bool = False) -> None:
+        """Copy the table, for a spreadsheet."""
+        slicer.app.clipboard().setText(toCsv(self._report, delimiter="\t"))
+
+    def onSaveButton(self, _checked: bool = False) -> None:
+        """Save the table as CSV, where the user says."""
+        path = qt.QFileDialog.getSaveFileName(
+            slicer.util.mainWindow(), _("Save the table"), "organs.csv", "CSV (*.csv)"
+        )
+        if path:
+            Path(path).write_text(toCsv(self._report), encoding="utf-8")

@@ -2,9 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-import qt
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -12,12 +10,13 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from FlareSegUI import Checks, Nodes, ResultTable
+from FlareSegUI import Checks, Nodes
 from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
 from FlareSegUI.Logic import Ears, FlareSegLogic
 from FlareSegUI.ModelSection import ModelSection
 from FlareSegUI.OrganList import OrganList
 from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode
+from FlareSegUI.ResultTable import ResultSection
 from FlareSegUI.TimeLeft import TimeLeft
 
 PERCENT = 100
@@ -51,6 +50,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = self.logic or FlareSegLogic()
         self.organs = OrganList(self.ui.organList, self.onOrgansChanged)
         self.batch = BatchSection(self.ui, self.updateButtons)
+        self.results = ResultSection(self.ui)
         self.models = ModelSection(self.ui, self.updateButtons)
         self._connectButtons()
         for event, method in (
@@ -68,8 +68,6 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.noneButton.connect("clicked(bool)", lambda _=False: self.organs.choose(""))
         ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         ui.batchButton.connect("clicked(bool)", self.onBatchButton)
-        ui.copyButton.connect("clicked(bool)", self.onCopyButton)
-        ui.saveButton.connect("clicked(bool)", self.onSaveButton)
         ui.show3DCheckBox.connect("toggled(bool)", self.onShow3D)
 
     def cleanup(self) -> None:
@@ -135,8 +133,9 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
         """Show the state of the parameter node."""
+        self._said = ""
         self.organs.show(self._parameterNode.organs)
-        self._showReport(Nodes.reportOf(self._parameterNode.outputSegmentation))
+        self.results.show(Nodes.reportOf(self._parameterNode.outputSegmentation))
         self.updateButtons()
 
     def onOrgansChanged(self, text: str) -> None:
@@ -152,7 +151,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         reason = self._whyNot()
         self.ui.applyButton.enabled = reason is None
         self.ui.applyButton.toolTip = reason or _("Find the organs in the CT volume")
-        self.ui.statusLabel.text = reason or self._said or _("Ready")
+        self.ui.statusLabel.text = self._said or reason or _("Ready")
         batchReason = whyNotBatch(self._parameterNode)
         self.ui.batchButton.enabled = batchReason is None
         self.ui.batchButton.toolTip = batchReason or _("Segment every CT of the folder")
@@ -214,20 +213,6 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.enabled = False
         self.ui.batchButton.enabled = False
         self.logic.cancel()
-
-    def onCopyButton(self, _checked: bool = False) -> None:
-        """Copy the table, for a spreadsheet."""
-        report = Nodes.reportOf(self._parameterNode.outputSegmentation)
-        slicer.app.clipboard().setText(ResultTable.toCsv(report, delimiter="\t"))
-
-    def onSaveButton(self, _checked: bool = False) -> None:
-        """Save the table as CSV, where the user says."""
-        report = Nodes.reportOf(self._parameterNode.outputSegmentation)
-        path = qt.QFileDialog.getSaveFileName(
-            slicer.util.mainWindow(), _("Save the table"), "organs.csv", "CSV (*.csv)"
-        )
-        if path:
-            Path(path).write_text(ResultTable.toCsv(report), encoding="utf-8")
 
     def onShow3D(self, isShown: bool) -> None:
         """Show or hide the organs in 3-D."""
@@ -300,10 +285,6 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _enableInputs(self, isEnabled: bool) -> None:
         for section in (self.ui.inputsSection, self.ui.outputsSection, self.ui.advancedSection):
             section.enabled = isEnabled
-
-    def _showReport(self, report: dict | None) -> None:
-        ResultTable.fill(self.ui.resultTable, report)
-        self.ui.copyButton.enabled = self.ui.saveButton.enabled = report is not None
 
 
 def _stateOf(volume: vtkMRMLScalarVolumeNode | None) -> tuple:
