@@ -107,15 +107,15 @@ def _segment(job: Job, options: argparse.Namespace, progress: Progress) -> str:
 
 def run_batch(options: argparse.Namespace) -> int:
     """Segment all CTs of a folder; print a line for each, return the exit code."""
-    from FlareSegLib import batch
-    from FlareSegLib.cases import find_cases
-
     if not options.folder.is_dir():
         make_parser().error(f"INPUT ({options.folder}) is no folder: give one that holds CTs")
     if options.output.resolve() == options.folder.resolve():
         make_parser().error(f"OUTPUT is INPUT ({options.folder}): choose another folder")
     if options.debug:
         logging.getLogger("FlareSegLib").setLevel(logging.DEBUG)
+    from FlareSegLib.batch import run_batch as run
+    from FlareSegLib.cases import find_cases
+
     for_people = options.progress == "auto" and not sys.stderr.isatty()  # they get a line per CT
     shown = shown_progress(is_quiet=options.quiet or for_people, form=options.progress)
     with Stoppable() as stoppable, shown as show:
@@ -126,7 +126,7 @@ def run_batch(options: argparse.Namespace) -> int:
             make_parser().error(f"no CT found in {options.folder}: {BATCH_INPUT}")
         plan = _to_plan(options)
         ended = _ignore if options.quiet else _lines_of(len(cases))
-        rows = batch.run_batch(cases, plan, progress, ended)
+        rows = run(cases, plan, progress, ended)
     if not options.quiet:
         print(f"{len(rows)} CTs: {_counts(rows)}\nsummary   {plan.summary}")
     return int(any(row.status == "failed" for row in rows))
