@@ -214,6 +214,17 @@ def test_the_script_refuses_with_the_codes_of_the_command(tmp_path, words, code,
     assert names(tmp_path) == []
 
 
+def test_the_script_ends_with_its_code_where_slicer_executes_its_text(tmp_path):
+    words = [str(SCRIPT), "--input", "missing", "--output", "o"]
+    as_slicer = (
+        f"import sys; sys.argv = {words!r}; names = globals(); names['__file__'] = sys.argv[0]; "
+        "exec(open(sys.argv[0], encoding='ascii').read(), names)"
+    )
+    done = subprocess.run([sys.executable, "-c", as_slicer], capture_output=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"is no folder" in done.stderr
+
+
 def test_the_script_has_help_under_a_name_that_slicer_does_not_take(tmp_path):
     done = script("--flareseg-help", cwd=tmp_path)
     assert done.returncode == 0
