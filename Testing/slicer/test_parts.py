@@ -245,3 +245,26 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     )
     names = {path.name for path in output.iterdir()}
     assert {"summary.csv", "good_organs.seg.nrrd", "good_organs.report.json"} <= names
+
+
+def test_the_batch_script_in_slicer_gives_what_the_command_gives(
+    scene, ct, model, tmp_path, monkeypatch
+):
+    import runpy
+
+    from FlareSegUI import Nodes
+
+    from FlareSegLib.cli import main
+
+    folder = tmp_path / "cts"
+    folder.mkdir()
+    Nodes.writeVolume(ct, folder / "one.nrrd")
+    more = ["--model", str(model), "--runtime", "onnxruntime", "--format", ".nrrd", "--quiet"]
+    folders = ["--input", str(folder), "--output", str(tmp_path / "a")]
+    monkeypatch.setattr("sys.argv", ["flareseg_batch.py", *folders, *more])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(MODULE.parent / "Scripts" / "flareseg_batch.py"), run_name="__main__")
+    assert ended.value.code == 0
+    assert main(["batch", str(folder), str(tmp_path / "b"), *more]) == 0
+    name = "one_organs.nrrd"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
