@@ -17,11 +17,10 @@ class OrganList:
         self._onChanged = onChanged
         self._widget = widget
         self._isFilling = False
-        for organ in ORGANS:
-            item = qt.QListWidgetItem(organ.name)
-            item.setIcon(qt.QIcon(_swatch(organ.color)))
-            item.setCheckState(qt.Qt.Checked)
-            widget.addItem(item)
+        widget.addItems([organ.name for organ in ORGANS])
+        for i, organ in enumerate(ORGANS):
+            widget.item(i).setIcon(qt.QIcon(_swatch(organ.color)))
+            widget.item(i).setCheckState(qt.Qt.Checked)
         widget.connect("itemChanged(QListWidgetItem*)", self._onItemChanged)
 
     @property

@@ -12,10 +12,11 @@ from typing import Protocol
 import qt
 
 POLL_MILLISECONDS = 100
+START_MILLISECONDS = 10000
 KILL_MILLISECONDS = 12000
 """After this time a worker that was asked to stop is killed; it ends itself after 10 seconds."""
 FAILED_TO_START = -1
-"""Exit code of a process that never ran."""
+"""Exit code of a process that never ran, or crashed."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class ProcessRunner:
         process.setStandardOutputFile(str(log))
         process.setProcessEnvironment(_environment())
         process.start(self._python, [str(self._worker), *arguments])
+        self._hasStarted = process.waitForStarted(START_MILLISECONDS)
         self._process, self._killer = process, None
         self._timer.start()
 
@@ -122,8 +124,7 @@ class ProcessRunner:
         if self._killer is not None:
             self._killer.stop()
         hasCrashed = process.exitStatus() == qt.QProcess.CrashExit
-        neverRan = process.error() == qt.QProcess.FailedToStart
-        failed = FAILED_TO_START if neverRan or hasCrashed else 0
+        failed = 0 if self._hasStarted and not hasCrashed else FAILED_TO_START
         self._listener.onEnd(failed or process.exitCode())
 
     def _readLines(self) -> None:

@@ -31,7 +31,7 @@ def registerSamples(thumbnails: Path, worker: Path) -> None:
         nodeNames="LIDC-IDRI-0001",
         checksums=f"SHA256:{SHA256}",
         thumbnailFileName=str(thumbnails / "FlareSegSampleCT.png"),
-        customDownloader=lambda _source: loadSample(ProcessRunner(worker)),
+        customDownloader=lambda *_: loadSample(ProcessRunner(worker)),
     )
 
 

@@ -165,3 +165,16 @@ def test_an_oblique_phantom_is_accepted(panel):
     turned = ((0.0, 0.6, 0.8), (0.0, 0.8, -0.6), (1.0, 0.0, 0.0))
     panel._parameterNode.inputVolume = to_node(abdomen(SHAPE, SPACING_MM, direction=turned)[0])
     assert reason(panel) == ""
+
+
+def test_reload_forgets_the_packages_too(panel):
+    import sys
+
+    kept = {name: each for name, each in sys.modules.items() if name.startswith("FlareSeg")}
+    try:
+        panel.onReload()
+        assert "FlareSegUI.Widget" not in sys.modules
+        assert "FlareSegLib.labels" not in sys.modules
+        assert panel.reloaded
+    finally:
+        sys.modules |= kept
