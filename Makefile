@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.ready-demo
+RIG_STAMP := $(VENV)/.ready-rig
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint fmt test test-all demo golden bench clean
+.PHONY: help setup lint fmt test test-all demo golden bench slicer-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -50,6 +51,18 @@ golden: setup  ## write the golden cases anew; shows what changed
 
 bench: setup  ## seconds and memory on a large CT, against the peer if its weights are given
 	$(BIN)/python -m Testing.benchmarks.bench_end_to_end $(BENCH)
+
+$(RIG_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,rig]'
+	@touch $(RIG_STAMP)
+
+slicer-test: $(RIG_STAMP)  ## run the tests of the Slicer module in the rig; needs Python 3.12
+	$(BIN)/python -m pytest Testing/slicer
+
+screenshots: $(RIG_STAMP)  ## draw icon, terminology, pictures of the panel and of the organs in 3-D
+	$(BIN)/flareseg sample -o demo
+	$(BIN)/python -m Testing.slicer.make_resources
+	$(BIN)/python -m Testing.slicer.screenshots demo/cxr.nii.gz docs/images
 
 clean:  ## remove .venv, demo/ and caches
 	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -7,6 +7,8 @@ which order network   window to logits                       stitch    logits of
 restore   logits to labels on the input grid     cleanup   per-organ rules
 report    volumes, flags, seconds                pipeline  all of it, on one screen
 
+cases     the CTs of a folder                    batch     the pipeline for each, and a summary
+
 Apart from that: evaluate scores labelmaps against the truth with metrics (DSC, NSD, HD95), scores
 (means, intervals, tests), score_tables and score_plots.
 """

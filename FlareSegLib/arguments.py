@@ -20,6 +20,11 @@ RUNTIMES = ("auto", "onnxruntime", "openvino")
 """As in config.py."""
 ABSENT = ("score", "skip")
 """As in scores.py."""
+PROGRESS = ("auto", "json")
+"""For people, and for programs."""
+FORMATS = (".nii.gz", ".nrrd", ".seg.nrrd", ".dcm")
+"""Of the labelmaps of a batch."""
+MODEL = "model folder (default: the one that ships)"
 RAW = argparse.RawDescriptionHelpFormatter
 
 EXAMPLES = """examples:
@@ -28,6 +33,7 @@ EXAMPLES = """examples:
   flareseg segment dicom/ -o organs.seg.nrrd     a DICOM series; the result opens in 3D Slicer
   flareseg segment ct.nrrd -o o.nrrd --organs liver,spleen --speed fast --csv --preview
   flareseg evaluate truth/ predictions/          DSC, NSD and HD95 per organ, as FLARE does
+  flareseg batch cts/ organs/                    all CTs of a folder, with a table of volumes
   flareseg info                                  versions, models, cores, memory
 """
 
@@ -35,9 +41,11 @@ SEGMENT_EXAMPLES = """examples:
   flareseg segment ct.nii.gz -o organs.nii.gz
   flareseg segment dicom/ -o organs.seg.nrrd --preview --csv
   flareseg segment dicom/ -o organs.nii.gz --series 1.2.840.113619.2.55
+  flareseg segment dicom/ -o organs.dcm
   flareseg segment shifted.nii.gz -o organs.nii.gz --hu-offset -1024
 
-OUT ends in .nii.gz, .nii, .nrrd or .seg.nrrd (with names, colors and codes).
+OUT ends in .nii.gz, .nii, .nrrd, .mha or .seg.nrrd (with names, colors and codes), or for DICOM
+input in .dcm: a DICOM SEG that refers to the series (needs flareseg[dicom]).
 Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
 """
 
@@ -51,6 +59,17 @@ TRUTH and PRED hold <case>.nii.gz or <case>/label.nii.gz (also .nii, .nrrd, .seg
 values 1 to 13. Each case of TRUTH needs its prediction, on the same grid. The rules are those of
 FLARE: see docs/evaluation.md. DIR gets scores.csv (a line per case and organ), means.csv,
 evaluation.md, paired.csv with --against, and pictures with --plots.
+"""
+
+BATCH_EXAMPLES = """examples:
+  flareseg batch cts/ organs/
+  flareseg batch cts/ organs/ --skip-existing
+  flareseg batch dicom/ organs/ --format .dcm --speed fast --preview
+
+A case is an image file (NIfTI, NRRD, MHA, MHD) or a DICOM series, in INPUT or its subfolders. Of
+patient/ct.nii.gz come patient_ct_organs.nii.gz and patient_ct_organs.report.json in OUTPUT, and a
+line in summary.csv there. A CT that cannot be segmented is a line with the reason; the others go
+on. Exit codes: 0 all done, 1 some failed, 2 wrong usage or no CT found.
 """
 
 
@@ -86,6 +105,16 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=RAW,
         )
     )
+    _fill_batch(
+        commands.add_parser(
+            "batch",
+            parents=[shared],
+            help="segment all CTs of a folder",
+            description="Segment all CTs of a folder; a bad one never stops the rest.",
+            epilog=BATCH_EXAMPLES,
+            formatter_class=RAW,
+        )
+    )
     commands.add_parser("info", parents=[shared], help="versions, models, cores, memory")
     sample = commands.add_parser("sample", parents=[shared], help="fetch a real CT to try")
     into = "where to keep it (default: the user's cache)"
@@ -95,6 +124,23 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _fill_segment(parser: argparse.ArgumentParser) -> None:
     _add_files(parser.add_argument_group("files"))
+    _add_choices(parser.add_argument_group("choices"))
+    _add_switches(parser.add_argument_group("switches"))
+
+
+def _fill_batch(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+
+    def add(name: str, say: str, **more: object) -> None:
+        group.add_argument(name, help=say, **more)  # type: ignore[arg-type]
+
+    add("folder", "where the CTs are, subfolders too", type=Path, metavar="INPUT")
+    add("output", "folder for the results", type=Path, metavar="OUTPUT")
+    add("--skip-existing", "leave out what an earlier run has finished", action="store_true")
+    add("--format", "of the labelmaps (default: .nii.gz)", choices=FORMATS, default=FORMATS[0])
+    add("--csv", "an organ table for each CT", action="store_true")
+    add("--preview", "a picture of each CT", action="store_true")
+    add("--model", MODEL, type=Path, metavar="DIR")
     _add_choices(parser.add_argument_group("choices"))
     _add_switches(parser.add_argument_group("switches"))
 
@@ -110,7 +156,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add("--csv", type=_ending(".csv"), **beside, name="PATH", say="organ table (beside OUT)")
     add("--preview", type=_ending(".png"), **beside, name="PATH", say="picture (beside OUT)")
     add("--series", name="UID", say="which DICOM series of the folder")
-    add("--model", type=Path, name="DIR", say="model folder (default: the one that ships)")
+    add("--model", type=Path, name="DIR", say=MODEL)
 
 
 def _add_choices(group: argparse._ArgumentGroup) -> None:
@@ -121,6 +167,7 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
     add("--organs", "such as liver,spleen", type=_organ_keys, default="all", metavar="KEYS")
     add("--threads", "at most; 0: automatic", type=_count, default=0, metavar="N")
     add("--runtime", "what runs the network", choices=RUNTIMES, default="auto")
+    add("--progress", "how it is shown; json is for programs", choices=PROGRESS, default="auto")
     add("--hu-offset", "added to every voxel", type=_finite, default=0.0, metavar="HU")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from FlareSegLib.errors import OutputError
+from FlareSegLib.paths import is_text
 
 _FULL = "the disk is full: free some space or choose another folder"
 _CURES = {
@@ -54,6 +55,8 @@ def check_place(path: Path) -> None:
     Raises:
         OutputError: It cannot; says why and what to do.
     """
+    if not is_text(path):
+        raise OutputError(f"{path} is no UTF-8 text: choose another name")
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder")

@@ -1,13 +1,15 @@
 """The command flareseg: arguments in, exit code out. The only file that prints.
 
 Nothing heavy is imported at file scope, so that help and usage errors are instant.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C and by SIGTERM.
+Exit codes: 0 done, 1 failed (of a batch: some), 2 wrong usage or no CT found, 130 and 143 stopped
+by Ctrl-C and by SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import logging
 import math
 import os
@@ -15,25 +17,32 @@ import platform
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from FlareSegLib import __version__
 from FlareSegLib.arguments import make_parser
-from FlareSegLib.errors import Cancelled, FlareSegError, ModelError
+from FlareSegLib.errors import Cancelled, ModelError, to_line
 from FlareSegLib.job import Job, beside
 from FlareSegLib.paths import RESOURCES
 from FlareSegLib.progress import Step
-from FlareSegLib.terminal import Stoppable, Stopped, shown_progress
+from FlareSegLib.terminal import Stoppable, Stopped, shown_progress, write_line
 
 if TYPE_CHECKING:
+    from FlareSegLib.batch import Plan
     from FlareSegLib.config import RunOptions
     from FlareSegLib.progress import Progress
+    from FlareSegLib.summary import Row
 
 PACKAGES = ("numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib")
 """Their versions are shown by `flareseg info`."""
+BATCH_INPUT = (
+    "give a folder with NIfTI, NRRD, MHA or MHD files, or DICOM series of 16 slices or more"
+)
+STOPPED = {"batch": "stopped: what is finished stays, --skip-existing goes on from there"}
+"""What is said of a command that was stopped."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,21 +60,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(argv)
     level = logging.ERROR if getattr(options, "quiet", False) else logging.WARNING
     logging.basicConfig(format="flareseg: %(message)s", level=level)
+    code = 0
     try:
-        RUNS[options.command](options)
+        code = RUNS[options.command](options) or 0
         sys.stdout.flush()
     except BrokenPipeError:  # the reader left, as in `flareseg info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  every end gets a line and a code
-        return _failed(error, debug=options.debug)
-    return 0
+        return _failed(error, options)
+    return code
 
 
 def run_segment(options: argparse.Namespace) -> None:
     """Segment one CT; print the organ table and where the files are."""
     if options.labelmap.resolve() == options.source.resolve():
         make_parser().error(f"OUT is INPUT ({options.source}): choose another name")
-    with _watched(is_quiet=options.quiet) as progress:
+    with _watched(is_quiet=options.quiet, form=options.progress) as progress:
         progress(Step("start", 0.0))
         job = _to_job(options)
         table = _segment(job, options, progress)
@@ -75,9 +85,9 @@ def run_segment(options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _watched(*, is_quiet: bool) -> Iterator[Progress]:
+def _watched(*, is_quiet: bool, form: str = "auto") -> Iterator[Progress]:
     """Give a callback that shows progress, and that ends the run when a signal came."""
-    with Stoppable() as stoppable, shown_progress(is_quiet=is_quiet) as show:
+    with Stoppable() as stoppable, shown_progress(is_quiet=is_quiet, form=form) as show:
 
         def progress(step: Step) -> None:
             stoppable.watch(step)
@@ -93,6 +103,71 @@ def _segment(job: Job, options: argparse.Namespace, progress: Progress) -> str:
 
     model = options.model or default_model()
     return to_table(segment_file(job, model, _to_run_options(options), progress))
+
+
+def run_batch(options: argparse.Namespace) -> int:
+    """Segment all CTs of a folder; print a line for each, return the exit code."""
+    if not options.folder.is_dir():
+        make_parser().error(f"INPUT ({options.folder}) is no folder: give one that holds CTs")
+    if options.output.resolve() == options.folder.resolve():
+        make_parser().error(f"OUTPUT is INPUT ({options.folder}): choose another folder")
+    if options.debug:
+        logging.getLogger("FlareSegLib").setLevel(logging.DEBUG)
+    from FlareSegLib.batch import run_batch as run
+    from FlareSegLib.cases import find_cases
+
+    for_people = options.progress == "auto" and not sys.stderr.isatty()  # they get a line per CT
+    with _watched(is_quiet=options.quiet or for_people, form=options.progress) as progress:
+        progress(Step("search", 0.0))
+        cases = find_cases(options.folder, without=options.output)
+        if not cases:
+            make_parser().error(f"no CT found in {options.folder}: {BATCH_INPUT}")
+        plan = _to_plan(options)
+        ended = _ignore if options.quiet else _lines_of(len(cases))
+        rows = run(cases, plan, progress, ended)
+    if not options.quiet:
+        print(f"{len(rows)} CTs: {_counts(rows)}\nsummary   {plan.summary}")
+    return int(any(row.status == "failed" for row in rows))
+
+
+def _ignore(_: Row) -> None:
+    pass
+
+
+def _lines_of(count: int) -> Callable[[Row], None]:
+    """Return what says how each of so many cases ended."""
+    numbers = itertools.count(1)
+
+    def say(row: Row) -> None:
+        scan_flags = [flag for flag in row.measured.flags if ":" not in flag]
+        notes = f": {row.reason}" if row.reason else "".join(f"  ! {flag}" for flag in scan_flags)
+        spent = f"{row.status:<7} {row.measured.seconds:6.1f} s"
+        write_line(f"{next(numbers):>{len(str(count))}}/{count} {spent}  {row.case}{notes}")
+
+    return say
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    return ", ".join(
+        f"{sum(row.status == status for row in rows)} {status}"
+        for status in ("ok", "failed", "skipped")
+    )
+
+
+def _to_plan(options: argparse.Namespace) -> Plan:
+    from FlareSegLib.batch import Plan
+    from FlareSegLib.pipeline import default_model
+
+    return Plan(
+        output=options.output,
+        model=options.model or default_model(),
+        options=_to_run_options(options),
+        extension=options.format,
+        hu_offset=options.hu_offset,
+        with_csv=options.csv,
+        with_preview=options.preview,
+        skip_existing=options.skip_existing,
+    )
 
 
 def _to_job(options: argparse.Namespace) -> Job:
@@ -191,10 +266,6 @@ def run_info(_: argparse.Namespace) -> None:
         print(f"{'model':<12} {_model_facts(folder)}")
 
 
-RUNS = {"segment": run_segment, "evaluate": run_evaluate, "info": run_info, "sample": run_sample}
-"""By command."""
-
-
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -215,24 +286,28 @@ def _model_facts(folder: Path) -> str:
     return f"{config.name} {config.version}, {spacing} mm, window {window}, sha256 {config.sha256}"
 
 
-def _failed(error: BaseException, *, debug: bool) -> int:
+RUNS: dict[str, Callable[[argparse.Namespace], int | None]] = {
+    "segment": run_segment,
+    "batch": run_batch,
+    "evaluate": run_evaluate,
+    "info": run_info,
+    "sample": run_sample,
+}
+
+
+def _failed(error: BaseException, options: argparse.Namespace) -> int:
     """Say in one line what ended the run; return the exit code."""
-    if debug:
+    if options.debug:
         traceback.print_exception(error)
-    text, code = _text_and_code(error)
+    text, code = _text_and_code(error, STOPPED.get(options.command, "stopped, nothing written"))
     with contextlib.suppress(OSError):
         print(f"flareseg: {text}", file=sys.stderr, flush=True)
     return code
 
 
-def _text_and_code(error: BaseException) -> tuple[str, int]:
+def _text_and_code(error: BaseException, stopped: str) -> tuple[str, int]:
     if isinstance(error, Stopped):
-        return "stopped, nothing written", error.exit_code
+        return stopped, error.exit_code
     if isinstance(error, KeyboardInterrupt | Cancelled):
-        return "stopped, nothing written", 128 + signal.SIGINT
-    if isinstance(error, FlareSegError):
-        return str(error), 1
-    if isinstance(error, MemoryError):
-        return "out of memory: close other programs, or crop the CT to the abdomen", 1
-    kind, said = type(error).__name__, " ".join(str(error).split())
-    return f"unexpected {kind}: {said} (run with --debug for the traceback)", 1
+        return stopped, 128 + signal.SIGINT
+    return to_line(error), 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from FlareSegLib.errors import InputError
+from FlareSegLib.paths import is_text
 
+_log = logging.getLogger(__name__)
 _CONVERT = "convert it with a tool that corrects this, such as dcm2niix, and give the NIfTI file"
 _EXPORT = "export or download the whole series again"
 _MOST_TILT_DEG = 0.1
@@ -34,6 +38,34 @@ class _Slice:
     tilt_deg: float
 
 
+@dataclass(frozen=True)
+class Series:
+    """A series as found in a folder, not yet checked."""
+
+    uid: str
+    folder: Path
+    """Holds its files, perhaps in subfolders."""
+    modality: str
+    slices: int
+    positions_mm: frozenset[tuple[float, ...]]
+    """World positions (L, P, S) of the slices."""
+
+
+def find_series(files: Sequence[Path]) -> list[Series]:
+    """Return the series among the files of one folder; what cannot be read is left out."""
+    groups = _by_series(_headers([path for path in files if _is_readable_dicom(path)]))
+    return [
+        Series(
+            uid,
+            files[0].parent,
+            group[0].modality,
+            sum(one.size[2] if len(one.size) > 2 else 1 for one in group),
+            frozenset(one.position_mm for one in group),
+        )
+        for uid, group in groups.items()
+    ]
+
+
 def read_series(path: Path, series: str | None) -> sitk.Image:
     """Return the CT series in a folder (subfolders too), or the one that a file belongs to.
 
@@ -44,6 +76,18 @@ def read_series(path: Path, series: str | None) -> sitk.Image:
     Raises:
         InputError: No series or several, not CT, slices missing, doubled, tilted or mixed.
     """
+    reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileNames([str(one) for one in series_paths(path, series)])
+    return reader.Execute()
+
+
+def series_paths(path: Path, series: str | None) -> list[Path]:
+    """Return the files that read_series() reads, one for each plane of its volume, in order.
+
+    Raises:
+        InputError: As read_series().
+    """
     name = path.name or str(path)
     if path.is_dir():
         slices = _chosen(_slices(path), series, name)
@@ -53,10 +97,14 @@ def read_series(path: Path, series: str | None) -> sitk.Image:
     _check_alike(slices, name)
     slices, positions_mm = _sorted_along_normal(slices)
     _check_steps(positions_mm, name)
-    reader = sitk.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileNames([str(one.path) for one in slices])
-    return reader.Execute()
+    return [one.path for one in slices]
+
+
+def may_hold_series(path: Path) -> bool:
+    """Return whether path is a folder or a DICOM file; what is not there yet may be one too."""
+    if not path.is_file():
+        return True
+    return str(sitk.ImageFileReader.GetImageIOFromFileName(str(path))) == "GDCMImageIO"
 
 
 def _slices(folder: Path) -> list[_Slice]:
@@ -71,13 +119,27 @@ def _may_be_dicom(path: Path) -> bool:
             start = file.read(132)
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}): make it readable") from error
-    if start[128:] == b"DICM":
-        return True
-    return path.suffix.lower() in ("", ".dcm", ".ima") and len(start) == 132  # without preamble
+    without_preamble = path.suffix.lower() in ("", ".dcm", ".ima") and len(start) == 132
+    if start[128:] != b"DICM" and not without_preamble:
+        return False
+    if not is_text(path):
+        raise InputError(f"{path} is no UTF-8 text: rename file or folder")
+    return True
+
+
+def _is_readable_dicom(path: Path) -> bool:
+    try:
+        return _may_be_dicom(path)
+    except InputError as error:
+        _log.warning("left out: %s", error)
+        return False
 
 
 def _headers(paths: list[Path]) -> list[_Slice]:
-    """Return the headers of those files that are images (reports, plans and the like are not)."""
+    """Return the headers of those files that are images; reports, plans and segmentations are not.
+
+    A segmentation that lies beside its CT must not turn one series into two.
+    """
     slices = []
     for path in paths:
         reader = sitk.ImageFileReader()
@@ -88,7 +150,7 @@ def _headers(paths: list[Path]) -> list[_Slice]:
         except RuntimeError:
             continue
         slices.append(_header(path, reader))
-    return slices
+    return [one for one in slices if one.modality != "SEG"]
 
 
 def _header(path: Path, reader: sitk.ImageFileReader) -> _Slice:
@@ -118,9 +180,7 @@ def _chosen(slices: list[_Slice], series: str | None, name: str) -> list[_Slice]
     """Return the slices of the only series, or of the one that is asked for."""
     if not slices:
         raise InputError(f"{name} holds no DICOM images: give a folder with a CT series, or a file")
-    groups: dict[str, list[_Slice]] = {}
-    for one in slices:
-        groups.setdefault(one.series, []).append(one)
+    groups = _by_series(slices)
     if series is None and len(groups) == 1:
         return slices
     if series in groups:
@@ -131,6 +191,13 @@ def _chosen(slices: list[_Slice], series: str | None, name: str) -> list[_Slice]
     if series is None:
         raise InputError(f"{name} holds {len(groups)} series: {table}: pass --series UID")
     raise InputError(f"{name} holds no series {series} but {table}: pass --series with one of them")
+
+
+def _by_series(slices: list[_Slice]) -> dict[str, list[_Slice]]:
+    groups: dict[str, list[_Slice]] = {}
+    for one in slices:
+        groups.setdefault(one.series, []).append(one)
+    return groups
 
 
 def _check_alike(slices: list[_Slice], name: str) -> None:

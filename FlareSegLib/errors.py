@@ -31,3 +31,13 @@ class ResourceError(FlareSegError):
 
 class Cancelled(FlareSegError):  # noqa: N818  a choice of the user, no error
     """The user stopped the run."""
+
+
+def to_line(error: BaseException) -> str:
+    """Return what a person is told of an error, in one line."""
+    if isinstance(error, FlareSegError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory: close other programs, or crop the CT to the abdomen"
+    kind, said = type(error).__name__, " ".join(str(error).split())
+    return f"unexpected {kind}: {said} (run with --debug for the traceback)"

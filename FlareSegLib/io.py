@@ -20,15 +20,20 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from FlareSegLib.atomic import atomic, check_place
-from FlareSegLib.dicom import read_series
+from FlareSegLib.dicom import may_hold_series, read_series, series_paths
+from FlareSegLib.dicom_seg import Provenance, check_installed, check_no_image, write_dicom_seg
 from FlareSegLib.errors import InputError, OutputError, ResourceError
 from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
 from FlareSegLib.hounsfield import check_ct, to_hounsfield
+from FlareSegLib.paths import is_text
 from FlareSegLib.seg_nrrd import segment_fields
 
 EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
-"""Extensions of labelmaps that can be written."""
+"""Extensions of labelmaps that can be written whatever the input is."""
+DICOM_SEG = ".dcm"
+"""Extension of a labelmap that refers to a DICOM series."""
 
+_KNOWN = ", ".join(EXTENSIONS)
 _FORMATS = ("NiftiImageIO", "NrrdImageIO", "MetaImageIO")
 _USABLE = "give a CT as NIfTI, NRRD or MHA file, or a folder with a DICOM series"
 _FEWEST_SLICES = 16
@@ -92,29 +97,49 @@ def to_volume(image: sitk.Image) -> Volume:
     return Volume(array, Grid(array.shape, spacing, image.GetOrigin(), direction))  # type: ignore[arg-type]
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, source: Path | None = None) -> None:
     """Check before the work that a labelmap can be written at path; leaves nothing behind.
 
+    Args:
+        path: Where it shall go.
+        source: The CT that it is made from; a DICOM SEG needs one that is DICOM.
+
     Raises:
-        OutputError: The extension is unknown, or the place cannot be written to.
+        OutputError: The extension is unknown or not for this CT, or the place is not for writing.
     """
-    if not str(path).lower().endswith(EXTENSIONS):
+    if _is_dicom_seg(path):
+        if source is None or not may_hold_series(source):
+            raise OutputError(
+                f"{path} cannot be written: a DICOM SEG refers to a DICOM series, which "
+                f"{source.name if source else 'no input'} is not: use one of {_KNOWN}"
+            )
+        check_installed()
+        check_no_image(path)
+    elif not str(path).lower().endswith(EXTENSIONS):
         raise OutputError(
-            f"{path} has an extension that cannot be written: use one of {', '.join(EXTENSIONS)}"
+            f"{path} has an extension that cannot be written: use one of {_KNOWN}, "
+            f"or {DICOM_SEG} for DICOM input"
         )
     check_place(path)
 
 
-def write_labelmap(labelmap: Labelmap, path: Path) -> None:
+def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = None) -> None:
     """Write a labelmap, compressed, uint8, on its own grid; wholly or not at all.
 
-    .seg.nrrd gets the names, colors and codes of the segments for 3D Slicer.
+    .seg.nrrd gets names, colors and codes for 3D Slicer; .dcm is a DICOM SEG and needs made.
 
     Raises:
         OutputError: It cannot be written; says why and what to do.
     """
     path = Path(path)
-    check_writable(path)
+    check_writable(path, made.source if made else None)
+    if made and _is_dicom_seg(path):
+        write_dicom_seg(labelmap, series_paths(made.source, made.series), path, made)
+    else:
+        _write_image(labelmap, path)
+
+
+def _write_image(labelmap: Labelmap, path: Path) -> None:
     image = _to_image(labelmap)
     if path.name.lower().endswith(".seg.nrrd"):
         for key, value in segment_fields(_boxes(image)).items():
@@ -129,6 +154,10 @@ def write_labelmap(labelmap: Labelmap, path: Path) -> None:
             raise OSError(
                 errno.EIO if has_room else errno.ENOSPC, _last_line(str(error))
             ) from error
+
+
+def _is_dicom_seg(path: Path) -> bool:
+    return path.suffix.lower() == DICOM_SEG
 
 
 class _Voxels:
@@ -162,6 +191,8 @@ def _open(path: Path, series: str | None) -> sitk.Image:
             path.open("rb").close()
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}): {_USABLE}") from error
+    if not is_text(path):
+        raise InputError(f"{path} is no UTF-8 text: rename file or folder")
     format_name = "" if is_folder else sitk.ImageFileReader.GetImageIOFromFileName(str(path))
     if is_folder or format_name == "GDCMImageIO":
         return read_series(path, series)

@@ -51,6 +51,10 @@ def _read() -> tuple[Organ, ...]:
 ORGANS: tuple[Organ, ...] = _read()
 """In the order of their values, from 1."""
 BY_KEY: dict[str, Organ] = {organ.key: organ for organ in ORGANS}
+STRUCTURE_CODE = ("123037004", "Anatomical Structure")
+"""SNOMED CT concept and meaning of the category of all organs."""
+SIDE_CODES = {"right": ("24028007", "Right"), "left": ("7771000", "Left")}
+"""SNOMED CT concept and meaning of each side."""
 TUBES: tuple[int, ...] = tuple(
     BY_KEY[key].value for key in ("aorta", "inferior_vena_cava", "esophagus")
 )

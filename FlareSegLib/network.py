@@ -77,8 +77,12 @@ def read_checked(path: Path, sha256: str) -> bytes:
 
 
 def _open_session(content: bytes, path: Path, threads: int) -> InferenceSession:
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(
+            f"onnxruntime is missing or broken ({error}): pip install onnxruntime"
+        ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Spinning with one busy neighbour makes two threads slower than one.

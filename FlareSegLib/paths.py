@@ -7,3 +7,12 @@ _PLACES = (_PACKAGE.parent / "Resources", _PACKAGE / "Resources")
 
 RESOURCES = next((place for place in _PLACES if (place / "Labels").is_dir()), _PLACES[0])
 """Folder with Labels/ and Models/: beside the package in source and Slicer, inside in a wheel."""
+
+
+def is_text(path: Path) -> bool:
+    """Return whether a path can be given to ITK, which ends the process if it is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from FlareSegLib import body, cleanup, intensity, orient, preview, report, resample, restore
 from FlareSegLib.atomic import check_place
 from FlareSegLib.config import ModelConfig, RunOptions, read_model_config
+from FlareSegLib.dicom_seg import Provenance
 from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
 from FlareSegLib.io import check_writable, read_volume, write_labelmap
 from FlareSegLib.job import Job
@@ -21,7 +22,7 @@ from FlareSegLib.paths import RESOURCES
 from FlareSegLib.progress import Progress, Stopwatch, silent
 from FlareSegLib.report import Report
 from FlareSegLib.resources import peak_mib, threads_for
-from FlareSegLib.runtimes import load_network, pick
+from FlareSegLib.runtimes import Loader, load_network, pick
 from FlareSegLib.sliding import Sliding
 
 
@@ -112,15 +113,26 @@ def _only(organs: tuple[Organ, ...], labelmap: Labelmap) -> Labelmap:
 
 
 def segment_file(
-    job: Job, model: Path, options: RunOptions | None = None, progress: Progress = silent
+    job: Job,
+    model: Path,
+    options: RunOptions | None = None,
+    progress: Progress = silent,
+    load: Loader | None = None,
 ) -> Report:
     """Read a CT, segment it, write the files that the job asks for; return the report.
+
+    Args:
+        job: What to read and to write.
+        model: Folder of the model.
+        options: Choices of the user.
+        progress: May stop the run.
+        load: What loads the network; for many CTs runtimes.loads_once(), load_network if None.
 
     Raises:
         FlareSegError: Anything a user can cause; nothing is left half-written.
     """
     options, watch = options or RunOptions(), Stopwatch(progress)
-    check_writable(job.labelmap)
+    check_writable(job.labelmap, job.source)
     for path in job.targets:
         check_place(path)
     if job.preview:
@@ -130,10 +142,11 @@ def segment_file(
         volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
     threads = threads_for(volume.grid, config.spacing_mm, options.threads)
     with watch.step("load network"):
-        network = load_network(model, config, threads, options.runtime)
+        network = (load or load_network)(model, config, threads, options.runtime)
     result = segment(volume, network, config, options, watch)
     with watch.step("write"):
-        write_labelmap(result.labelmap, job.labelmap)
+        made = Provenance(job.source, job.series, config.name, config.version)
+        write_labelmap(result.labelmap, job.labelmap, made)
     if job.preview:
         with watch.step("preview"):
             _write_preview(volume, result, job.preview, job.source.name)

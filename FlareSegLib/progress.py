@@ -17,6 +17,28 @@ class Step:
     share: float
     """Share of the whole run that is done, in [0, 1]."""
 
+    @property
+    def label(self) -> str:
+        """What is shown to people."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class CaseStep(Step):
+    """Where a run over many cases is; share is that of the whole."""
+
+    case: str
+    """Name of the case."""
+    index: int
+    """Number of the case, from 1."""
+    count: int
+    """Number of all cases."""
+
+    @property
+    def label(self) -> str:
+        """What is shown to people."""
+        return f"{self.index}/{self.count} {self.name}"
+
 
 Progress = Callable[[Step], None]
 """Called between pieces of work; it may raise errors.Cancelled to stop the run."""

@@ -25,6 +25,8 @@ from FlareSegLib.labels import BY_KEY, ORGANS, Organ
 SCHEMA_VERSION = 1
 """Goes up when a key of the JSON is renamed or removed; new keys may come without."""
 DISCLAIMER = "research use, not a medical device"
+NAMELESS = "backslashreplace"
+"""Letters of a file name that are none become \\udcff and the like, which JSON understands."""
 PACKAGES = ("numpy", "scipy", "SimpleITK", "onnxruntime")
 
 ORGAN_FLAGS = {
@@ -262,7 +264,7 @@ def write_json(report: Report, path: Path) -> None:
     """Write the report; either whole or not at all."""
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     with atomic(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8", errors=NAMELESS)
 
 
 def write_csv(report: Report, path: Path) -> None:

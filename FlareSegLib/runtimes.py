@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from FlareSegLib.config import ModelConfig
-from FlareSegLib.network import Network, OnnxNetwork
+from FlareSegLib.config import ModelConfig, read_model_config
+from FlareSegLib.errors import ModelError
+from FlareSegLib.network import Network, OnnxNetwork, read_checked
 from FlareSegLib.network_openvino import OpenVinoNetwork
+
+Loader = Callable[[Path, ModelConfig, int, str], Network]
+"""Takes what load_network() takes."""
 
 
 def pick(wanted: str) -> str:
@@ -15,6 +21,18 @@ def pick(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "openvino" if find_spec("openvino") else "onnxruntime"
+
+
+def check_model(folder: Path, runtime: str = "auto") -> None:
+    """Check, without loading it, that the network of a model folder can be run.
+
+    Raises:
+        ModelError: A file is missing or changed, or the runtime is not installed.
+    """
+    config = read_model_config(folder)
+    read_checked(folder / config.onnx, config.sha256)
+    if not find_spec(pick(runtime)):
+        raise ModelError(f"{pick(runtime)} is not installed: pip install {pick(runtime)}")
 
 
 def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str = "auto") -> Network:
@@ -25,3 +43,8 @@ def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str =
     """
     runner = OpenVinoNetwork if pick(runtime) == "openvino" else OnnxNetwork
     return runner(folder, config, threads)
+
+
+def loads_once() -> Loader:
+    """Return a load_network() that gives the same network again while it is asked for the same."""
+    return lru_cache(maxsize=1)(load_network)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from FlareSegLib.geometry import Box
-from FlareSegLib.labels import ORGANS, Organ
+from FlareSegLib.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
 
-_SIDES = {"right": "SCT^24028007^Right", "left": "SCT^7771000^Left", None: "^^"}
-_CATEGORY = "SCT^123037004^Anatomical Structure"
 _CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 _REGION_CONTEXT = "Anatomic codes - DICOM master list"
 
@@ -50,5 +48,12 @@ def _segment(organ: Organ, box: Box) -> dict[str, str]:
 
 def _terminology(organ: Organ) -> str:
     """Return context, category, type, modifier and (no) region, as Slicer joins them."""
-    kind = f"SCT^{organ.snomed}^{organ.snomed_meaning}"
-    return "~".join([_CONTEXT, _CATEGORY, kind, _SIDES[organ.side], _REGION_CONTEXT, "^^", "^^"])
+    category = _triplet(STRUCTURE_CODE)
+    kind = _triplet((organ.snomed, organ.snomed_meaning))
+    side = _triplet(SIDE_CODES[organ.side]) if organ.side else "^^"
+    return "~".join([_CONTEXT, category, kind, side, _REGION_CONTEXT, "^^", "^^"])
+
+
+def _triplet(code: tuple[str, str]) -> str:
+    concept, meaning = code
+    return f"SCT^{concept}^{meaning}"

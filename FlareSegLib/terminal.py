@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import sys
 import threading
@@ -15,6 +16,8 @@ from FlareSegLib.progress import Progress, Step, silent
 
 WRITE_STEP = "write"
 """From this step on a run is not stopped: either none of its files is written, or all are."""
+LAST_STEPS = (WRITE_STEP, "preview")
+"""What comes after them is the next CT, if there is one: then the run is stopped."""
 BAR = "{desc:<12}{percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
 
 
@@ -37,6 +40,7 @@ class Stoppable:
     def __init__(self) -> None:
         self._old: dict[int, object] = {}
         self._stopped: Stopped | None = None
+        self._later: Stopped | None = None
         self._is_writing = False
 
     def __enter__(self) -> Stoppable:
@@ -53,11 +57,15 @@ class Stoppable:
         self._raise()
 
     def watch(self, step: Step) -> None:
-        """Note the step that the run is in; from WRITE_STEP on, signals are ignored."""
+        """Note the step that the run is in; in LAST_STEPS a signal waits for the next CT."""
+        self._is_writing = step.name in LAST_STEPS
+        if not self._is_writing:
+            self._stopped = self._stopped or self._later
         self._raise()
-        self._is_writing = self._is_writing or step.name == WRITE_STEP
 
     def _stop(self, number: int, _: FrameType | None) -> None:
+        if self._is_writing:
+            self._later = Stopped(number)
         if self._is_writing or self._stopped:
             return
         self._stopped = Stopped(number)
@@ -79,10 +87,19 @@ class _Bar(Protocol):
 
 
 @contextlib.contextmanager
-def shown_progress(*, is_quiet: bool) -> Iterator[Progress]:
-    """Give a callback that shows progress on stderr: a bar, or lines if it is no terminal."""
+def shown_progress(*, is_quiet: bool, form: str = "auto") -> Iterator[Progress]:
+    """Give a callback that shows progress on stderr.
+
+    Args:
+        is_quiet: Show nothing.
+        form: "json" is a JSON object per line, for programs; "auto" is for people: a bar, or lines
+            if stderr is no terminal.
+    """
     if is_quiet:
         yield silent
+        return
+    if form == "json":
+        yield _show_json
         return
     bar = _open_bar() if sys.stderr.isatty() else None
     if bar is None:
@@ -105,7 +122,7 @@ def _open_bar() -> _Bar | None:
 
 def _draw(bar: _Bar, step: Step) -> None:
     bar.n = min(max(step.share, 0.0), 1.0)
-    bar.set_description_str(step.name, refresh=False)
+    bar.set_description_str(step.label, refresh=False)
     bar.refresh()
 
 
@@ -122,3 +139,21 @@ def _lines() -> Progress:
             sys.stderr.flush()
 
     return show
+
+
+def _show_json(step: Step) -> None:
+    facts = {"step": step.name, **vars(step), "share": round(step.share, 4)}
+    line = json.dumps({key: facts[key] for key in facts if key != "name"})
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+def write_line(line: str) -> None:
+    """Write a line on stdout at once, if anybody reads it; a bar is moved out of the way."""
+    with contextlib.suppress(OSError):
+        if sys.stderr.isatty() and (tqdm := sys.modules.get("tqdm")):
+            tqdm.tqdm.write(line)
+        else:
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()

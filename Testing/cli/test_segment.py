@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from FlareSegLib.labels import ORGANS
 from Testing.cli.conftest import LEAN, SHAPE
+from Testing.dicom_series import write_series
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +94,27 @@ def test_scan_without_organs_is_written_but_flagged_loudly(flareseg, phantom, mo
     assert "! NO ORGAN WAS FOUND" in done.stdout
     assert (tmp_path / "o.seg.nrrd").exists()
     assert (tmp_path / "o.report.json").exists()
+
+
+def test_a_dicom_series_gets_a_dicom_seg(flareseg, phantom, model, tmp_path):
+    pydicom = pytest.importorskip("pydicom", reason="extra dicom is not installed")
+    pytest.importorskip("highdicom", reason="extra dicom is not installed")
+    tags = {"PixelSpacing": [8, 8], "SliceThickness": 8}
+    write_series(tmp_path / "ct", array=phantom[0].array, step_mm=8.0, **tags)
+    words = ("segment", "ct", "-o", "seg.dcm", "--model", model, "--no-cleanup")
+    done = flareseg(*words, "--no-centre-first", *LEAN, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    ds = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert [one.SegmentLabel for one in ds.SegmentSequence] == [organ.name for organ in ORGANS]
+    bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8))
+    assert bits.sum() == np.count_nonzero(phantom[1].array)
+    assert (tmp_path / "seg.report.json").exists()
+
+
+def test_a_dicom_seg_of_a_file_is_refused_before_the_work(flareseg, ct, model, tmp_path):
+    done = flareseg("segment", ct, "-o", tmp_path / "seg.dcm", "--model", model, *LEAN)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith(
+        "which ct.nii.gz is not: use one of .nii.gz, .nii, .seg.nrrd, .nrrd, .mha"
+    )
+    assert list(tmp_path.iterdir()) == []

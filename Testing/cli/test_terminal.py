@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import signal
 import sys
 import threading
@@ -9,7 +10,7 @@ import threading
 import pytest
 
 from FlareSegLib import terminal
-from FlareSegLib.progress import Step, silent
+from FlareSegLib.progress import CaseStep, Step, silent
 from FlareSegLib.terminal import Stoppable, Stopped, shown_progress
 
 STEPS = [Step("read", 0.0), Step("network", 0.25), Step("network", 0.5), Step("write", 0.95)]
@@ -57,6 +58,16 @@ def test_stderr_that_nobody_reads_does_not_end_a_run(monkeypatch):
             raise BrokenPipeError
 
     shown(monkeypatch, Closed())
+
+
+def test_programs_get_a_json_object_per_line(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with shown_progress(is_quiet=False, form="json") as progress:
+        for step in STEPS:
+            progress(step)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert lines == [{"step": step.name, "share": step.share} for step in STEPS]
 
 
 def test_quiet_is_silent():
@@ -120,6 +131,68 @@ def test_from_the_first_file_on_a_run_is_not_stopped():
         stoppable.watch(Step(terminal.WRITE_STEP, 0.95))
         stoppable.watch(Step("preview", 0.98))
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_while_a_case_is_written_stops_before_the_next_one():
+    reached = []
+
+    def run(stoppable):
+        stoppable.watch(Step(terminal.WRITE_STEP, 0.45))
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("written")
+        stoppable.watch(Step("preview", 0.5))
+        reached.append("drawn")
+        stoppable.watch(Step("read", 0.5))
+        reached.append("next")
+
+    with pytest.raises(Stopped) as stopped, Stoppable() as stoppable:
+        run(stoppable)
+    assert reached == ["written", "drawn"]
+    assert stopped.value.exit_code == 143
+
+
+def test_a_signal_counts_again_from_the_next_case_on():
+    def run(stoppable):
+        stoppable.watch(Step(terminal.WRITE_STEP, 0.45))
+        stoppable.watch(Step("read", 0.5))
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Stopped), Stoppable() as stoppable:
+        run(stoppable)
+
+
+def test_bar_and_lines_for_programs_name_the_case(monkeypatch):
+    pytest.importorskip("tqdm")
+    step = CaseStep("network", 0.5, "ct", 2, 3)
+    for form, expected in (("auto", "2/3 network  50%"), ("json", '"case": "ct", "index": 2')):
+        screen = Screen()
+        monkeypatch.setattr(sys, "stderr", screen)
+        with shown_progress(is_quiet=False, form=form) as progress:
+            progress(step)
+        assert expected in screen.getvalue()
+
+
+def test_a_line_goes_out_even_if_nobody_reads_it(monkeypatch, capsys):
+    terminal.write_line("one")
+    assert capsys.readouterr().out == "one\n"
+
+    class Closed(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    terminal.write_line("two")
+
+
+def test_a_line_moves_the_bar_out_of_the_way(monkeypatch, capsys):
+    pytest.importorskip("tqdm")
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with shown_progress(is_quiet=False) as progress:
+        progress(Step("network", 0.5))
+        terminal.write_line("one")
+    assert capsys.readouterr().out == "one\n"
+    assert screen.getvalue().split("\r")[-2].strip() == ""
 
 
 def test_outside_the_main_thread_signals_are_left_alone():

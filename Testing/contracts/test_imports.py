@@ -10,12 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = sorted((ROOT / "FlareSegLib").glob("*.py"))
 HEAVY = {"numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib", "torch", "tqdm"}
+HEAVY |= {"highdicom", "pydicom"}
 ONLY_IN = {
     "torch": {"student"},
     "onnxruntime": {"network"},
     "openvino": {"network_openvino"},
     "matplotlib": {"preview", "score_plots"},
     "tqdm": {"terminal"},
+    "highdicom": {"dicom_seg"},
+    "pydicom": {"dicom_seg"},
     "argparse": {"arguments", "cli"},
 }
 

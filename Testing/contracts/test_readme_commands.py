@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from FlareSegLib import arguments, config, scores
+from FlareSegLib import arguments, config, io, scores
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,7 +22,12 @@ LINES = [
 ]
 HELP = [
     line.strip().split("    ")[0]
-    for text in (arguments.EXAMPLES, arguments.SEGMENT_EXAMPLES, arguments.EVALUATE_EXAMPLES)
+    for text in (
+        arguments.EXAMPLES,
+        arguments.SEGMENT_EXAMPLES,
+        arguments.BATCH_EXAMPLES,
+        arguments.EVALUATE_EXAMPLES,
+    )
     for line in text.splitlines()
     if line.startswith("  flareseg ")
 ]
@@ -87,3 +92,4 @@ def test_choices_of_the_command_are_those_of_the_core():
     assert arguments.SPEEDS == config.SPEEDS
     assert arguments.RUNTIMES == config.RUNTIMES
     assert get_args(get_type_hints(scores.Rules)["absent"]) == arguments.ABSENT
+    assert set(arguments.FORMATS) <= {*io.EXTENSIONS, io.DICOM_SEG}

@@ -1,0 +1,57 @@
+"""The list of organs with a tick before each."""
+
+from collections.abc import Callable
+
+import qt
+
+from FlareSegLib.labels import ORGANS
+from FlareSegUI.Parameter import ALL_ORGANS
+
+SWATCH_PIXELS = 12
+
+
+class OrganList:
+    """Shows the organs in a QListWidget; tells when the choice changes."""
+
+    def __init__(self, widget: "qt.QListWidget", onChanged: Callable[[str], None]) -> None:
+        self._onChanged = onChanged
+        self._widget = widget
+        self._isFilling = False
+        widget.addItems([organ.name for organ in ORGANS])
+        for i, organ in enumerate(ORGANS):
+            widget.item(i).setIcon(qt.QIcon(_swatch(organ.color)))
+            widget.item(i).setCheckState(qt.Qt.Checked)
+        widget.connect("itemChanged(QListWidgetItem*)", self._onItemChanged)
+
+    @property
+    def text(self) -> str:
+        """Return "all", or the keys of the ticked organs with commas between; "" for none."""
+        keys = [organ.key for i, organ in enumerate(ORGANS) if self._isTicked(i)]
+        return ALL_ORGANS if len(keys) == len(ORGANS) else ",".join(keys)
+
+    def show(self, text: str) -> None:
+        """Tick the organs of such a text; does not tell that it changed."""
+        keys = text.split(",")
+        self._isFilling = True
+        for i, organ in enumerate(ORGANS):
+            isTicked = text == ALL_ORGANS or organ.key in keys
+            self._widget.item(i).setCheckState(qt.Qt.Checked if isTicked else qt.Qt.Unchecked)
+        self._isFilling = False
+
+    def choose(self, text: str) -> None:
+        """Tick the organs of such a text, and tell it."""
+        self.show(text)
+        self._onChanged(self.text)
+
+    def _isTicked(self, row: int) -> bool:
+        return self._widget.item(row).checkState() == qt.Qt.Checked
+
+    def _onItemChanged(self, _: "qt.QListWidgetItem") -> None:
+        if not self._isFilling:
+            self._onChanged(self.text)
+
+
+def _swatch(color: tuple[int, int, int]) -> "qt.QPixmap":
+    pixmap = qt.QPixmap(SWATCH_PIXELS, SWATCH_PIXELS)
+    pixmap.fill(qt.QColor(*color))
+    return pixmap

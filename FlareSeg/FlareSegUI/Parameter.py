@@ -1,0 +1,60 @@
+"""What a user can choose: kept in the scene, and bound to the widgets of the panel by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+ALL_ORGANS = "all"
+"""As --organs of the command."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The choices of one run, as the command takes them."""
+
+    speed: str = "balanced"
+    """fast, balanced or accurate."""
+    organs: str = ALL_ORGANS
+    """Organ keys with commas between, or "all"."""
+    threads: int = 0
+    """At most so many; 0 is automatic."""
+    runtime: str = "auto"
+    """auto, onnxruntime or openvino."""
+    cleanUp: bool = True
+    """Apply the clean-up rules."""
+    model: Path | None = None
+    """Model folder; None is the one that ships."""
+
+    def toArguments(self) -> list[str]:
+        """Return the words for the command."""
+        words = ["--speed", self.speed, "--organs", self.organs or ALL_ORGANS]
+        words += ["--threads", str(self.threads), "--runtime", self.runtime]
+        words += [] if self.cleanUp else ["--no-cleanup"]
+        words += ["--model", str(self.model)] if self.model else []
+        return words
+
+
+@parameterNodeWrapper
+class FlareSegParameterNode:
+    """The state of the panel; it is saved with the scene."""
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    outputSegmentation: vtkMRMLSegmentationNode
+    speed: Annotated[str, Choice(["fast", "balanced", "accurate"])] = "balanced"
+    organs: str = ALL_ORGANS
+    show3D: bool = True
+    threads: Annotated[int, WithinRange(0, 64)] = 0
+    runtime: Annotated[str, Choice(["auto", "onnxruntime", "openvino"])] = "auto"
+    cleanUp: bool = True
+    modelFolder: str = ""
+    batchInput: str = ""
+    batchOutput: str = ""
+    batchSkipExisting: bool = True
+
+    def options(self) -> Options:
+        """Return the choices for the next run."""
+        model = Path(self.modelFolder) if self.modelFolder else None
+        return Options(self.speed, self.organs, self.threads, self.runtime, self.cleanUp, model)

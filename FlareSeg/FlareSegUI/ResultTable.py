@@ -1,0 +1,101 @@
+"""The table of organs: volume, mean HU and what to look at."""
+
+import csv
+import io
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from FlareSegLib.labels import BY_KEY
+
+HARMLESS = {"touches_border"}
+"""Vessels always reach an edge; other flags ask people to look."""
+NO_VALUE = "–"  # noqa: RUF001  an en dash, as in printed tables
+ROW_PIXELS = 21
+LOOK_COLOR = (196, 85, 0)
+
+
+def columns() -> list[str]:
+    """Return the titles."""
+    return [_("Organ"), _("ml"), _("Mean HU"), _("Note")]
+
+
+def rowsOf(report: dict) -> list[list[str]]:
+    """Return the text of each cell."""
+    return [_row(organ) for organ in report["organs"]]
+
+
+def _row(organ: dict) -> list[str]:
+    isFound = organ["mean_hu"] is not None
+    volume = f"{organ['volume_ml']:.1f}" if isFound else NO_VALUE
+    mean = f"{organ['mean_hu']:.0f}" if isFound else NO_VALUE
+    return [organ["name"], volume, mean, "; ".join(organ["flags"].values())]
+
+
+def toCsv(report: dict, delimiter: str = ",") -> str:
+    """Return the table as text, for a file or (with tabs) for a spreadsheet."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(columns())
+    writer.writerows(rowsOf(report))
+    return lines.getvalue()
+
+
+def fill(table: "qt.QTableWidget", report: dict | None) -> None:
+    """Show a report; None empties the table."""
+    organs = report["organs"] if report else []
+    table.setColumnCount(len(columns()))
+    table.setHorizontalHeaderLabels(columns())
+    table.setRowCount(len(organs))
+    for row, organ in enumerate(organs):
+        asksToLook = bool(set(organ["flags"]) - HARMLESS)
+        for column, text in enumerate(_row(organ)):
+            table.setItem(row, column, _item(text, organ["key"], column, asksToLook))
+    table.setWordWrap(False)
+    table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
+    table.resizeColumnsToContents()
+    table.horizontalHeader().setStretchLastSection(True)
+
+
+def _item(text: str, key: str, column: int, asksToLook: bool) -> "qt.QTableWidgetItem":
+    item = qt.QTableWidgetItem(text)
+    item.setToolTip(text)
+    if column == 0:
+        pixmap = qt.QPixmap(12, 12)
+        pixmap.fill(qt.QColor(*BY_KEY[key].color))
+        item.setIcon(qt.QIcon(pixmap))
+    if column in (1, 2):
+        item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+    if column == 3 and asksToLook:
+        item.setForeground(qt.QBrush(qt.QColor(*LOOK_COLOR)))
+    return item
+
+
+class ResultSection:
+    """The section Results of the panel."""
+
+    def __init__(self, ui: object) -> None:
+        self._ui = ui
+        self._report: dict | None = None
+        ui.copyButton.connect("clicked(bool)", self.onCopyButton)
+        ui.saveButton.connect("clicked(bool)", self.onSaveButton)
+
+    def show(self, report: dict | None) -> None:
+        """Show a report; None empties the table."""
+        self._report = report
+        fill(self._ui.resultTable, report)
+        self._ui.copyButton.enabled = self._ui.saveButton.enabled = report is not None
+
+    def onCopyButton(self, _checked: bool = False) -> None:
+        """Copy the table, for a spreadsheet."""
+        slicer.app.clipboard().setText(toCsv(self._report, delimiter="\t"))
+
+    def onSaveButton(self, _checked: bool = False) -> None:
+        """Save the table as CSV, where the user says."""
+        path = qt.QFileDialog.getSaveFileName(
+            slicer.util.mainWindow(), _("Save the table"), "organs.csv", "CSV (*.csv)"
+        )
+        if path:
+            Path(path).write_text(toCsv(self._report), encoding="utf-8")

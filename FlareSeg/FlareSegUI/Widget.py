@@ -1,0 +1,294 @@
+"""The panel: asks and shows. Nothing is computed here; see Logic.py."""
+
+import sys
+from collections.abc import Callable
+
+import slicer
+import vtk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from FlareSegUI import Checks, Nodes
+from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
+from FlareSegUI.Logic import Ears, FlareSegLogic
+from FlareSegUI.ModelSection import ModelSection
+from FlareSegUI.OrganList import OrganList
+from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode
+from FlareSegUI.ResultTable import ResultSection
+from FlareSegUI.TimeLeft import TimeLeft
+
+PERCENT = 100
+_MODIFIED = vtk.vtkCommand.ModifiedEvent
+_PACKAGES = ("FlareSegUI", "FlareSegLib")
+
+
+class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel of the module FlareSeg."""
+
+    def __init__(self, parent: object = None, logic: FlareSegLogic | None = None) -> None:
+        """Take the collaborators; Slicer gives the parent only."""
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = logic
+        self._parameterNode: FlareSegParameterNode | None = None
+        self._guiTag = None
+        self._checked: tuple = ()
+        self._said = ""
+        self._timeLeft = TimeLeft()
+
+    # What Slicer calls
+
+    def setup(self) -> None:
+        """Build the panel."""
+        ScriptedLoadableModuleWidget.setup(self)
+        widget = slicer.util.loadUI(self.resourcePath("UI/FlareSeg.ui"))
+        self.layout.addWidget(widget)
+        self.ui = slicer.util.childWidgetVariables(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
+        self.logic = self.logic or FlareSegLogic()
+        self.organs = OrganList(self.ui.organList, self.onOrgansChanged)
+        self.batch = BatchSection(self.ui, self.updateButtons)
+        self.results = ResultSection(self.ui)
+        self.models = ModelSection(self.ui, self.updateButtons)
+        self._connectButtons()
+        for event, method in (
+            (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
+            (slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose),
+        ):
+            self.addObserver(slicer.mrmlScene, event, method)
+        slicer.app.connect("aboutToQuit()", self.onAboutToQuit)
+        self._showIdle()
+        self.initializeParameterNode()
+
+    def _connectButtons(self) -> None:
+        ui = self.ui
+        ui.allButton.connect("clicked(bool)", lambda _=False: self.organs.choose(ALL_ORGANS))
+        ui.noneButton.connect("clicked(bool)", lambda _=False: self.organs.choose(""))
+        ui.applyButton.connect("clicked(bool)", self.onApplyButton)
+        ui.batchButton.connect("clicked(bool)", self.onBatchButton)
+        ui.show3DCheckBox.connect("toggled(bool)", self.onShow3D)
+
+    def cleanup(self) -> None:
+        """Slicer ends, or the module is reloaded: end the job too."""
+        self.logic.cancel(wait=True)
+        self.setParameterNode(None)
+        self.removeObservers()
+        slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
+
+    def onAboutToQuit(self) -> None:
+        """Slicer ends: end the job too."""
+        self.logic.cancel(wait=True)
+
+    def onReload(self) -> None:
+        """Forget the packages too, so that Reload loads what was edited."""
+        for name in [name for name in sys.modules if name.split(".")[0] in _PACKAGES]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def enter(self) -> None:
+        """The panel is opened."""
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """The panel is left: it need not follow the scene."""
+        if self._parameterNode is not None and not self.logic.isRunning:
+            self.setParameterNode(None)
+
+    def onSceneStartClose(self, _caller: object, _event: object) -> None:
+        """The volume goes: the job that works on it ends."""
+        self.logic.cancel(wait=True)
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, _caller: object, _event: object) -> None:
+        """Start anew in the empty scene."""
+        if getattr(self.parent, "isEntered", True):
+            self.initializeParameterNode()
+
+    # Parameter node
+
+    def initializeParameterNode(self) -> None:
+        """Take the state from the scene; choose the first volume if none was chosen."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if self._parameterNode.inputVolume is None:
+            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if first is not None:
+                self._parameterNode.inputVolume = first
+
+    def setParameterNode(self, parameters: FlareSegParameterNode | None) -> None:
+        """Bind the widgets to a parameter node, or to none."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(*self._observed)
+        self._parameterNode = parameters
+        if parameters is None:
+            return
+        self._guiTag = parameters.connectGui(self.ui)
+        self.batch.show(parameters)
+        self.models.show(parameters)
+        self._observed = (parameters.parameterNode, _MODIFIED, self.onParametersChanged)
+        self.addObserver(*self._observed)
+        self.onParametersChanged()
+
+    def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
+        """Show the state of the parameter node."""
+        self._said = ""
+        self.organs.show(self._parameterNode.organs)
+        self.results.show(Nodes.reportOf(self._parameterNode.outputSegmentation))
+        self.updateButtons()
+
+    def onOrgansChanged(self, text: str) -> None:
+        """Keep the choice of organs."""
+        self._parameterNode.organs = text
+
+    # Buttons
+
+    def updateButtons(self) -> None:
+        """Enable the buttons, or say why not."""
+        if self.logic.isRunning or self._parameterNode is None:
+            return
+        reason = self._whyNot()
+        self.ui.applyButton.enabled = reason is None
+        self.ui.applyButton.toolTip = reason or _("Find the organs in the CT volume")
+        self.ui.statusLabel.text = self._said or reason or _("Ready")
+        batchReason = whyNotBatch(self._parameterNode)
+        self.ui.batchButton.enabled = batchReason is None
+        self.ui.batchButton.toolTip = batchReason or _("Segment every CT of the folder")
+
+    def _whyNot(self) -> str | None:
+        """Return why Apply is disabled; the voxels are looked at once per volume and model."""
+        parameters = self._parameterNode
+        volume = parameters.inputVolume
+        if not parameters.organs:
+            return _("Tick at least one organ")
+        state = (_stateOf(volume), parameters.modelFolder)
+        if self._checked[:1] != (state,):
+            self._checked = (state, Checks.whyNot(volume, parameters.options().model))
+        return self._checked[1]
+
+    def onApplyButton(self, _checked: bool = False) -> None:
+        """Start; or cancel, if a run has not ended."""
+        if self.logic.isRunning:
+            self.onCancel()
+            return
+        parameters = self._parameterNode
+        if not Nodes.isEmpty(parameters.outputSegmentation) and not self._mayReplace():
+            return
+        ears = self._ears(self.onDone)
+        self._start(
+            lambda: self.logic.start(
+                parameters.inputVolume, parameters.outputSegmentation, parameters.options(), ears
+            )
+        )
+
+    def _start(self, start: Callable[[], None]) -> None:
+        """Start a run; if it cannot start, say why."""
+        with slicer.util.tryWithErrorDisplay(_("FlareSeg cannot start.")):
+            self._showRunning()
+            try:
+                start()
+            except Exception as error:
+                self._showIdle(str(error))
+                raise
+
+    def _mayReplace(self) -> bool:
+        name = self._parameterNode.outputSegmentation.GetName()
+        question = _(
+            'Replace the segments of "{name}"? To keep them, choose "Create new on Apply".'
+        ).format(name=name)
+        return bool(slicer.util.confirmOkCancelDisplay(question, windowTitle="FlareSeg"))
+
+    def onBatchButton(self, _checked: bool = False) -> None:
+        """Start the batch; or cancel, if a run has not ended."""
+        if self.logic.isRunning:
+            self.onCancel()
+            return
+        arguments = batchArguments(self._parameterNode)
+        self._start(lambda: self.logic.startBatch(arguments, self._ears(self.onBatchDone)))
+
+    def onCancel(self) -> None:
+        """Ask the run to stop."""
+        self.ui.statusLabel.text = _("Cancelling…")
+        self.ui.applyButton.enabled = False
+        self.ui.batchButton.enabled = False
+        self.logic.cancel()
+
+    def onShow3D(self, isShown: bool) -> None:
+        """Show or hide the organs in 3-D."""
+        if self._parameterNode is not None and self._parameterNode.outputSegmentation is not None:
+            Nodes.show3D(self._parameterNode.outputSegmentation, isShown)
+
+    # What a run tells
+
+    def _ears(self, onDone: object) -> Ears:
+        return Ears(self.onProgress, self.onLine, onDone, self.onFailed, self.onCanceled)
+
+    def onProgress(self, step: str, share: float) -> None:
+        """Show the step, and the time that is left."""
+        self.ui.progressBar.value = round(PERCENT * share)
+        left = self._timeLeft.text(share)
+        self.ui.statusLabel.text = f"{step} – {left}" if left else step  # noqa: RUF001
+
+    def onLine(self, line: str) -> None:
+        """Add a line to the log."""
+        self.ui.logText.appendPlainText(line)
+
+    def onDone(self, segmentation: vtkMRMLSegmentationNode, _code: int) -> None:
+        """Show the result."""
+        self._parameterNode.outputSegmentation = segmentation
+        Nodes.show3D(segmentation, self._parameterNode.show3D)
+        if self._parameterNode.show3D and slicer.app.layoutManager() is not None:
+            slicer.util.resetThreeDViews()
+        self._showIdle(_("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed))
+        self.ui.progressBar.value = PERCENT
+
+    def onBatchDone(self, _segmentation: None, code: int) -> None:
+        """Say how the batch ended."""
+        some = _("Batch done; some cases failed: see summary.csv")
+        self._showIdle(some if code else _("Batch done: see summary.csv"))
+        self.ui.progressBar.value = PERCENT
+
+    def onFailed(self, text: str) -> None:
+        """Say why the run failed."""
+        self._showIdle(_("Failed: {text}").format(text=text))
+        self.ui.logText.appendPlainText(text)
+        slicer.util.errorDisplay(text, windowTitle="FlareSeg")
+
+    def onCanceled(self) -> None:
+        """Say that nothing was changed."""
+        self._showIdle(_("Cancelled; nothing was changed"))
+
+    def _showRunning(self) -> None:
+        self._timeLeft = TimeLeft()
+        self.ui.progressBar.value = 0
+        self.ui.progressBar.visible = True
+        self.ui.logText.clear()
+        self.ui.statusLabel.text = _("Starting…")
+        for button in (self.ui.applyButton, self.ui.batchButton):
+            button.enabled = True
+            button.text = _("Cancel")
+        self.ui.applyButton.toolTip = _("Stop; nothing is changed")
+        self._enableInputs(False)
+
+    def _showIdle(self, said: str = "") -> None:
+        self._said = said
+        self.ui.progressBar.value = 0
+        self.ui.progressBar.visible = bool(said)
+        self.ui.applyButton.text = _("Apply")
+        self.ui.batchButton.text = _("Run batch")
+        self.ui.statusLabel.text = said
+        self.ui.logFileLabel.text = str(self.logic.logFile or "")
+        self._enableInputs(True)
+        self.updateButtons()
+
+    def _enableInputs(self, isEnabled: bool) -> None:
+        for section in (self.ui.inputsSection, self.ui.outputsSection, self.ui.advancedSection):
+            section.enabled = isEnabled
+
+
+def _stateOf(volume: vtkMRMLScalarVolumeNode | None) -> tuple:
+    """Return what changes when the voxels or the grid of a volume do."""
+    image = volume.GetImageData() if volume is not None else None
+    times = (volume.GetID(), volume.GetMTime()) if volume is not None else ()
+    return (*times, image.GetMTime() if image is not None else 0)

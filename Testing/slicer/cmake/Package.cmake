@@ -1,0 +1,5 @@
+if(EXISTS ${CMAKE_SOURCE_DIR}/LICENSE OR EXISTS ${CMAKE_SOURCE_DIR}/LICENSE.txt)
+  message(STATUS "Package ${PROJECT_NAME}: ${EXTENSION_CATEGORY}")
+else()
+  message(FATAL_ERROR "an extension needs a LICENSE")
+endif()

@@ -1,0 +1,73 @@
+"""The panel on a real CT with the weights that ship, through the real worker process."""
+
+import numpy as np
+import pytest
+
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.io import write_labelmap
+from FlareSegLib.sample import fetch_sample
+from Testing.sample_truth import sample_truth
+from Testing.slicer.conftest import wait_until
+from Testing.slicer.screenshots import load
+
+pytestmark = pytest.mark.slow
+FLOORS = {"liver": 0.90, "right_kidney": 0.80, "spleen": 0.85, "left_kidney": 0.80}
+"""Least DSC, as in Testing/test_real_ct.py."""
+
+
+@pytest.fixture(scope="module")
+def path():
+    try:
+        return fetch_sample()
+    except FlareSegError as error:
+        pytest.skip(f"the sample CT cannot be fetched: {error}")
+
+
+def test_apply_finds_the_organs_of_a_real_ct(panel, path, tmp_path):
+    import slicer
+
+    from FlareSegLib.labels import BY_KEY
+
+    ct = load(path)
+    panel._parameterNode.inputVolume = ct
+    panel.ui.applyButton.click()
+    shares = []
+    tell = panel.ui.progressBar.connect
+    tell("valueChanged(int)", shares.append)
+    wait_until(lambda: not panel.logic.isRunning, seconds=600)
+    found = panel._parameterNode.outputSegmentation
+    assert found is not None, panel.ui.statusLabel.text
+    assert len(set(shares)) > 20
+    write_labelmap(sample_truth(path.parent), tmp_path / "truth.nii.gz")
+    truth = slicer.util.arrayFromVolume(load(tmp_path / "truth.nii.gz"))  # Slicer turns z round
+    for key, floor in FLOORS.items():
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(found, key, ct) > 0
+        true = truth == BY_KEY[key].value
+        assert 2 * np.sum(mask & true) / (mask.sum() + true.sum()) > floor, key
+
+
+def test_cancel_half_way_through_a_real_ct(panel, path):
+    import slicer
+
+    panel._parameterNode.inputVolume = load(path)
+    panel.ui.applyButton.click()
+    wait_until(lambda: panel.ui.statusLabel.text.startswith("network"), seconds=300)
+    panel.ui.applyButton.click()
+    wait_until(lambda: not panel.logic.isRunning, seconds=30)
+    assert panel.ui.statusLabel.text == "Cancelled; nothing was changed"
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_the_self_test_of_the_module_passes(module, scene, path, monkeypatch):
+    """FlareSegTest, as `slicer.testing.runUnitTest` runs it; the sample is in the cache."""
+    import shutil
+    from pathlib import Path
+
+    import slicer
+
+    folder = Path(slicer.app.cachePath) / "FlareSeg"
+    shutil.copytree(path.parent, folder, dirs_exist_ok=True)
+    read = lambda name, _properties: load(Path(name))  # noqa: E731
+    monkeypatch.setattr(slicer.util, "loadVolume", read)  # its readers are Qt classes of Slicer
+    module.onStartupCompleted()
+    module.FlareSegTest().runTest()
