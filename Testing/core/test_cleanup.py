@@ -135,10 +135,10 @@ def test_an_empty_labelmap_stays_empty():
 def test_a_largest_only_organ_loses_even_a_big_island():
     labels = np.zeros((9, 11, 13), np.uint8)
     labels[0:4, 0:4, 0:4] = LIVER  # 64 voxels
-    labels[6:9, 6:9, 6:9] = LIVER  # 27 voxels = 1.35 ml, above least_island_ml of 1 ml
-    cleaned, removed_ml = clean(labels, SPACING_MM)
+    labels[6:9, 6:9, 6:9] = LIVER  # 27 voxels of 1.25 ml = 33.75 ml, above least_island_ml of 25 ml
+    cleaned, removed_ml = clean(labels, (12.5, 10.0, 10.0))
     assert np.count_nonzero(cleaned == LIVER) == 64
-    assert removed_ml == pytest.approx({"liver": 27 * 5.0 * 4.0 * 2.5 / 1000})
+    assert removed_ml == pytest.approx({"liver": 27 * 12.5 * 10.0 * 10.0 / 1000})
 
 
 @pytest.mark.parametrize(("axis", "spacing_mm"), [(0, (1.0, 2.0, 5.0)), (1, (2.0, 1.0, 5.0))])
@@ -165,8 +165,8 @@ def test_an_island_near_but_small_is_removed():
 @pytest.mark.parametrize(("voxels", "is_kept"), [(3, False), (4, True)])
 def test_the_largest_piece_goes_only_below_a_fifth_of_the_least_island(voxels, is_kept):
     labels = np.zeros((3, 5, 7), np.uint8)
-    labels[1, 1, :voxels] = LIVER  # least island 1 ml: a fifth is 4 voxels of 0.05 ml
-    cleaned, _ = clean(labels, SPACING_MM)
+    labels[1, 1, :voxels] = LIVER  # least island 25 ml: a fifth is 4 voxels of 1.25 ml
+    cleaned, _ = clean(labels, (12.5, 10.0, 10.0))
     assert cleaned.any() == is_kept
 
 
