@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import slicer
 import vtk
@@ -205,7 +206,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.onCancel()
             return
         arguments = batchArguments(self._parameterNode)
-        self._start(lambda: self.logic.startBatch(arguments, self._ears(self.onBatchDone)))
+        ears = replace(self._ears(self.onBatchDone), onCanceled=self.onBatchCanceled)
+        self._start(lambda: self.logic.startBatch(arguments, ears))
 
     def onCancel(self) -> None:
         """Ask the run to stop."""
@@ -258,6 +260,10 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onCanceled(self) -> None:
         """Say that nothing was changed."""
         self._showIdle(_("Cancelled; nothing was changed"))
+
+    def onBatchCanceled(self) -> None:
+        """Say what is left of a batch."""
+        self._showIdle(_("Cancelled; the cases that are finished stay"))
 
     def _showRunning(self) -> None:
         self._timeLeft = TimeLeft()
