@@ -39,8 +39,6 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._said = ""
         self._timeLeft = TimeLeft()
 
-    # What Slicer calls
-
     def setup(self) -> None:
         """Build the panel."""
         ScriptedLoadableModuleWidget.setup(self)
@@ -242,7 +240,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         Nodes.show3D(segmentation, self._parameterNode.show3D)
         if self._parameterNode.show3D and slicer.app.layoutManager() is not None:
             slicer.util.resetThreeDViews()
-        self._showIdle(_("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed))
+        said = _("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed)
+        self._showIdle(". ".join([said, *Nodes.reportOf(segmentation)["flags"].values()]))
         self.ui.progressBar.value = PERCENT
 
     def onBatchDone(self, _segmentation: None, code: int) -> None:

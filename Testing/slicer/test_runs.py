@@ -13,6 +13,7 @@ from FlareSegLib.labels import ORGANS
 from FlareSegLib.pipeline import segment
 from FlareSegLib.runtimes import load_network
 from Testing.slicer.conftest import wait_until
+from Testing.tiny_model import constant_model, write_model
 
 
 def runs_in(folder):
@@ -212,6 +213,15 @@ def test_segment_file_and_bundle_open_in_a_fresh_scene(done, tmp_path):
     names = [again.GetSegmentation().GetNthSegment(i).GetName() for i in range(13)]
     assert "inferior vena cava" in names
     assert again.GetAttribute("FlareSeg.model")
+
+
+def test_a_ct_without_organs_gives_an_empty_segmentation_and_says_so(panel, ct, tmp_path):
+    model = write_model(tmp_path / "tiny", constant_model((16, 24, 24)), spacing_mm=(8.0, 8.0, 8.0))
+    parameters = start(panel, ct, model)
+    wait_until(lambda: not panel.logic.isRunning)
+    assert parameters.outputSegmentation.GetSegmentation().GetNumberOfSegments() == 0
+    assert "NO ORGAN WAS FOUND" in panel.ui.statusLabel.text
+    assert panel.ui.resultTable.item(0, 1).text() == "–"  # noqa: RUF001
 
 
 def process_is_gone(number):
