@@ -139,7 +139,7 @@ class ProcessRunner:
     def _tell(self, line: str) -> None:
         facts = _progress(line)
         if facts is not None:
-            self._listener.onProgress(str(facts["step"]), float(facts["share"]))
+            self._listener.onProgress(_step(facts), float(facts["share"]))
         elif line:
             self._listener.onLine(line)
 
@@ -151,6 +151,12 @@ def _progress(line: str) -> dict | None:
     except ValueError:
         return None
     return facts if isinstance(facts, dict) and {"step", "share"} <= facts.keys() else None
+
+
+def _step(facts: dict) -> str:
+    """Return what is done, for people; of a batch, also at which case."""
+    of = f"{facts['index']}/{facts['count']} {facts['case']}: " if "case" in facts else ""
+    return f"{of}{facts['step']}"
 
 
 def _environment() -> "qt.QProcessEnvironment":

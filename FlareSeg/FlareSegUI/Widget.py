@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import slicer
 import vtk
@@ -37,8 +38,6 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._checked: tuple = ()
         self._said = ""
         self._timeLeft = TimeLeft()
-
-    # What Slicer calls
 
     def setup(self) -> None:
         """Build the panel."""
@@ -205,7 +204,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.onCancel()
             return
         arguments = batchArguments(self._parameterNode)
-        self._start(lambda: self.logic.startBatch(arguments, self._ears(self.onBatchDone)))
+        ears = replace(self._ears(self.onBatchDone), onCanceled=self.onBatchCanceled)
+        self._start(lambda: self.logic.startBatch(arguments, ears))
 
     def onCancel(self) -> None:
         """Ask the run to stop."""
@@ -240,7 +240,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         Nodes.show3D(segmentation, self._parameterNode.show3D)
         if self._parameterNode.show3D and slicer.app.layoutManager() is not None:
             slicer.util.resetThreeDViews()
-        self._showIdle(_("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed))
+        said = _("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed)
+        self._showIdle(". ".join([said, *Nodes.reportOf(segmentation)["flags"].values()]))
         self.ui.progressBar.value = PERCENT
 
     def onBatchDone(self, _segmentation: None, code: int) -> None:
@@ -258,6 +259,10 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onCanceled(self) -> None:
         """Say that nothing was changed."""
         self._showIdle(_("Cancelled; nothing was changed"))
+
+    def onBatchCanceled(self) -> None:
+        """Say what is left of a batch."""
+        self._showIdle(_("Cancelled; the cases that are finished stay"))
 
     def _showRunning(self) -> None:
         self._timeLeft = TimeLeft()

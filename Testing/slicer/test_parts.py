@@ -237,14 +237,39 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     panel._parameterNode.modelFolder = str(model)
     panel.ui.batchInputPath.currentPath = str(folder)
     panel.ui.batchOutputPath.currentPath = str(output)
+    steps = []
+    tell = panel.onProgress
+    panel.onProgress = lambda step, share: (steps.append(step), tell(step, share))
     panel.ui.batchButton.click()
     assert panel.ui.batchButton.text == "Cancel"
     wait_until(lambda: not panel.logic.isRunning)
     assert panel.ui.statusLabel.text == "Batch done; some cases failed: see summary.csv", (
         panel.ui.logText.toPlainText()
     )
+    assert any(step.startswith("2/2 good: ") for step in steps), steps
     names = {path.name for path in output.iterdir()}
     assert {"summary.csv", "good_organs.seg.nrrd", "good_organs.report.json"} <= names
+
+
+def test_a_batch_can_be_cancelled_and_keeps_what_is_finished(panel, ct, slow_model, tmp_path):
+    from FlareSegUI import Nodes
+
+    folder = tmp_path / "cts"
+    folder.mkdir()
+    (folder / "a bad one.nrrd").write_bytes(b"no image")
+    Nodes.writeVolume(ct, folder / "slow.nrrd")
+    panel._parameterNode.modelFolder = str(slow_model)
+    panel._parameterNode.runtime = "onnxruntime"
+    panel.ui.batchInputPath.currentPath = str(folder)
+    panel.ui.batchOutputPath.currentPath = str(tmp_path / "out")
+    panel.ui.batchButton.click()
+    wait_until(lambda: "slow: network" in panel.ui.statusLabel.text)
+    panel.ui.batchButton.click()
+    wait_until(lambda: not panel.logic.isRunning, seconds=20)
+    assert panel.ui.statusLabel.text == "Cancelled; the cases that are finished stay"
+    summary = (tmp_path / "out" / "summary.csv").read_text("utf-8")
+    assert "failed" in summary
+    assert not list((tmp_path / "out").glob("*.nrrd"))
 
 
 def test_the_batch_script_in_slicer_gives_what_the_command_gives(

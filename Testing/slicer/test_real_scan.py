@@ -8,7 +8,7 @@ from FlareSegLib.io import write_labelmap
 from FlareSegLib.sample import fetch_sample
 from Testing.sample_truth import sample_truth
 from Testing.slicer.conftest import wait_until
-from Testing.slicer.screenshots import load
+from Testing.slicer.screenshots import draw_3d, load
 
 pytestmark = pytest.mark.slow
 FLOORS = {"liver": 0.90, "right_kidney": 0.80, "spleen": 0.85, "left_kidney": 0.80}
@@ -44,6 +44,20 @@ def test_apply_finds_the_organs_of_a_real_ct(panel, path, tmp_path):
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(found, key, ct) > 0
         true = truth == BY_KEY[key].value
         assert 2 * np.sum(mask & true) / (mask.sum() + true.sum()) > floor, key
+    draw_3d(found, tmp_path / "organs.png")
+    assert_all_are_drawn(tmp_path / "organs.png")
+
+
+def assert_all_are_drawn(path):
+    """A tenth of the picture or more is organs, in many hues: they are neither hidden nor grey."""
+    from Testing.slicer.rig import qt
+
+    image = qt.QImage(str(path))
+    columns, rows = range(0, image.width(), 5), range(0, image.height(), 5)
+    colors = [image.pixelColor(x, y) for x in columns for y in rows]
+    organs = [color for color in colors if color.value() > 60]
+    assert len(organs) > len(colors) / 10
+    assert len({color.hue() // 20 for color in organs}) >= 6
 
 
 def test_cancel_half_way_through_a_real_ct(panel, path):
