@@ -11,22 +11,17 @@ import argparse
 import contextlib
 import itertools
 import logging
-import math
 import os
-import platform
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from FlareSegLib import __version__
 from FlareSegLib.arguments import make_parser
-from FlareSegLib.errors import Cancelled, ModelError, to_line
+from FlareSegLib.errors import Cancelled, to_line
 from FlareSegLib.job import Job, beside
-from FlareSegLib.paths import RESOURCES
 from FlareSegLib.progress import Step
 from FlareSegLib.terminal import Stoppable, Stopped, shown_progress, write_line
 
@@ -36,8 +31,6 @@ if TYPE_CHECKING:
     from FlareSegLib.progress import Progress
     from FlareSegLib.summary import Row
 
-PACKAGES = ("numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib")
-"""Their versions are shown by `flareseg info`."""
 BATCH_INPUT = (
     "give a folder with NIfTI, NRRD, MHA or MHD files, or DICOM series of 16 slices or more"
 )
@@ -253,37 +246,9 @@ def _evaluate(options: argparse.Namespace, progress: Progress) -> str:
 
 def run_info(_: argparse.Namespace) -> None:
     """Print versions, machine and models."""
-    from FlareSegLib.resources import free_mib, physical_cores
+    from FlareSegLib.about import lines
 
-    print(f"flareseg {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for package in PACKAGES:
-        print(f"{package:<12} {_version(package)}")
-    free = free_mib()
-    print(f"{'cores':<12} {physical_cores()}")
-    print(f"{'memory':<12} {'unknown' if math.isinf(free) else f'{free / 1024:.1f} GiB free'}")
-    print(f"{'resources':<12} {RESOURCES}")
-    for folder in sorted((RESOURCES / "Models").glob("*/")):
-        print(f"{'model':<12} {_model_facts(folder)}")
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _model_facts(folder: Path) -> str:
-    """Return a line on a model; a broken one is told, not raised."""
-    from FlareSegLib.config import read_model_config
-
-    try:
-        config = read_model_config(folder)
-    except ModelError as error:
-        return f"{folder.name}: {error}"
-    spacing = " x ".join(f"{value:g}" for value in config.spacing_mm)
-    window = " x ".join(str(value) for value in config.window)
-    return f"{config.name} {config.version}, {spacing} mm, window {window}, sha256 {config.sha256}"
+    print("\n".join(lines()))
 
 
 RUNS: dict[str, Callable[[argparse.Namespace], int | None]] = {
