@@ -39,6 +39,8 @@ class Config:
     """Residual blocks of the student's levels."""
     z_dilation: tuple[int, ...] = (1, 1, 2, 4)
     """Dilation along z of the student's levels."""
+    start: Path | None = None
+    """Weights to start from instead of random ones: training/checkpoints/*.pt of the same sizes."""
     patch: tuple[int, int, int] = (64, 128, 160)
     """Training patch (z, y, x)."""
     batch: int = 2
@@ -68,7 +70,7 @@ def read_config(path: Path) -> Config:
     if unknown:
         raise ValueError(f"{path} has unknown keys {unknown}: see training/config.py")
     values = {key: _frozen(value) for key, value in raw.items()}
-    for key in ("cases", "work", "teacher"):
+    for key in {"cases", "work", "teacher", "start"} & set(raw):
         values[key] = (path.parent / str(raw[key])).resolve()
     return Config(**values)  # type: ignore[arg-type]
 

@@ -28,6 +28,8 @@ class Run:
         torch.manual_seed(config.seed)
         self.config = config
         self.model = new_student(config).to(memory_format=torch.channels_last)
+        if config.start:
+            self.model.load_state_dict(torch.load(config.start, weights_only=True))
         self.average = new_student(config)
         self.average.load_state_dict(self.model.state_dict())
         self.optimizers = optimizers(self.model, config.learning_rate, config.weight_decay)

@@ -109,10 +109,16 @@ def check_parity(model: Student, config: Config, facts: ModelConfig, folder: Pat
     return worst
 
 
+def save_weights(model: Student, path: Path) -> None:
+    """Write the averaged weights alone, to start another run from (`start` in the config)."""
+    torch.save(model.state_dict(), path)
+
+
 def main(config: Config, folder: Path) -> None:
-    """Write folder/model.onnx and folder/model.json."""
+    """Write folder/model.onnx and folder/model.json; beside the checkpoint, weights.pt."""
     folder.mkdir(parents=True, exist_ok=True)
     model = load_student(config)
+    save_weights(model, config.work / "weights.pt")
     window = tuple(int(n) for n in config.export["window"])  # type: ignore[attr-defined]
     write_onnx(model, window, folder / "model.onnx")
     facts = write_facts(config, folder)

@@ -109,6 +109,8 @@ def test_the_exported_network_is_the_trained_one(config, tmp_path):
     distill.Run(config).save()
     export.main(config, tmp_path / "model")
     facts = read_model_config(tmp_path / "model")
+    again = distill.Run(dataclasses.replace(config, start=config.work / "weights.pt"))
+    assert torch.equal(again.model.head.bias, export.load_student(config).head.bias)
     assert facts.window == (16, 32, 32)
     assert facts.spacing_mm == SPACING_MM
     proto = onnx.load(tmp_path / "model" / "model.onnx")
