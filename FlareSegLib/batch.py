@@ -79,15 +79,15 @@ class Plan:
             dicom_seg.check_installed()
 
 
-def _ignore(_: Row) -> None:
-    pass
+def untold(_: Row) -> None:
+    """Do nothing."""
 
 
 def run_batch(
     cases: Sequence[Case],
     plan: Plan,
     progress: Progress = silent,
-    ended: Callable[[Row], None] = _ignore,
+    ended: Callable[[Row], None] = untold,
 ) -> tuple[Row, ...]:
     """Segment all cases; return a row for each, in their order.
 

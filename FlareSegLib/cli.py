@@ -107,6 +107,7 @@ def run_batch(options: argparse.Namespace) -> int:
     if options.debug:
         logging.getLogger("FlareSegLib").setLevel(logging.DEBUG)
     from FlareSegLib.batch import run_batch as run
+    from FlareSegLib.batch import untold
     from FlareSegLib.cases import find_cases
 
     for_people = options.progress == "auto" and not sys.stderr.isatty()  # they get a line per CT
@@ -116,15 +117,11 @@ def run_batch(options: argparse.Namespace) -> int:
         if not cases:
             make_parser().error(f"no CT found in {options.folder}: {BATCH_INPUT}")
         plan = _to_plan(options)
-        ended = _ignore if options.quiet else _lines_of(len(cases))
+        ended = untold if options.quiet else _lines_of(len(cases))
         rows = run(cases, plan, progress, ended)
     if not options.quiet:
         print(f"{len(rows)} CTs: {_counts(rows)}\nsummary   {plan.summary}")
     return int(any(row.status == "failed" for row in rows))
-
-
-def _ignore(_: Row) -> None:
-    pass
 
 
 def _lines_of(count: int) -> Callable[[Row], None]:

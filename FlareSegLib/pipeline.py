@@ -47,6 +47,7 @@ def segment(
     config: ModelConfig,
     options: RunOptions | None = None,
     watch: Stopwatch | None = None,
+    threads: int = 0,
 ) -> Result:
     """Return the organs of a CT on its own grid, and the report.
 
@@ -56,13 +57,14 @@ def segment(
         config: Facts of the network.
         options: Choices of the user.
         watch: Takes the seconds of each step; its progress callback may stop the run.
+        threads: What resources.threads_for() gave; 0: ask it here.
 
     Raises:
         ResourceError: There is not enough memory.
         Cancelled: The progress callback asked to stop.
     """
     options, watch = options or RunOptions(), watch or Stopwatch()
-    threads = threads_for(volume.grid, config.spacing_mm, options.threads)
+    threads = threads or threads_for(volume.grid, config.spacing_mm, options.threads)
     with watch.step("orient"):
         canonical = orient.to_canonical(volume)
         box = body.body_box(canonical)
@@ -143,7 +145,7 @@ def segment_file(
     threads = threads_for(volume.grid, config.spacing_mm, options.threads)
     with watch.step("load network"):
         network = (load or load_network)(model, config, threads, options.runtime)
-    result = segment(volume, network, config, options, watch)
+    result = segment(volume, network, config, options, watch, threads)
     with watch.step("write"):
         made = Provenance(job.source, job.series, config.name, config.version)
         write_labelmap(result.labelmap, job.labelmap, made)

@@ -223,3 +223,19 @@ def test_sides_are_judged_with_all_organs_even_if_one_is_asked_for(model, networ
     wanted = RunOptions(organs=("right_kidney",))
     (row,) = segment(mirrored, network, read_model_config(model), wanted).report.organs
     assert "wrong_side" in row.flags
+
+
+def test_memory_is_judged_once_before_the_run_takes_it(tmp_path, model, monkeypatch):
+    from FlareSegLib import pipeline
+
+    volume, _ = abdomen(SHAPE, SPACING_MM)
+    source, asked = write_ct(tmp_path / "ct.nii.gz", volume), []
+
+    def threads_for(*args):
+        asked.append(args)
+        return 1
+
+    monkeypatch.setattr(pipeline, "threads_for", threads_for)
+    report = segment_file(Job(source, tmp_path / "o.nii.gz"), model, RunOptions())
+    assert len(asked) == 1
+    assert report.facts["threads"] == 1
