@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -79,13 +80,26 @@ class Block(nn.Module):
         return torch.relu(flat + self.along_z(hidden, rows))
 
 
+class Features(NamedTuple):
+    """Feature maps (n, c, z, y, x) of one forward pass, finest first."""
+
+    encoder: tuple[Tensor, ...]
+    """After the last block of each encoder level; the last is the bottleneck."""
+    decoder: tuple[Tensor, ...]
+    """After each decoder level; the first one goes to the head."""
+
+
 class Student(nn.Module):
     """U-Net on flattened slices with additive skips and half-resolution logits."""
+
+    logits_stride = 2
+    """Voxels of the input per logit along each axis."""
 
     def __init__(self, config: StudentConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StudentConfig()
         widths, dilations = config.channels, config.z_dilation
+        self.encoder_channels, self.decoder_channels = widths, widths[:-1]
         self.stem = FlatConv(8, widths[0])
         self.downs = nn.ModuleList(FlatConv(a, b, stride=2) for a, b in pairwise(widths))
         self.encoders = nn.ModuleList(
@@ -101,21 +115,43 @@ class Student(nn.Module):
     def forward(self, volume: Tensor) -> Tensor:
         """Return logits (n, classes, z/2, y/2, x/2) of a normalized volume (n, 1, z, y, x)."""
         n, _, z, y, x = volume.shape
+        _, decoder = self._flat_features(volume)
+        logits: Tensor = self.head(decoder[0])
+        return logits.reshape(n, -1, z // 2, y // 2, x // 2)
+
+    def features(self, volume: Tensor) -> Features:
+        """Return the feature maps of a normalized volume: what losses inside the network need."""
+        depth = volume.shape[2] // 2
+        encoder, decoder = self._flat_features(volume)
+        return Features(
+            tuple(flat.unflatten(2, (depth, -1)) for flat in encoder),
+            tuple(flat.unflatten(2, (depth, -1)) for flat in decoder),
+        )
+
+    def classify(self, finest: Tensor) -> Tensor:
+        """Return logits (n, classes, z/2, y/2, x/2) from Features.decoder[0]."""
+        logits: Tensor = self.head(finest.flatten(2, 3))
+        return logits.unflatten(2, finest.shape[2:4])
+
+    def _flat_features(self, volume: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the maps (n, c, z * rows, x) of encoder and decoder, finest first."""
+        n, _, z, y, x = volume.shape
         flat = space_to_depth(volume).reshape(n, 8, (z // 2) * (y // 2), x // 2)
         rows = y // 2
         flat = torch.relu(self.stem(flat.contiguous(memory_format=torch.channels_last), rows))
-        skips: list[Tensor] = []
+        encoder: list[Tensor] = []
         for level, blocks in enumerate(self.encoders):
             if level:
-                skips.append(flat)
                 flat = torch.relu(self.downs[level - 1](flat, rows))
                 rows //= 2
             for block in blocks:
                 flat = block(flat, rows)
-        for level in reversed(range(len(skips))):
+            encoder.append(flat)
+        decoder: list[Tensor] = []
+        for level in reversed(range(len(self.decoders))):
             smaller = self.ups[level](flat)
             larger = nn.functional.interpolate(smaller, scale_factor=2, mode="bilinear")
             rows *= 2
-            flat = self.decoders[level](larger + skips[level], rows)
-        logits: Tensor = self.head(flat)
-        return logits.reshape(n, -1, z // 2, y // 2, x // 2)
+            flat = self.decoders[level](larger + encoder[level], rows)
+            decoder.insert(0, flat)
+        return encoder, decoder

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training import losses
+from training import losses, transfer
 from training.cases import case_ids
 from training.config import Config, config_of_command
 from training.data import Patch, Patches
@@ -104,7 +104,7 @@ def train_step(run: Run, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, floa
         item.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16):
         logits = run.model(images).float()
-    soft_loss = losses.distillation(logits, soft)
+    soft_loss = transfer.imitation(logits, soft)
     place = corner(run.step, run.config.seed, tuple(logits.shape[2:]))
     hard_loss = losses.hard(logits, labels, place)
     loss = soft_loss + hard_loss

@@ -1,4 +1,4 @@
-"""Losses of distillation."""
+"""Losses of segmentation: Dice + cross entropy, from soft, hard or partial labels."""
 
 from __future__ import annotations
 
@@ -7,42 +7,76 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def distillation(logits: Tensor, soft: Tensor) -> Tensor:
-    """Return KL(teacher || student) plus soft Dice loss on the grid of logits.
-
-    Args:
-        logits: Student, float32, (n, classes, z, y, x).
-        soft: Teacher's probabilities, same shape.
-    """
-    log_student = logits.log_softmax(dim=1)
-    cross_entropy = -(soft * log_student).sum(dim=1).mean()
-    entropy = torch.special.entr(soft).sum(dim=1).mean()
-    return cross_entropy - entropy + soft_dice(log_student.exp(), soft)
-
-
-def hard(logits: Tensor, labels: Tensor, corner: tuple[int, int, int]) -> Tensor:
-    """Return cross entropy plus soft Dice on a block at full resolution, by interpolation.
+def hard(
+    logits: Tensor, labels: Tensor, corner: tuple[int, int, int], known: Tensor | None = None
+) -> Tensor:
+    """Return Dice + cross entropy on a block at full resolution, by interpolation.
 
     The block starts at corner (in logits) and is half as long as the patch along each axis: an
     eighth of the work, at other places in every step.
 
     Args:
         logits: Student, float32, (n, classes, z/2, y/2, x/2).
-        labels: Teacher's labels, int64, (n, z, y, x).
+        labels: Truth, int64, (n, z, y, x).
         corner: First logit (z, y, x) of the block.
+        known: As in dice_ce.
     """
     size = [n // 2 for n in logits.shape[2:]]
     block = tuple(slice(a, a + n) for a, n in zip(corner, size, strict=True))
     fine = tuple(slice(2 * a + 2, 2 * (a + n) - 2) for a, n in zip(corner, size, strict=True))
     larger = functional.interpolate(logits[(..., *block)], scale_factor=2, mode="trilinear")
     larger = larger[..., 2:-2, 2:-2, 2:-2]
-    truth = labels[(slice(None), *fine)]
-    one_hot = functional.one_hot(truth, logits.shape[1]).movedim(-1, 1).float()
-    return functional.cross_entropy(larger, truth) + soft_dice(larger.softmax(dim=1), one_hot)
+    return dice_ce(larger, labels[(slice(None), *fine)], known)
 
 
-def soft_dice(student: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean over organs of 1 - soft Dice, taken over the batch."""
+def dice_ce(logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
+    """Return soft Dice loss plus cross entropy (papers 1 and 3: the sum of both).
+
+    CE = -mean_v log p_v[y_v];  Dice loss = mean_c (1 - 2 sum_v p q / (sum_v p + sum_v q + 1)).
+
+    Args:
+        logits: Float32, (n, classes, z, y, x).
+        labels: Int64, (n, z, y, x). A class that was not labelled in a case is 0 there.
+        known: Bool, (n, classes): which classes were labelled in each case. None: all.
+    """
+    logs = logits.log_softmax(dim=1)
+    if known is not None:
+        logs = merged(logs, known)
+    one_hot = functional.one_hot(labels, logits.shape[1]).movedim(-1, 1).to(logits.dtype)
+    return functional.nll_loss(logs, labels) + soft_dice(logs.exp(), one_hot, known)
+
+
+def merged(logs: Tensor, known: Tensor) -> Tensor:
+    """Return log-probabilities with the classes that a case does not label put into background.
+
+    p'_0 = p_0 + sum over unknown c of p_c, p'_c = 0 (here e^-100): marginal loss for partial labels
+    (Shi et al., Medical Image Analysis 70, 2021, eq. 4), so that an unlabelled organ may be called
+    by its name or background, and neither costs.
+
+    Args:
+        logs: (n, classes, z, y, x).
+        known: Bool, (n, classes); background is always known.
+    """
+    known = known.clone()
+    known[:, 0] = True
+    hidden = ~known[:, :, None, None, None]
+    beside = hidden.clone()
+    beside[:, 0] = True
+    background = logs.masked_fill(~beside, -100.0).logsumexp(dim=1, keepdim=True)
+    return torch.cat([background, logs[:, 1:].masked_fill(hidden[:, 1:], -100.0)], dim=1)
+
+
+def soft_dice(student: Tensor, truth: Tensor, known: Tensor | None = None) -> Tensor:
+    """Return the mean over organs of 1 - soft Dice, taken over the batch.
+
+    Args:
+        student: Probabilities, (n, classes, z, y, x).
+        truth: Probabilities or one-hot, same shape.
+        known: Bool, (n, classes): cases without a class do not count for it. None: all.
+    """
+    if known is not None:
+        weight = known[:, :, None, None, None].to(student.dtype)
+        student, truth = student * weight, truth * weight
     axes = (0, 2, 3, 4)
     both = (student * truth).sum(axes)[1:]
     total = (student + truth).sum(axes)[1:]
@@ -50,4 +84,18 @@ def soft_dice(student: Tensor, truth: Tensor) -> Tensor:
     dice = 2 * both / (total + 1.0)
     # An organ that is not in the batch costs in proportion to what the student claims, up to 1.
     absent = total / (total + 100.0)
-    return torch.where(there, 1 - dice, absent).mean()
+    costs = torch.where(there, 1 - dice, absent)
+    if known is None:
+        return costs.mean()
+    judged = known[:, 1:].any(dim=0)
+    return (costs * judged).sum() / judged.sum().clamp(min=1)
+
+
+def deep_supervision(losses: list[Tensor]) -> Tensor:
+    """Return the weighted mean of one loss at several decoder levels, the finest first.
+
+    w_l = 2^-l / sum of all (nnU-Net, Isensee et al. 2021).
+    """
+    weights = [0.5**level for level in range(len(losses))]
+    total: Tensor = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / sum(weights)  # type: ignore[assignment]
+    return total

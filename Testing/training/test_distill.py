@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
 from Testing.training.small import a_config, write_cases  # noqa: E402
-from training import distill, losses  # noqa: E402
+from training import distill, transfer  # noqa: E402
 from training.data import Patches  # noqa: E402
 from training.optimizer import orthogonalized  # noqa: E402
 
@@ -83,7 +83,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_weights_change(config, mon
     run = distill.Run(config)
     before = weights(run)
     monkeypatch.setattr(
-        losses, "distillation", lambda *_: torch.tensor(float("nan"), requires_grad=True)
+        transfer, "imitation", lambda *_: torch.tensor(float("nan"), requires_grad=True)
     )
     with pytest.raises(FloatingPointError, match="nan at step 0"):
         distill.train_step(run, batch(config, 0))

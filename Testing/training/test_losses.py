@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
@@ -34,16 +36,6 @@ def test_claiming_an_absent_organ_costs():
     assert float(losses.soft_dice(claimed, truth)) == pytest.approx(512 / 612 / 13)
 
 
-def test_distillation_is_least_where_the_student_equals_the_teacher():
-    torch.manual_seed(0)
-    teacher = torch.randn(2, 14, 4, 4, 4) * 3
-    soft = teacher.softmax(1)
-    same = losses.distillation(teacher, soft)
-    assert float(same) < float(losses.distillation(teacher + torch.randn_like(teacher), soft))
-    divergence = float(same) - float(losses.soft_dice(soft, soft))
-    assert divergence == pytest.approx(0, abs=1e-5)
-
-
 def test_hard_loss_looks_at_the_block_through_the_interpolation():
     # logits that are sure of a half-space give full-resolution labels of the same half-space
     logits = torch.zeros(1, 14, 8, 8, 8)
@@ -63,3 +55,56 @@ def test_hard_loss_moves_only_the_block():
     assert moved[:4, 4:, 4:].any()
     assert not moved[4:].any()
     assert not moved[:, :4].any()
+
+
+def test_dice_plus_cross_entropy_by_hand():
+    # two voxels, two classes; p(class 1) = 0.75 and 0.25, the truth is 1 and 0
+    logits = torch.zeros(1, 2, 1, 1, 2)
+    logits[0, 1, 0, 0] = torch.tensor([math.log(3.0), -math.log(3.0)])
+    labels = torch.tensor([[[[1, 0]]]])
+    dice = losses.soft_dice(logits.softmax(1), one_hot(labels, 2))
+    # one voxel of truth is no more than 1: the class counts as absent, total = 1 + 1
+    assert float(dice) == pytest.approx(2 / 102)
+    assert float(losses.dice_ce(logits, labels)) == pytest.approx(
+        2 / 102 - math.log(0.75), abs=1e-6
+    )
+
+
+def test_an_unlabelled_class_is_put_into_background():
+    logs = torch.tensor([0.5, 0.3, 0.2]).log().reshape(1, 3, 1, 1, 1)
+    merged = losses.merged(logs, torch.tensor([[True, False, True]])).exp().ravel()
+    assert merged.tolist() == pytest.approx([0.8, 0.0, 0.2], abs=1e-6)
+
+
+def test_naming_an_unlabelled_organ_costs_nothing_and_naming_a_labelled_one_does():
+    labels = torch.zeros(1, 4, 4, 4, dtype=torch.long)
+    named = torch.full((1, 14, 4, 4, 4), -20.0)
+    named[:, 3] = 20.0  # the spleen everywhere
+    without_spleen, all_known = torch.ones(1, 14, dtype=torch.bool), torch.ones(1, 14).bool()
+    without_spleen[:, 3] = False
+    assert float(losses.dice_ce(named, labels, without_spleen)) == pytest.approx(0, abs=1e-5)
+    assert float(losses.dice_ce(named, labels, all_known)) > 30
+
+
+def test_partial_labels_of_one_case_do_not_touch_the_other():
+    logits = torch.zeros(2, 3, 2, 2, 2, requires_grad=True)
+    labels = torch.zeros(2, 2, 2, 2, dtype=torch.long)
+    known = torch.tensor([[True, False, True], [True, True, True]])
+    losses.dice_ce(logits, labels, known).backward()
+    pushed = logits.grad.sum((2, 3, 4))
+    assert float(pushed[0, 1]) < 0  # merged: class 1 rises with background
+    assert float(pushed[1, 1]) > 0  # known: class 1 is wrong there
+
+
+def test_with_all_classes_known_partial_loss_is_the_plain_one():
+    torch.manual_seed(1)
+    logits = torch.randn(2, 14, 8, 8, 8)
+    labels = some_labels((2, 8, 8, 8))
+    everything = torch.ones(2, 14, dtype=torch.bool)
+    plain, partial = losses.dice_ce(logits, labels), losses.dice_ce(logits, labels, everything)
+    assert float(partial) == pytest.approx(float(plain), abs=1e-5)
+
+
+def test_deep_supervision_halves_each_level():
+    found = losses.deep_supervision([torch.tensor(4.0), torch.tensor(2.0), torch.tensor(1.0)])
+    assert float(found) == pytest.approx((4 + 2 / 2 + 1 / 4) / 1.75)
