@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.ready-demo
-RIG_STAMP := $(VENV)/.ready-rig
+IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint fmt test test-all demo golden bench slicer-test screenshots clean
@@ -37,10 +37,12 @@ fmt: setup  ## format the code, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 test: setup  ## run the tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' --ignore=Testing/slicer
+	$(IN_RIG) -m pytest -m 'not slow' Testing/slicer
 
 test-all: setup  ## run all tests; those marked torch need `pip install torch` in .venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=Testing/slicer
+	$(IN_RIG) -m pytest Testing/slicer
 
 demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
 	$(BIN)/flareseg sample -o demo
@@ -52,18 +54,14 @@ golden: setup  ## write the golden cases anew; shows what changed
 bench: setup  ## seconds and memory on a large CT, against the peer if its weights are given
 	$(BIN)/python -m Testing.benchmarks.bench_end_to_end $(BENCH)
 
-$(RIG_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --editable '.[dev,rig]'
-	@touch $(RIG_STAMP)
+slicer-test: setup  ## run the tests of the Slicer module in the rig, slow ones too
+	RIG=required $(IN_RIG) -m pytest Testing/slicer
 
-slicer-test: $(RIG_STAMP)  ## run the tests of the Slicer module in the rig; needs Python 3.12
-	$(BIN)/python -m pytest Testing/slicer
-
-screenshots: $(RIG_STAMP)  ## draw icon, terminology, pictures of the panel and of the organs in 3-D
+screenshots: $(DEMO_STAMP)  ## draw icon, terminology, pictures of the panel and of the organs in 3-D
 	$(BIN)/flareseg sample -o demo
-	$(BIN)/python -m Testing.slicer.make_resources
-	$(BIN)/python -m Testing.slicer.screenshots demo/cxr.nii.gz docs/images
+	RIG=required $(IN_RIG) -m Testing.slicer.make_resources
+	RIG=required $(IN_RIG) -m Testing.slicer.screenshots demo/cxr.nii.gz docs/images
 
 clean:  ## remove .venv, demo/ and caches
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-rig demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -58,7 +58,7 @@ def cmake(*words):
 
 def test_the_stub_refuses_a_file_that_does_not_exist(tmp_path, installed):
     copy = tmp_path / "copy"
-    names = shutil.ignore_patterns(".git", ".venv", "work", "__pycache__", "*.onnx", ".*_cache")
+    names = shutil.ignore_patterns(".git", ".venv*", "work", "__pycache__", "*.onnx", ".*_cache")
     shutil.copytree(ROOT, copy, ignore=names)
     with pytest.raises(AssertionError, match=r"model\.onnx"):
         cmake("-S", copy, "-B", tmp_path / "build", f"-DSlicer_DIR={STUB}")
