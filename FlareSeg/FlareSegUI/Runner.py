@@ -1,8 +1,10 @@
-"""The process that does the work. Qt watches it, so that the panel stays alive."""
+"""The process that does the work, and how it is stopped. The panel stays alive meanwhile."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +13,13 @@ from typing import Protocol
 
 import qt
 
-POLL_MILLISECONDS = 100
-START_MILLISECONDS = 10000
+from FlareSegUI.Launchers import FAILED_TO_START, Launcher, newLauncher
+
+__all__ = ["FAILED_TO_START", "Listener", "ProcessRunner", "Runner"]
 KILL_MILLISECONDS = 12000
 """After this time a worker that was asked to stop is killed; it ends itself after 10 seconds."""
-FAILED_TO_START = -1
-"""Exit code of a process that never ran, or crashed."""
+LIFELINE = ".alive"
+"""Ending of the file that the worker watches: beside the log, as long as the run may go on."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +52,33 @@ class Runner(Protocol):
 
 
 class ProcessRunner:
-    """Runs the command in a process of its own.
+    """Runs the command in a process of its own, and ends the whole tree of it.
 
-    The process writes to a file, which a timer reads: no pipe can fill up, and what was written is
-    there after a crash. Its stdin is a pipe that the worker watches (see flareseg_worker.py).
+    PythonSlicer is a launcher on Windows and macOS: the worker is a child of the process that is
+    started here. So the worker is told to stop by a file that vanishes, ends by itself when the
+    process of Slicer is gone, and tells its own number, by which it is killed if it must be.
     """
 
-    def __init__(self, worker: Path, python: str | None = None) -> None:
+    def __init__(
+        self,
+        worker: Path,
+        python: str | None = None,
+        newLauncher: Callable[[], Launcher] = newLauncher,
+    ) -> None:
         self._worker = worker
         self._python = python or shutil.which("PythonSlicer") or sys.executable
-        self._process = None
-        self._listener = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MILLISECONDS)
-        self._timer.connect("timeout()", self._poll)
+        self._newLauncher = newLauncher
+        self._launcher: Launcher | None = None
+        self._killer = qt.QTimer()
+        self._killer.setSingleShot(True)
+        self._killer.setInterval(KILL_MILLISECONDS)
+        self._killer.connect("timeout()", self._kill)
+        self.workerNumber: int | None = None
 
     @property
     def isRunning(self) -> bool:
         """Return whether a run has not ended yet."""
-        return self._process is not None
+        return self._launcher is not None
 
     def start(self, arguments: list[str], log: Path, listener: Listener) -> None:
         """Start the worker.
@@ -78,92 +89,64 @@ class ProcessRunner:
         if self.isRunning:
             raise RuntimeError("FlareSeg is running already: wait, or cancel it")
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
-        self._log, self._read, self._rest, self._listener = log, 0, b"", listener
-        process = qt.QProcess()
-        process.setProcessChannelMode(qt.QProcess.MergedChannels)
-        process.setStandardOutputFile(str(log))
-        process.setProcessEnvironment(_environment())
-        process.start(self._python, [str(self._worker), *arguments])
-        self._hasStarted = process.waitForStarted(START_MILLISECONDS)
-        self._process, self._killer = process, None
-        self._timer.start()
+        self._lifeline = log.with_suffix(LIFELINE)
+        self._lifeline.touch()
+        self._listener, self.workerNumber = listener, None
+        words = [self._python, str(self._worker), str(os.getpid()), str(self._lifeline), *arguments]
+        launcher = self._launcher = self._newLauncher()
+        try:
+            launcher.start(words, log, self._onLine, self._onEnd)
+        except Exception:
+            self._launcher = None
+            self._lifeline.unlink(missing_ok=True)  # a worker that did start ends by itself
+            raise
 
     def stop(self) -> None:
-        """Let go of the lifeline; kill the worker if that is not enough."""
-        if self._process is None or self._killer is not None:
-            return
-        self._process.closeWriteChannel()
-        self._killer = qt.QTimer()
-        self._killer.setSingleShot(True)
-        self._killer.connect("timeout()", self._kill)
-        self._killer.start(KILL_MILLISECONDS)
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
+        """Take the lifeline away; kill the worker if that is not enough."""
+        if self.isRunning and self._lifeline.exists():
+            self._lifeline.unlink(missing_ok=True)
+            self._killer.start()
 
     def wait(self) -> None:
         """Wait without the event loop, for the end of Slicer and of a scene."""
-        if self._process is not None and not self._process.waitForFinished(KILL_MILLISECONDS):
-            self._process.kill()
-            self._process.waitForFinished(KILL_MILLISECONDS)
-        self._poll()
+        launcher = self._launcher
+        if launcher is not None and not launcher.wait(KILL_MILLISECONDS):
+            self._kill()
+            launcher.wait(KILL_MILLISECONDS)
 
-    def _poll(self) -> None:
-        if self._process is None:
-            return
-        hasEnded = self._process.state() == qt.QProcess.NotRunning  # before the last lines are read
-        self._readLines()
-        if hasEnded and self._process is not None:
-            self._end()
+    def _kill(self) -> None:
+        if self._launcher is not None and self.workerNumber is not None:
+            with contextlib.suppress(OSError):  # it has just ended
+                os.kill(self.workerNumber, getattr(signal, "SIGKILL", signal.SIGTERM))
+        if self._launcher is not None:
+            self._launcher.kill()
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        self._timer.stop()
-        if self._killer is not None:
-            self._killer.stop()
-        hasCrashed = process.exitStatus() == qt.QProcess.CrashExit
-        failed = 0 if self._hasStarted and not hasCrashed else FAILED_TO_START
-        self._listener.onEnd(failed or process.exitCode())
+    def _onEnd(self, code: int) -> None:
+        self._launcher = None
+        self._killer.stop()
+        self._lifeline.unlink(missing_ok=True)
+        self._listener.onEnd(code)
 
-    def _readLines(self) -> None:
-        with self._log.open("rb") as file:
-            file.seek(self._read)
-            new = file.read()
-        self._read += len(new)
-        *lines, self._rest = (self._rest + new).split(b"\n")
-        for line in lines:
-            self._tell(line.decode("utf-8", errors="replace").rstrip())
-
-    def _tell(self, line: str) -> None:
-        facts = _progress(line)
-        if facts is not None:
+    def _onLine(self, line: str) -> None:
+        facts = _facts(line)
+        if {"step", "share"} <= facts.keys():
             self._listener.onProgress(_step(facts), float(facts["share"]))
+        elif "worker" in facts:
+            self.workerNumber = int(facts["worker"])
         elif line:
             self._listener.onLine(line)
 
 
-def _progress(line: str) -> dict | None:
-    """Return the facts of a line of --progress json; None for any other line."""
+def _facts(line: str) -> dict:
+    """Return what a line of JSON tells a program; nothing for any other line."""
     try:
-        facts = json.loads(line) if line.startswith("{") else None
+        facts = json.loads(line) if line.startswith("{") else {}
     except ValueError:
-        return None
-    return facts if isinstance(facts, dict) and {"step", "share"} <= facts.keys() else None
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _step(facts: dict) -> str:
     """Return what is done, for people; of a batch, also at which case."""
     of = f"{facts['index']}/{facts['count']} {facts['case']}: " if "case" in facts else ""
     return f"{of}{facts['step']}"
-
-
-def _environment() -> "qt.QProcessEnvironment":
-    """Return this process's environment, with UTF-8 on all systems and lines as they come."""
-    environment = qt.QProcessEnvironment()
-    for name, value in os.environ.items():
-        environment.insert(name, value)
-    environment.insert("PYTHONIOENCODING", "utf-8")
-    environment.insert("PYTHONUNBUFFERED", "1")
-    return environment

@@ -1,6 +1,7 @@
 """The extension as Slicer packages it: with our own stub of Slicer's macros, and plain cmake."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -64,18 +65,19 @@ def test_the_stub_refuses_a_file_that_does_not_exist(tmp_path, installed):
         cmake("-S", copy, "-B", tmp_path / "build", f"-DSlicer_DIR={STUB}")
 
 
-def test_the_worker_runs_from_the_installed_tree(installed):
+def test_the_worker_runs_from_the_installed_tree(installed, tmp_path):
     worker = installed / "Scripts" / "flareseg_worker.py"
-    process = subprocess.Popen(
-        [sys.executable, worker, "info"],
-        stdin=subprocess.PIPE,  # the lifeline: stays open
-        stdout=subprocess.PIPE,
+    lifeline = tmp_path / "alive"
+    lifeline.touch()
+    process = subprocess.run(
+        [sys.executable, worker, str(os.getpid()), lifeline, "info"],
+        capture_output=True,
         text=True,
+        check=False,
         cwd=installed.parent,
     )
-    with process:
-        said = process.stdout.read()
-    assert process.returncode == 0, said
+    said = process.stdout
+    assert process.returncode == 0, process.stderr
     assert f"resources    {installed.resolve() / 'Resources'}" in said
     assert "flare13" in said
 

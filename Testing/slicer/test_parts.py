@@ -195,13 +195,14 @@ def test_refusal_and_failed_install_leave_a_message_and_a_working_panel(
 
 @pytest.fixture
 def slicer510(module, monkeypatch):
-    """A Slicer without slicer.packaging: what is asked and installed."""
+    """A Slicer without slicer.packaging and blocking=False: what is asked and installed."""
     import sys
 
     import slicer
 
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
     monkeypatch.delattr(slicer, "packaging", raising=False)
+    monkeypatch.setattr(slicer.util, "launchConsoleProcess", lambda args, cwd=None: None)
     done = {"asked": [], "installed": []}
     monkeypatch.setattr(
         slicer.util, "confirmOkCancelDisplay", lambda text, **_: done["asked"].append(text) or True

@@ -1,7 +1,6 @@
 """Whole runs from the panel, through the real worker process."""
 
 import json
-import os
 import zipfile
 from pathlib import Path
 
@@ -224,69 +223,6 @@ def test_a_ct_without_organs_gives_an_empty_segmentation_and_says_so(panel, ct, 
     assert panel.ui.resultTable.item(0, 1).text() == "–"  # noqa: RUF001
 
 
-def process_is_gone(number):
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{number}/stat").read_text().split()[2] == "Z"
-
-
-def network_is_running(panel):
-    return panel.ui.statusLabel.text.startswith("network")
-
-
-@pytest.fixture
-def running(panel, ct, slow_model):
-    """The panel in the middle of a run, and the number of its process."""
-    panel.parameters = start(panel, ct, slow_model)
-    panel.number = panel.logic._runner._process.processId()
-    wait_until(lambda: network_is_running(panel))
-    return panel
-
-
-def assert_nothing_left(panel):
-    import slicer
-
-    assert process_is_gone(panel.number)
-    assert not runs_in(slicer.app.temporaryPath)
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-
-
-def test_cancel_leaves_no_process_no_file_and_no_node(running):
-    assert not process_is_gone(running.number)
-    running.ui.applyButton.click()
-    wait_until(lambda: not running.logic.isRunning, seconds=20)
-    assert "stopped, nothing written" in running.logic.logFile.read_text("utf-8")
-    assert running.ui.statusLabel.text == "Cancelled; nothing was changed"
-    assert running.ui.applyButton.text == "Apply"
-    assert running.ui.applyButton.enabled
-    assert_nothing_left(running)
-
-
-def test_closing_the_scene_ends_the_run(running):
-    import slicer
-
-    slicer.mrmlScene.Clear()
-    assert not running.logic.isRunning
-    assert_nothing_left(running)
-    assert running.ui.statusLabel.text == "Choose a CT volume"
-
-
-def test_reload_or_the_end_of_slicer_ends_the_run(running):
-    running.cleanup()
-    running.isClosed = True
-    assert not running.logic.isRunning
-    assert_nothing_left(running)
-
-
-def test_the_worker_ends_when_slicer_dies(running):
-    """A closed lifeline is all that a crash leaves."""
-    running.logic._runner._process.closeWriteChannel()
-    wait_until(lambda: not running.logic.isRunning, seconds=20)
-    assert_nothing_left(running)
-
-
 def test_a_failed_run_says_why_and_changes_nothing(panel, ct, model, tmp_path):
     import shutil
 
@@ -301,13 +237,6 @@ def test_a_failed_run_says_why_and_changes_nothing(panel, ct, model, tmp_path):
     assert "sha256" in Path(panel.ui.logFileLabel.text).read_text("utf-8")
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
     assert not runs_in(slicer.app.temporaryPath)
-
-
-def test_a_python_that_does_not_start_is_told(panel, ct, model):
-    panel.logic._runner._python = "/no/such/python"
-    start(panel, ct, model)
-    wait_until(lambda: not panel.logic.isRunning, seconds=10)
-    assert "could not run" in panel.ui.statusLabel.text
 
 
 def test_a_temporary_folder_with_any_letters_works(panel, ct, model, tmp_path, monkeypatch):

@@ -60,6 +60,9 @@ def _makeApp(qt):
         def testingEnabled(self):
             return self.isTesting
 
+        def startupEnvironment(self):
+            return qt.QProcessEnvironment.systemEnvironment()
+
         def layoutManager(self):
             return types.SimpleNamespace(resetThreeDViews=lambda: None)
 

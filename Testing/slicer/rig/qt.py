@@ -37,8 +37,11 @@ def _signal(owner, signature):
     raise AttributeError(f"{type(owner).__name__} has no signal {signature}")
 
 
-def _connect(owner, signature, slot):
-    _signal(owner, signature).connect(slot)
+def _connect(owner, *words):
+    if not isinstance(words[0], str):  # Qt's own: QTimer.singleShot calls it so
+        return QtCore.QObject.connect(*words)
+    signature, slot = words
+    return _signal(owner, signature).connect(slot)
 
 
 def _disconnect(owner, signature, slot):
@@ -74,10 +77,12 @@ def adopt(kind):
     return kind
 
 
+_singleShot = QtCore.QTimer.singleShot  # also the name of a property, which PythonQt hides
 for _module in (QtCore, QtGui, QtWidgets):
     for _kind in list(vars(_module).values()):
         if isinstance(_kind, type) and issubclass(_kind, QtCore.QObject):
             adopt(_kind)
+QtCore.QTimer.singleShot = staticmethod(_singleShot)
 
 
 class QFileDialog(QtWidgets.QFileDialog):
