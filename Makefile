@@ -7,7 +7,7 @@ DEMO_STAMP := $(VENV)/.ready-demo
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint fmt test test-all demo golden bench slicer-test screenshots clean
+.PHONY: help setup lint fmt test test-all fuzz demo golden bench slicer-test screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -43,6 +43,9 @@ test: setup  ## run the tests but the slow ones
 test-all: setup  ## run all tests; those marked torch need `pip install torch` in .venv
 	$(BIN)/python -m pytest --ignore=Testing/slicer
 	$(IN_RIG) -m pytest Testing/slicer
+
+fuzz: setup  ## open damaged files of every format, FUZZ="--count 500 mha nrrd" to choose; counts findings
+	$(BIN)/python -m Testing.fuzz.run $(FUZZ)
 
 demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
 	$(BIN)/flareseg sample -o demo

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from FlareSegLib.errors import InputError
+from FlareSegLib.headers import DICOM, image_format
 from FlareSegLib.paths import is_text
 
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def may_hold_series(path: Path) -> bool:
     """Return whether path is a folder or a DICOM file; what is not there yet may be one too."""
     if not path.is_file():
         return True
-    return str(sitk.ImageFileReader.GetImageIOFromFileName(str(path))) == "GDCMImageIO"
+    return image_format(path) == DICOM
 
 
 def _slices(folder: Path) -> list[_Slice]:
@@ -160,9 +161,10 @@ def _header(path: Path, reader: sitk.ImageFileReader) -> _Slice:
 
     def numbers(tag: str) -> tuple[float, ...]:
         try:
-            return tuple(float(part) for part in text(tag).split("\\"))
+            found = tuple(float(part) for part in text(tag).split("\\"))
         except ValueError:
             return ()
+        return found if np.isfinite(found).all() else ()
 
     return _Slice(
         path,

@@ -6,13 +6,9 @@ What read_volume() lets through is a CT that all later steps can trust; the rest
 from __future__ import annotations
 
 import errno
-import gzip
-import math
 import shutil
-import struct
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +20,10 @@ from FlareSegLib.dicom import may_hold_series, read_series, series_paths
 from FlareSegLib.dicom_seg import Provenance, check_installed, check_no_image, write_dicom_seg
 from FlareSegLib.errors import InputError, OutputError, ResourceError
 from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
+from FlareSegLib.headers import DICOM, NIFTI, USABLE, check_regular, image_format
 from FlareSegLib.hounsfield import check_ct, to_hounsfield
 from FlareSegLib.paths import is_text
+from FlareSegLib.safe_read import FORMATS, check_header, check_whole
 from FlareSegLib.seg_nrrd import segment_fields
 
 EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
@@ -34,8 +32,6 @@ DICOM_SEG = ".dcm"
 """Extension of a labelmap that refers to a DICOM series."""
 
 _KNOWN = ", ".join(EXTENSIONS)
-_FORMATS = ("NiftiImageIO", "NrrdImageIO", "MetaImageIO")
-_USABLE = "give a CT as NIfTI, NRRD or MHA file, or a folder with a DICOM series"
 _FEWEST_SLICES = 16
 _SPACING_MM = (0.1, 10.0, 15.0)
 """Least; most of the two finer axes; most of the coarsest axis."""
@@ -74,9 +70,11 @@ def read_labelmap(path: Path) -> Labelmap:
         ResourceError: It does not fit into memory.
     """
     with _readable_errors(path.name):
-        if sitk.ImageFileReader.GetImageIOFromFileName(str(path)) not in _FORMATS:
+        check_regular(path)
+        format_name = image_format(path)
+        if format_name not in FORMATS:
             raise InputError(f"{path.name} is no labelmap: give a NIfTI, NRRD or MHA file")
-        volume = to_volume(_read_file(path))
+        volume = to_volume(_read_file(path, format_name))
     with np.errstate(invalid="ignore"):
         labels = volume.array.astype(np.uint8)
     wrong = volume.array[labels != volume.array]
@@ -148,7 +146,9 @@ def _write_image(labelmap: Labelmap, path: Path) -> None:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
             if _is_nifti(temporary):
-                _check_whole(temporary, temporary.name)  # ITK does not notice a full disk here
+                check_whole(
+                    check_header(temporary, NIFTI), temporary.name
+                )  # ITK does not notice a full disk here
         except (RuntimeError, InputError) as error:
             has_room = shutil.disk_usage(temporary.parent).free > labelmap.array.size
             raise OSError(
@@ -185,41 +185,41 @@ def _readable_errors(name: str) -> Iterator[None]:
 
 def _open(path: Path, series: str | None) -> sitk.Image:
     """Return the 3-D image at path, not yet checked for what it shows."""
-    try:
-        is_folder = path.is_dir()
-        if not is_folder:
-            path.open("rb").close()
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror}): {_USABLE}") from error
+    is_folder = path.is_dir()
+    if not is_folder:
+        check_regular(path)
     if not is_text(path):
         raise InputError(f"{path} is no UTF-8 text: rename file or folder")
-    format_name = "" if is_folder else sitk.ImageFileReader.GetImageIOFromFileName(str(path))
-    if is_folder or format_name == "GDCMImageIO":
+    format_name = DICOM if is_folder else image_format(path)
+    if format_name == DICOM:
         return read_series(path, series)
-    if format_name not in _FORMATS:
-        kind = format_name.removesuffix("ImageIO") or "unknown or damaged"
-        raise InputError(f"{path.name} is no CT (format {kind}): {_USABLE}")
+    if format_name not in FORMATS:
+        kind = "unknown or damaged" if format_name == "unknown" else format_name
+        raise InputError(f"{path.name} is no CT (format {kind}): {USABLE}")
     if series is not None:
         raise InputError(f"{path.name} is no DICOM folder but --series is {series}: leave it out")
-    return _read_file(path)
+    return _read_file(path, format_name)
 
 
-def _read_file(path: Path) -> sitk.Image:
+def _read_file(path: Path, format_name: str) -> sitk.Image:
+    """Return the image in a file that was found plain; ITK is told its format, tries no other."""
+    header = check_header(path, format_name)
     reader = sitk.ImageFileReader()
+    reader.SetImageIO(format_name)
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelIDValue())
     if "complex" in kind or "vector" in kind:
         raise InputError(
-            f"{path.name} has pixels of type {kind} (a color or vector image): {_USABLE}"
+            f"{path.name} has pixels of type {kind} (a color or vector image): {USABLE}"
         )
     size = reader.GetSize()
     extent = " x ".join(str(length) for length in size)
     if len(size) < 3 or any(length > 1 for length in size[3:]):
         what = "2-D" if len(size) < 3 else f"{len(size)}-D"
         raise InputError(f"{path.name} is {what} ({extent}): give one 3-D volume")
-    if _is_nifti(path):
-        _check_whole(path, path.name)
+    if format_name == NIFTI:
+        check_whole(header, path.name)
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     return reader.Execute()
@@ -227,39 +227,6 @@ def _read_file(path: Path) -> sitk.Image:
 
 def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz"))
-
-
-def _check_whole(path: Path, name: str) -> None:
-    """Check that no byte is missing: ITK reads a cut NIfTI file without a word, as garbage."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    voxels = math.prod(reader.GetSize()) * reader.GetNumberOfComponents()
-    expected = int(float(reader.GetMetaData("vox_offset")))
-    expected += voxels * int(reader.GetMetaData("bitpix")) // 8
-    found = _unpacked_bytes(path, expected)
-    if found < expected:
-        raise InputError(
-            f"{name} is cut off or damaged ({found} of {expected} bytes): copy or download it again"
-        )
-
-
-def _unpacked_bytes(path: Path, expected: int) -> int:
-    """Return the number of bytes in a file, after gunzip if it is packed.
-
-    The last four bytes of a gzip file tell; it is unpacked only if they are not as expected.
-    """
-    with path.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return path.stat().st_size
-        file.seek(-4, 2)
-        if struct.unpack("<I", file.read(4))[0] == expected % 2**32:
-            return expected
-    found = 0
-    with suppress(EOFError, OSError, zlib.error), gzip.open(path) as unpacked:
-        while chunk := unpacked.read(1 << 20):
-            found += len(chunk)
-    return found
 
 
 def _check_grid(image: sitk.Image, name: str) -> None:

@@ -1,0 +1,67 @@
+"""Check a file before ITK opens it; the only door to the header checks."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+from FlareSegLib.errors import InputError
+from FlareSegLib.header_meta import meta_header
+from FlareSegLib.header_nifti import nifti_header
+from FlareSegLib.header_nrrd import nrrd_header
+from FlareSegLib.headers import COPY, META, NIFTI, NRRD, Header, check_size
+
+_READERS = {NIFTI: nifti_header, NRRD: nrrd_header, META: meta_header}
+FORMATS = tuple(_READERS)
+"""ITK's names of the formats that hold a whole volume in a file."""
+
+
+def check_header(path: Path, format_name: str) -> Header:
+    """Return what the header of an image file promises, if it is plain and the data can be there.
+
+    Args:
+        path: A regular file.
+        format_name: One of FORMATS, see headers.image_format().
+
+    Raises:
+        InputError: A field is not as its format defines it, or voxels are missing.
+        ResourceError: The voxels do not fit into memory.
+    """
+    header = _READERS[format_name](path)
+    check_size(header, path.name)
+    return header
+
+
+def check_whole(header: Header, name: str) -> None:
+    """Check that no byte is missing: ITK reads a cut NIfTI file without a word, as garbage.
+
+    Raises:
+        InputError: The file ends too soon.
+    """
+    found = _unpacked_bytes(header)
+    if found < header.expected:
+        raise InputError(
+            f"{name} is cut off or damaged ({found} of {header.expected} bytes): {COPY}"
+        )
+
+
+def _unpacked_bytes(header: Header) -> int:
+    """Return the number of bytes in a file, after gunzip if it is packed, or enough of them.
+
+    The last four bytes of a gzip file tell; it is unpacked only if they are not as expected.
+    """
+    path, expected = header.data, header.expected
+    if not header.is_packed:
+        return path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(-4, 2)
+        if struct.unpack("<I", file.read(4))[0] == expected % 2**32:
+            return expected
+    found = 0
+    with suppress(EOFError, OSError, zlib.error), gzip.open(path) as unpacked:
+        while found < expected and (chunk := unpacked.read(1 << 20)):
+            found += len(chunk)
+    return found
