@@ -2,86 +2,192 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import difflib
 import sys
 import tomllib
-from dataclasses import dataclass, field, fields
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from training.sections import (
+    Augment,
+    Curriculum,
+    Data,
+    Distill,
+    Export,
+    PseudoLabel,
+    Student,
+    Teacher,
+    Train,
+)
 
 
 @dataclass(frozen=True)
 class Config:
     """All settings; each stage reads its own."""
 
-    cases: Path
-    """Folder with one folder per case, each holding ct.nii.gz."""
-    work: Path
+    work: Path = Path("work")
     """Folder for what the stages write."""
-    teacher: Path
-    """The teacher, an ONNX file."""
-    teacher_facts: dict[str, object]
-    """Facts of the teacher, as in model.json."""
     seed: int = 0
-    spacing_mm: tuple[float, float, float] = (2.0, 1.5, 1.5)
-    """Spacing (z, y, x) of the student."""
-    hu_range: tuple[float, float] = (-971.0, 291.0)
-    """HU are clipped to this (paper 1)."""
-    hu_mean: float = 83.778564
-    hu_sd: float = 144.838928
-    without_organs: tuple[str, ...] = ()
-    """Cases known to hold none of the 13 organs: whatever the teacher says there is wrong."""
-    teacher_flips: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (2,))
-    """Axes (z, y, x) flipped in each look of the teacher."""
-    teacher_overlap: float = 0.34
-    """Overlap of the teacher's windows."""
-    channels: tuple[int, ...] = (16, 32, 64, 128)
-    """Channels of the student's levels."""
-    blocks: tuple[int, ...] = (1, 2, 2, 2)
-    """Residual blocks of the student's levels."""
-    z_dilation: tuple[int, ...] = (1, 1, 2, 4)
-    """Dilation along z of the student's levels."""
-    start: Path | None = None
-    """Weights to start from instead of random ones: training/checkpoints/*.pt of the same sizes."""
-    patch: tuple[int, int, int] = (64, 128, 160)
-    """Training patch (z, y, x)."""
-    batch: int = 2
-    """Patches per step."""
-    minutes: float = 60.0
-    """Length of the schedule, in minutes of training."""
-    learning_rate: float = 0.02
-    warmup_share: float = 0.02
-    """Share of the schedule in which the learning rate rises."""
-    weight_decay: float = 0.01
-    ema_steps: float = 500.0
-    """Time constant of the moving average of the weights."""
-    checkpoint_minutes: float = 3.0
-    """Time between checkpoints."""
-    export: dict[str, object] = field(default_factory=dict)
-    """Facts for model.json that only the maker knows: name, version, window."""
+    """Of everything that is drawn."""
+    data: Data = field(default_factory=Data)
+    """Which CTs, and their grid."""
+    teacher: Teacher = field(default_factory=Teacher)
+    """The network that labels."""
+    pseudo_label: PseudoLabel = field(default_factory=PseudoLabel)
+    """How it labels."""
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    """Easy and hard cases."""
+    student: Student = field(default_factory=Student)
+    """The network that ships."""
+    augment: Augment = field(default_factory=Augment)
+    """Random changes of patches."""
+    distill: Distill = field(default_factory=Distill)
+    """What the student takes from the teacher."""
+    train: Train = field(default_factory=Train)
+    """How the student is trained."""
+    export: Export = field(default_factory=Export)
+    """What the model folder says."""
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; says the key, its value, and what to do."""
 
 
 def read_config(path: Path) -> Config:
     """Return the settings in a TOML file; paths in it are relative to the file.
 
     Raises:
-        ValueError: A key is unknown or missing.
+        ConfigError: The file is missing or no TOML, a key is unknown, or a value is wrong.
     """
-    raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    unknown = sorted(set(raw) - {item.name for item in fields(Config)})
-    if unknown:
-        raise ValueError(f"{path} has unknown keys {unknown}: see training/config.py")
-    values = {key: _frozen(value) for key, value in raw.items()}
-    for key in {"cases", "work", "teacher", "start"} & set(raw):
-        values[key] = (path.parent / str(raw[key])).resolve()
-    return Config(**values)  # type: ignore[arg-type]
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): give a config") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is no TOML ({error}): correct it") from error
+    try:
+        config: Config = _section(Config, raw, "", path.absolute().parent)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return config
 
 
-def config_of_command() -> Config:
-    """Return the settings in the TOML file that the command line names; else exit with 2."""
-    if len(sys.argv) < 2:
-        print(f"usage: python -m training.{Path(sys.argv[0]).stem} CONFIG.toml", file=sys.stderr)
-        sys.exit(2)
-    return read_config(Path(sys.argv[1]))
+def flat(config: object, prefix: str = "") -> dict[str, object]:
+    """Return all settings as "section.key": value, in plain types."""
+    found: dict[str, object] = {}
+    for item in dataclasses.fields(config):  # type: ignore[arg-type]
+        value, key = getattr(config, item.name), f"{prefix}{item.name}"
+        if dataclasses.is_dataclass(value):
+            found |= flat(value, f"{key}.")
+        else:
+            found[key] = _plain(value)
+    return found
 
 
-def _frozen(value: object) -> object:
+def run_stage(stage: Callable[[Config, bool], None]) -> None:
+    """Run a stage with the config and --resume of the command line; say errors in one line."""
+    parser = argparse.ArgumentParser(prog=f"python -m {stage.__module__}")
+    parser.add_argument("config", type=Path, help="the settings, a TOML file")
+    parser.add_argument("--resume", action="store_true", help="go on where the stage stopped")
+    given = parser.parse_args()
+    from FlareSegLib.errors import FlareSegError
+
+    try:
+        stage(read_config(given.config), given.resume)
+    except (FlareSegError, ConfigError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _section(kind: Any, raw: Mapping[str, Any], prefix: str, folder: Path) -> Any:
+    """Return a dataclass made of a table; nested dataclasses are nested tables."""
+    types_of = typing.get_type_hints(kind)
+    for key in raw:
+        if key not in types_of:
+            raise ValueError(_unknown(prefix + key, kind))
+    values = {k: _value(types_of[k], v, prefix + k, folder) for k, v in raw.items()}
+    default = _default_of(kind, prefix)
+    return dataclasses.replace(default, **values) if default else kind(**values)
+
+
+def _default_of(kind: Any, prefix: str) -> Any:
+    """Return the defaults that a nested table changes: [teacher.train] has its own."""
+    return Teacher().train if kind is Train and prefix == "teacher.train." else None
+
+
+def _value(kind: Any, value: Any, key: str, folder: Path) -> Any:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ValueError(f"{key} is {value!r}: it is a section, write [{key}]")
+        return _section(kind, value, f"{key}.", folder)
+    return _typed(kind, value, key, folder)
+
+
+def _typed(kind: Any, value: Any, key: str, folder: Path) -> Any:
+    """Return a TOML value as the type that a field has."""
+    if isinstance(kind, types.UnionType):
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
+    origin = typing.get_origin(kind)
+    if origin in (tuple, dict):
+        return _collection(kind, value, key, folder)
+    if kind is Path and isinstance(value, str):
+        return (folder / value).resolve()
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    wanted = {float: float, int: int, str: str, bool: bool}.get(kind, str if origin else None)
+    if kind is not object and (wanted is None or type(value) is not wanted):
+        raise ValueError(f"{key} is {value!r}: see its type in training/sections.py")
+    return _frozen(value)
+
+
+def _collection(kind: Any, value: Any, key: str, folder: Path) -> Any:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if not isinstance(value, list if origin is tuple else dict):
+        raise ValueError(f"{key} is {value!r}: it needs a {'list' if origin is tuple else 'table'}")
+    if origin is dict:
+        return {k: _typed(inner[1], v, f"{key}.{k}", folder) for k, v in value.items()}
+    is_any_length = inner[-1] is Ellipsis
+    if not is_any_length and len(inner) != len(value):
+        raise ValueError(f"{key} has {len(value)} values: it needs {len(inner)}")
+    parts = [inner[0]] * len(value) if is_any_length else inner
+    return tuple(_typed(p, v, key, folder) for p, v in zip(parts, value, strict=True))
+
+
+def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _unknown(key: str, kind: Any) -> str:
+    """Return what is said of an unknown key, with the nearest of all known ones."""
+    known = list(_all_keys(Config))
+    here = [item.name for item in dataclasses.fields(kind)]
+    name = key.rsplit(".", 1)[-1]
+    near = difflib.get_close_matches(name, here, 1)
+    elsewhere = [item for item in known if item.rsplit(".", 1)[-1] == name]
+    close = difflib.get_close_matches(key, known, 1, 0.4)
+    guess = elsewhere or [key[: len(key) - len(name)] + n for n in near] or close
+    hint = f"did you mean {' or '.join(guess)}?" if guess else "see training/sections.py"
+    return f"unknown key {key}: {hint}"
+
+
+def _all_keys(kind: Any, prefix: str = "") -> Iterator[str]:
+    for key, inner in typing.get_type_hints(kind).items():
+        yield prefix + key
+        if dataclasses.is_dataclass(inner):
+            yield from _all_keys(inner, f"{prefix}{key}.")

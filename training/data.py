@@ -84,11 +84,11 @@ class Patches:
         matrix = torch.eye(3)
         if augment.uniform(0, 1, generator) < AFFINE_SHARE:
             matrix = augment.affine(generator)
-        hu, soft, labels = cut_patch(case, centre, matrix, self._config.patch)
+        hu, soft, labels = cut_patch(case, centre, matrix, self._config.train.patch)
         hu = augment.intensity(hu, soft, generator)
         if augment.uniform(0, 1, generator) < CUT_SHARE:
             hu, soft, labels = _cut_slices(hu, soft, labels, generator)
-        config = self._config
+        config = self._config.data
         image = (hu.clamp(*config.hu_range) - config.hu_mean) / config.hu_sd
         return Patch(image[None], soft, labels)
 
@@ -101,7 +101,11 @@ class Patches:
         value = values[_index(len(values), generator)]
         case = self._by_class[value][_index(len(self._by_class[value]), generator)]
         place = case.places[value][_index(len(case.places[value]), generator)]
-        jitter = (torch.rand(3, generator=generator) - 0.5) * torch.tensor(self._config.patch) * 0.6
+        jitter = (
+            (torch.rand(3, generator=generator) - 0.5)
+            * torch.tensor(self._config.train.patch)
+            * 0.6
+        )
         return case, torch.from_numpy(place).float() + jitter
 
 

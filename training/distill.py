@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import time
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from training import losses, transfer
+from training import checkpoint, losses, transfer
 from training.cases import case_ids
-from training.config import Config, config_of_command
+from training.config import Config, run_stage
 from training.data import Patch, Patches
 from training.model import new_student
 from training.optimizer import optimizers
-
-LOG_STEPS = 50
+from training.run_folder import RunFolder
+from training.schedule import Schedule
 
 
 class Run:
@@ -28,47 +26,50 @@ class Run:
         torch.manual_seed(config.seed)
         self.config = config
         self.model = new_student(config).to(memory_format=torch.channels_last)
-        if config.start:
-            self.model.load_state_dict(torch.load(config.start, weights_only=True))
+        if config.student.start:
+            self.model.load_state_dict(checkpoint.weights(config.student.start))
         self.average = new_student(config)
         self.average.load_state_dict(self.model.state_dict())
-        self.optimizers = optimizers(self.model, config.learning_rate, config.weight_decay)
-        self.step, self.seconds = 0, 0.0
+        self.optimizers = optimizers(
+            self.model, config.train.learning_rate, config.train.weight_decay
+        )
+        self.schedule = Schedule()
 
     @property
     def path(self) -> Path:
         """The checkpoint."""
-        return self.config.work / "checkpoint.pt"
+        return self.config.work / "distill" / "checkpoint.pt"
 
     def save(self) -> None:
         """Write the checkpoint, then let it take the old one's place: a full disk loses nothing."""
-        part = self.path.with_suffix(".part")
         state = {"model": self.model.state_dict(), "average": self.average.state_dict()}
         state |= {"optimizers": [item.state_dict() for item in self.optimizers]}
-        torch.save(state | {"step": self.step, "seconds": self.seconds}, part)
-        part.replace(self.path)
+        state |= {"schedule": vars(self.schedule), "config": self.settings()}
+        checkpoint.save(self.path, state)
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
-        if not self.path.exists():
-            return
-        state = torch.load(self.path, weights_only=True)
+        """Go on from the checkpoint."""
+        state = checkpoint.load(self.path)
+        checkpoint.check_same(state["config"], self.settings(), self.path)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         for item, saved in zip(self.optimizers, state["optimizers"], strict=True):
             item.load_state_dict(saved)
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.schedule = Schedule(**state["schedule"])
 
-    def rate(self) -> float:
-        """Return the factor of the learning rate: warm-up, constant, over the last 60 % to 0."""
-        done = self.seconds / (60 * self.config.minutes)
-        rising = min(1.0, (done + 1e-6) / self.config.warmup_share)
-        return min(rising, max(0.0, (1 - done) / 0.6))
+    def settings(self) -> dict[str, object]:
+        """Return what must be the same when the run is resumed."""
+        return checkpoint.settings(self.config, ("data", "student", "augment", "distill", "train"))
+
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        return self.schedule.step
 
     @torch.no_grad()
     def track(self) -> None:
         """Move the average toward the weights."""
-        keep = min(1 - 1 / self.config.ema_steps, (1 + self.step) / (10 + self.step))
+        keep = min(1 - 1 / self.config.train.ema_steps, (1 + self.step) / (10 + self.step))
         for mean, now in zip(
             self.average.state_dict().values(), self.model.state_dict().values(), strict=True
         ):
@@ -100,7 +101,7 @@ def train_step(run: Run, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, floa
     for item in run.optimizers:
         for group in item.param_groups:
             group.setdefault("peak", group["lr"])
-            group["lr"] = group["peak"] * run.rate()
+            group["lr"] = group["peak"] * run.schedule.rate(run.config.train)
         item.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16):
         logits = run.model(images).float()
@@ -117,47 +118,33 @@ def train_step(run: Run, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, floa
     return {"soft": float(soft_loss.detach()), "hard": float(hard_loss.detach())}
 
 
-def main(config: Config) -> None:
-    """Train until the schedule ends; write checkpoint.pt and metrics.csv."""
-    run = Run(config)
-    run.resume()
-    patches = Patches(config, case_ids(config.cases))
+def main(config: Config, resume: bool = False) -> None:
+    """Train until the schedule ends; write distill/checkpoint.pt and distill/metrics.csv."""
+    run, train = Run(config), config.train
+    if resume:
+        run.resume()
+    else:
+        checkpoint.check_new(run.path)
+    folder = RunFolder(config, "distill")
+    patches = Patches(config, case_ids(config.data.cases))
 
     def batch_at(step: int) -> tuple[Tensor, Tensor, Tensor]:
-        first = (config.seed << 32) + step * config.batch
-        return stack([patches.draw(first + i) for i in range(config.batch)])
+        first = (config.seed << 32) + step * train.batch
+        return stack([patches.draw(first + i) for i in range(train.batch)])
 
     sums: dict[str, float] = {}
-    saved = time.monotonic()
-    while run.seconds < 60 * config.minutes:
-        began = time.monotonic()
+    while run.step < train.steps:
         for name, value in train_step(run, batch_at(run.step)).items():
             sums[name] = sums.get(name, 0.0) + value
         run.track()
-        run.step += 1
-        run.seconds += time.monotonic() - began
-        if run.step % LOG_STEPS == 0:
-            log(run, {name: total / LOG_STEPS for name, total in sums.items()})
+        run.schedule.step += 1
+        if run.step % train.log_steps == 0:
+            folder.log(run.step, {name: total / train.log_steps for name, total in sums.items()})
             sums.clear()
-        if time.monotonic() - saved > 60 * config.checkpoint_minutes:
+        if run.step % train.checkpoint_steps == 0:
             run.save()
-            saved = time.monotonic()
     run.save()
 
 
-def log(run: Run, means: dict[str, float]) -> None:
-    """Append a row to metrics.csv and print it."""
-    row = {"step": run.step, "minutes": round(run.seconds / 60, 2)}
-    row |= {name: round(value, 4) for name, value in means.items()}
-    path = run.config.work / "metrics.csv"
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
-    print(row, flush=True)
-
-
 if __name__ == "__main__":
-    main(config_of_command())
+    run_stage(main)

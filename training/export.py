@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,8 @@ from FlareSegLib.labels import ORGANS
 from FlareSegLib.network import OnnxNetwork
 from FlareSegLib.student import Student
 from training.cases import THREADS, case_ids, load_ct
-from training.config import Config, config_of_command
+from training.checkpoint import load
+from training.config import Config, run_stage
 from training.model import new_student
 
 OPSET, IR_VERSION = 18, 9
@@ -29,7 +29,7 @@ TOLERANCE = 1e-3
 def load_student(config: Config) -> Student:
     """Return the averaged student of the checkpoint, ready for inference."""
     model = new_student(config)
-    state = torch.load(config.work / "checkpoint.pt", weights_only=True)
+    state = load(config.work / "distill" / "checkpoint.pt")
     model.load_state_dict(state["average"])
     return model.eval()
 
@@ -63,15 +63,21 @@ def write_facts(config: Config, folder: Path) -> ModelConfig:
     """Write model.json; return what it says."""
     content = (folder / "model.onnx").read_bytes()
     facts: dict[str, object] = {
+        "window": config.export.window,
         "sha256": hashlib.sha256(content).hexdigest(),
-        "spacing_mm": config.spacing_mm,
-        "hu_range": config.hu_range,
-        "hu_mean": config.hu_mean,
-        "hu_sd": config.hu_sd,
+        "spacing_mm": config.data.spacing_mm,
+        "hu_range": config.data.hu_range,
+        "hu_mean": config.data.hu_mean,
+        "hu_sd": config.data.hu_sd,
         "labels": [organ.key for organ in ORGANS],
         "logits_stride": 2,
     }
-    text = json.dumps({**config.export, **facts}, indent=2) + "\n"
+    text = (
+        json.dumps(
+            {"name": config.export.name, "version": config.export.version, **facts}, indent=2
+        )
+        + "\n"
+    )
     (folder / "model.json").write_text(text, encoding="utf-8")
     return read_model_config(folder)
 
@@ -81,13 +87,16 @@ def real_windows(
 ) -> list[NDArray[np.float32]]:
     """Return normalized windows from the middle of some cases, padded with air."""
     found = []
-    for case in case_ids(config.cases)[:count]:
+    for case in case_ids(config.data.cases)[:count]:
         hu = load_ct(config.work, case)
         start = [max(0, (n - m) // 2) for n, m in zip(hu.shape, shape, strict=True)]
         box = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
         missing = [(0, n - m) for n, m in zip(shape, hu[box].shape, strict=True)]
         padded = np.pad(hu[box], missing, constant_values=-1024).astype(np.float32)
-        found.append((padded.clip(*config.hu_range) - config.hu_mean) / np.float32(config.hu_sd))
+        found.append(
+            (padded.clip(*config.data.hu_range) - config.data.hu_mean)
+            / np.float32(config.data.hu_sd)
+        )
     return found
 
 
@@ -114,13 +123,13 @@ def save_weights(model: Student, path: Path) -> None:
     torch.save(model.state_dict(), path)
 
 
-def main(config: Config, folder: Path) -> None:
-    """Write folder/model.onnx and folder/model.json; beside the checkpoint, weights.pt."""
+def main(config: Config, resume: bool = False) -> None:
+    """Write work/<name>/model.onnx and model.json; beside the checkpoint, weights.pt."""
+    folder = config.work / config.export.name
     folder.mkdir(parents=True, exist_ok=True)
     model = load_student(config)
-    save_weights(model, config.work / "weights.pt")
-    window = tuple(int(n) for n in config.export["window"])  # type: ignore[attr-defined]
-    write_onnx(model, window, folder / "model.onnx")
+    save_weights(model, config.work / "distill" / "weights.pt")
+    write_onnx(model, config.export.window, folder / "model.onnx")
     facts = write_facts(config, folder)
     worst = check_parity(model, config, facts, folder)
     size = (folder / "model.onnx").stat().st_size / 2**20
@@ -128,6 +137,4 @@ def main(config: Config, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    settings = config_of_command()
-    default = settings.work / str(settings.export["name"])
-    main(settings, Path(sys.argv[2]) if len(sys.argv) > 2 else default)
+    run_stage(main)

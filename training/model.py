@@ -8,7 +8,6 @@ from training.config import Config
 
 def new_student(config: Config) -> Student:
     """Return a student with random weights."""
-    sizes = StudentConfig(
-        channels=config.channels, blocks=config.blocks, z_dilation=config.z_dilation
-    )
+    wanted = config.student
+    sizes = StudentConfig(wanted.channels, wanted.blocks, wanted.z_dilation, config.data.classes)
     return Student(sizes)

@@ -18,7 +18,7 @@ from FlareSegLib.resample import to_spacing
 from FlareSegLib.runtimes import load_network
 from FlareSegLib.sliding import Sliding
 from training.cases import THREADS, case_ids, load_ct, patient, save_labels, save_soft
-from training.config import Config, config_of_command
+from training.config import Config, run_stage
 
 SMALL_SHARE = 0.1
 """Components smaller than this share of the organ's largest are taken for hallucinations."""
@@ -26,13 +26,13 @@ SMALL_SHARE = 0.1
 
 def teacher_config(config: Config) -> ModelConfig:
     """Return the teacher's facts with the checksum of its file."""
-    sha256 = hashlib.sha256(config.teacher.read_bytes()).hexdigest()
-    facts = {k: tuple(v) if isinstance(v, list) else v for k, v in config.teacher_facts.items()}
-    overlap = config.teacher_overlap
+    sha256 = hashlib.sha256(config.teacher.onnx.read_bytes()).hexdigest()
+    facts = {k: tuple(v) if isinstance(v, list) else v for k, v in config.teacher.facts.items()}
+    overlap = config.pseudo_label.overlap
     return ModelConfig(
         **facts,
         sha256=sha256,
-        onnx=config.teacher.name,
+        onnx=config.teacher.onnx.name,
         fine_overlap=overlap,
         coarse_overlap=overlap,
     )  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def to_logits_grid(
     probabilities: NDArray[np.float32], hu: Volume, config: Config, case: str
 ) -> NDArray[np.float32]:
     """Return probabilities (classes, z/2, y/2, x/2) on the student's grid of logits."""
-    z, y, x = (2 * s for s in config.spacing_mm)
+    z, y, x = (2 * s for s in config.data.spacing_mm)
     half = [n // 2 for n in load_ct(config.work, case).shape]
     result = np.zeros((probabilities.shape[-1], *half), np.float32)
     for value in range(1, len(result)):
@@ -89,7 +89,7 @@ def to_labels(
     best, labels = np.full(shape, 0.0, np.float32), np.zeros(shape, np.uint8)
     for value in range(probabilities.shape[-1]):
         channel = Volume(np.ascontiguousarray(probabilities[..., value]), hu.grid)
-        found = _fit(to_spacing(channel, config.spacing_mm, THREADS).array, shape)
+        found = _fit(to_spacing(channel, config.data.spacing_mm, THREADS).array, shape)
         labels[found > best] = value
         np.maximum(best, found, out=best)
     return labels
@@ -131,29 +131,29 @@ def clean(probabilities: NDArray[np.float32], body: NDArray[np.bool_]) -> NDArra
 
 def label(case: str, network: Network, facts: ModelConfig, config: Config) -> list[float]:
     """Write the soft labels of a case; return the teacher's agreement with itself per organ."""
-    hu = to_spacing(patient(config.cases / case / "ct.nii.gz"), facts.spacing_mm, THREADS)
-    looks = [look(network, facts, hu, flip) for flip in config.teacher_flips]
+    hu = to_spacing(patient(config.data.cases / case / "ct.nii.gz"), facts.spacing_mm, THREADS)
+    looks = [look(network, facts, hu, flip) for flip in config.pseudo_label.flips]
     mean = sum(looks) / np.float32(len(looks))
     hard = [seen.argmax(axis=-1).astype(np.uint8) for seen in looks]
     trust = agreement(hard, mean.argmax(axis=-1).astype(np.uint8), mean.shape[-1])
     soft = clean(to_logits_grid(mean, hu, config, case), body_mask(hu))
-    if case in config.without_organs:
+    if case in config.data.without_organs:
         soft[0], soft[1:] = 1, 0
     save_soft(config.work, case, soft)
     save_labels(config.work, case, drop_removed(to_labels(mean, hu, config, case), soft))
     return trust
 
 
-def main(config: Config) -> None:
+def main(config: Config, resume: bool = False) -> None:
     """Write soft/<case>.npz, labels/<case>.npz and agreement.json."""
     facts = teacher_config(config)
-    network = load_network(config.teacher.parent, facts, THREADS)
+    network = load_network(config.teacher.onnx.parent, facts, THREADS)
     table = {}
-    for case in case_ids(config.cases):
+    for case in case_ids(config.data.cases):
         table[case] = dict(zip(facts.labels, label(case, network, facts, config), strict=True))
         print(case, {key: round(value, 2) for key, value in table[case].items()}, flush=True)
         (config.work / "agreement.json").write_text(json.dumps(table, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(config_of_command())
+    run_stage(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -10,26 +11,21 @@ from scipy import ndimage
 from Testing.phantoms import abdomen
 from training.cases import save_ct, save_labels, save_soft
 from training.config import Config
+from training.sections import Data, Export, Student, Train
 
 SHAPE, SPACING_MM = (40, 60, 64), (8.0, 5.0, 6.0)
 
 
 def a_config(folder: Path, **changes: object) -> Config:
     """Return settings for a network that trains in seconds."""
-    facts: dict[str, object] = {
-        "cases": folder / "cases",
+    sections: dict[str, Any] = {
         "work": folder / "work",
-        "teacher": folder / "teacher" / "model.onnx",
-        "teacher_facts": {},
-        "spacing_mm": SPACING_MM,
-        "channels": (8, 16),
-        "blocks": (1, 1),
-        "z_dilation": (1, 1),
-        "patch": (16, 32, 32),
-        "minutes": 0.05,
-        "export": {"name": "small", "version": "1", "window": (16, 32, 32)},
+        "data": Data(cases=folder / "cases", spacing_mm=SPACING_MM),
+        "student": Student(channels=(8, 16), blocks=(1, 1), z_dilation=(1, 1)),
+        "train": Train(patch=(16, 32, 32), steps=8, log_steps=1, checkpoint_steps=4),
+        "export": Export(name="small", window=(16, 32, 32)),
     }
-    return Config(**(facts | changes))  # type: ignore[arg-type]
+    return Config(**(sections | changes))
 
 
 def write_cases(config: Config, names: list[str]) -> None:
@@ -45,5 +41,5 @@ def write_cases(config: Config, names: list[str]) -> None:
             for i in range(14)
         ]
         save_soft(config.work, name, np.stack(halves) / np.maximum(sum(halves), 1e-6))
-        (config.cases / name).mkdir(parents=True, exist_ok=True)
-        (config.cases / name / "ct.nii.gz").touch()
+        (config.data.cases / name).mkdir(parents=True, exist_ok=True)
+        (config.data.cases / name / "ct.nii.gz").touch()

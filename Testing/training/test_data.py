@@ -29,8 +29,8 @@ def test_patches_have_the_shapes_and_ranges_that_they_promise(config):
     seen = set()
     for seed in range(20):
         patch = patches.draw(seed)
-        assert patch.image.shape == (1, *config.patch)
-        assert patch.soft.shape == (14, *(n // 2 for n in config.patch))
+        assert patch.image.shape == (1, *config.train.patch)
+        assert patch.soft.shape == (14, *(n // 2 for n in config.train.patch))
         assert torch.allclose(patch.soft.sum(0), torch.ones(1), atol=1e-3)
         assert patch.image.isfinite().all()
         seen |= set(patch.labels.unique().tolist())

@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
+from FlareSegLib.errors import OutputError  # noqa: E402
 from Testing.training.small import a_config, write_cases  # noqa: E402
 from training import distill, transfer  # noqa: E402
 from training.data import Patches  # noqa: E402
@@ -31,8 +32,8 @@ def weights(run):
 def test_steps_lower_the_loss(config):
     run, images = distill.Run(config), batch(config, 0)
     found = []
-    for run.step in range(30):
-        run.seconds = 0.5
+    for _ in range(30):
+        run.schedule.step = 3
         found.append(distill.train_step(run, images)["soft"])
     assert found[-1] < 0.6 * found[0]
 
@@ -45,10 +46,9 @@ def test_resume_gives_the_same_as_not_having_stopped(config, tmp_path):
 
     def steps(run, count):
         for _ in range(count):
-            run.seconds = 1.0
             distill.train_step(run, images)
             run.track()
-            run.step += 1
+            run.schedule.step += 1
 
     steps(straight, 6)
     steps(first, 3)
@@ -69,12 +69,12 @@ def test_a_full_disk_keeps_the_old_checkpoint(config, tmp_path, monkeypatch):
     run.save()
     before = run.path.read_bytes()
 
-    def full(state, path):
-        path.write_bytes(b"half")
+    def full(state, file):
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OutputError, match="disk is full"):
         run.save()
     assert run.path.read_bytes() == before
 
@@ -90,14 +90,6 @@ def test_a_loss_that_is_not_a_number_stops_before_the_weights_change(config, mon
     assert torch.equal(weights(run), before)
 
 
-def test_the_rate_rises_stays_and_falls_to_zero(config):
-    run, rates = distill.Run(config), []
-    for share in (0.0, 0.01, 0.02, 0.4, 0.7, 1.0):
-        run.seconds = share * 60 * config.minutes
-        rates.append(run.rate())
-    assert rates == pytest.approx([0.00005, 0.50005, 1.0, 1.0, 0.5, 0.0], abs=1e-3)
-
-
 def test_orthogonalized_keeps_directions_and_evens_out_lengths():
     torch.manual_seed(0)
     for shape in ((8, 30), (30, 8)):
@@ -107,15 +99,11 @@ def test_orthogonalized_keeps_directions_and_evens_out_lengths():
         assert values.median() > 0.6
 
 
-def test_the_stage_writes_metrics_and_goes_on_where_it_stopped(config, monkeypatch, capsys):
-    monkeypatch.setattr(distill, "LOG_STEPS", 1)
+def test_the_stage_writes_metrics_and_refuses_to_overwrite_a_run(config, capsys):
     distill.main(config)
-    rows = (config.work / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    assert rows[0] == "step,minutes,soft,hard"
-    again = distill.Run(config)
-    again.resume()
-    assert again.step == len(rows) - 1 > 0
-    distill.main(dataclasses.replace(config, minutes=again.seconds / 60 + 0.001))
-    rows = (config.work / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    assert int(rows[-1].split(",")[0]) > again.step
+    rows = (config.work / "distill" / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "step,soft,hard"
+    assert len(rows) == 9
+    with pytest.raises(OutputError, match="--resume"):
+        distill.main(config)
     capsys.readouterr()

@@ -20,6 +20,7 @@ from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa
 from Testing.training.small import SHAPE, SPACING_MM, a_config  # noqa: E402
 from training import distill, export, prepare, pseudo_label  # noqa: E402
 from training.cases import load_ct, load_labels, load_soft  # noqa: E402
+from training.sections import Teacher  # noqa: E402
 
 pytestmark = [
     pytest.mark.torch,
@@ -38,15 +39,18 @@ def config(tmp_path_factory):
         "name": "teacher", "version": "0", "spacing_mm": list(SPACING_MM), "window": [24, 32, 32],
         "hu_range": list(HU_RANGE), "hu_mean": HU_MEAN, "hu_sd": HU_SD, "labels": labels,
     }  # fmt: skip
-    config = a_config(folder, teacher_facts=facts, without_organs=("none",))
-    config.teacher.parent.mkdir()
-    onnx.save(threshold_model((24, 32, 32)), config.teacher)
+    path = folder / "teacher" / "model.onnx"
+    config = a_config(folder, teacher=Teacher(onnx=path, facts=facts))
+    data = dataclasses.replace(config.data, without_organs=("none",))
+    config = dataclasses.replace(config, data=data)
+    path.parent.mkdir()
+    onnx.save(threshold_model((24, 32, 32)), path)
     for seed, name in enumerate(("a", "none")):
         volume, _ = abdomen(SHAPE, SPACING_MM, seed=seed)
         image = sitk.GetImageFromArray(volume.array)
         image.SetSpacing(SPACING_MM[::-1])
-        (config.cases / name).mkdir(parents=True)
-        sitk.WriteImage(image, str(config.cases / name / "ct.nii.gz"))
+        (config.data.cases / name).mkdir(parents=True)
+        sitk.WriteImage(image, str(config.data.cases / name / "ct.nii.gz"))
     prepare.main(config)
     pseudo_label.main(config)
     return config
@@ -105,29 +109,31 @@ def test_clean_drops_what_lies_outside_the_body_and_small_pieces():
     assert np.allclose(cleaned.sum(axis=0), 1)
 
 
-def test_the_exported_network_is_the_trained_one(config, tmp_path):
+def test_the_exported_network_is_the_trained_one(config):
     distill.Run(config).save()
-    export.main(config, tmp_path / "model")
-    facts = read_model_config(tmp_path / "model")
-    again = distill.Run(dataclasses.replace(config, start=config.work / "weights.pt"))
+    export.main(config)
+    facts = read_model_config(config.work / "small")
+    start = dataclasses.replace(config.student, start=config.work / "distill" / "weights.pt")
+    started = dataclasses.replace(config, student=start)
+    again = distill.Run(started)
     assert torch.equal(again.model.head.bias, export.load_student(config).head.bias)
     assert facts.window == (16, 32, 32)
     assert facts.spacing_mm == SPACING_MM
-    proto = onnx.load(tmp_path / "model" / "model.onnx")
+    proto = onnx.load(config.work / "small" / "model.onnx")
     assert proto.ir_version <= 9
     assert proto.opset_import[0].version <= 18
     window = np.random.default_rng(0).normal(size=facts.window).astype(np.float32)
     with torch.no_grad():
         expected = export.load_student(config)(torch.from_numpy(window)[None, None])[0].numpy()
-    found = OnnxNetwork(tmp_path / "model", facts, 1)(window)
+    found = OnnxNetwork(config.work / "small", facts, 1)(window)
     assert np.allclose(found, expected, atol=1e-3 * np.ptp(expected))
 
 
-def test_an_export_that_differs_is_refused(config, tmp_path):
+def test_an_export_that_differs_is_refused(config):
     distill.Run(config).save()
-    export.main(config, tmp_path / "model")
-    facts = read_model_config(tmp_path / "model")
+    export.main(config)
+    facts = read_model_config(config.work / "small")
     other = export.load_student(dataclasses.replace(config))
     torch.nn.init.constant_(other.head.bias, 7.0)
     with pytest.raises(ValueError, match="differ"):
-        export.check_parity(other, config, facts, tmp_path / "model")
+        export.check_parity(other, config, facts, config.work / "small")
