@@ -1,12 +1,19 @@
-"""The section Batch of the panel: a folder of CTs in, a folder of results out."""
+"""The section Batch of the panel: a folder of CTs in, a folder of results and a report out."""
 
+import csv
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import ctk
+import qt
 from slicer.i18n import tr as _
 
-from FlareSegUI.Parameter import FlareSegParameterNode
+from FlareSegUI.Parameter import FORMATS, FlareSegParameterNode
+from FlareSegUI.ResultTable import LOOK_COLOR, ROW_PIXELS
+
+SUMMARY = "summary.csv"
+"""As in FlareSegLib.batch, which imports the whole core."""
 
 
 class BatchSection:
@@ -20,6 +27,8 @@ class BatchSection:
             path.filters = ctk.ctkPathLineEdit.Dirs
         ui.batchInputPath.connect("currentPathChanged(QString)", self._onPath)
         ui.batchOutputPath.connect("currentPathChanged(QString)", self._onPath)
+        ui.batchFolderButton.connect("clicked(bool)", self.onFolderButton)
+        ui.batchTable.visible = False
 
     def show(self, parameters: FlareSegParameterNode) -> None:
         """Show the folders of a parameter node, and write into it from now on."""
@@ -27,12 +36,65 @@ class BatchSection:
         self._ui.batchInputPath.currentPath = parameters.batchInput
         self._ui.batchOutputPath.currentPath = parameters.batchOutput
         self._parameters = parameters
+        self._enableFolder()
 
     def _onPath(self, _: str) -> None:
         if self._parameters is not None:
             self._parameters.batchInput = self._ui.batchInputPath.currentPath
             self._parameters.batchOutput = self._ui.batchOutputPath.currentPath
+            self._enableFolder()
             self._onChanged()
+
+    def _enableFolder(self) -> None:
+        folder = self._parameters.batchOutput
+        self._ui.batchFolderButton.enabled = bool(folder) and Path(folder).is_dir()
+
+    def onFolderButton(self, _checked: bool = False) -> None:
+        """Show the folder of the results in the program of this computer for files."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(self._parameters.batchOutput))
+
+    def showReport(self) -> str:
+        """Show what became of each case; return how many ended how, "" if nothing is known."""
+        rows = readSummary(Path(self._parameters.batchOutput) / SUMMARY)
+        _fill(self._ui.batchTable, rows)
+        self._enableFolder()
+        counts = Counter(row.get("status", "") for row in rows)
+        return ", ".join(f"{count} {_WORDS.get(word, word)}" for word, count in counts.items())
+
+
+_WORDS = {"ok": _("done"), "failed": _("failed"), "skipped": _("skipped, done before")}
+_COLUMNS = ("case", "status", "reason")
+
+
+def readSummary(path: Path) -> list[dict[str, str]]:
+    """Return the lines of a summary.csv; none if it is not there."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except OSError:
+        return []
+
+
+def _fill(table: "qt.QTableWidget", rows: list[dict[str, str]]) -> None:
+    """Show the cases, the failed ones first."""
+    table.setColumnCount(len(_COLUMNS))
+    table.setHorizontalHeaderLabels([_("Case"), _("State"), _("Note")])
+    table.setRowCount(len(rows))
+    for i, row in enumerate(sorted(rows, key=lambda row: row.get("status") != "failed")):
+        hasFailed = row.get("status") == "failed"
+        note = row.get("reason") or row.get("flags", "").replace(";", "; ").replace("_", " ")
+        state = _WORDS.get(row.get("status", ""), row.get("status", ""))
+        for column, text in enumerate((row.get("case", ""), state, note)):
+            item = qt.QTableWidgetItem(text)
+            item.setToolTip(text)
+            if hasFailed:
+                item.setForeground(qt.QBrush(qt.QColor(*LOOK_COLOR)))
+            table.setItem(i, column, item)
+    table.setWordWrap(False)
+    table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
+    table.resizeColumnsToContents()
+    table.horizontalHeader().setStretchLastSection(True)
+    table.visible = bool(rows)
 
 
 def whyNotBatch(parameters: FlareSegParameterNode) -> str | None:
@@ -48,7 +110,12 @@ def whyNotBatch(parameters: FlareSegParameterNode) -> str | None:
 
 def batchArguments(parameters: FlareSegParameterNode) -> list[str]:
     """Return the words for `flareseg batch`."""
-    words = [parameters.batchInput, parameters.batchOutput, "--format", ".seg.nrrd"]
+    words = [
+        parameters.batchInput,
+        parameters.batchOutput,
+        "--format",
+        FORMATS[parameters.batchFormat],
+    ]
     words += ["--skip-existing"] if parameters.batchSkipExisting else []
     words += ["--progress", "json"]
     return words + parameters.options().toArguments()

@@ -1,5 +1,9 @@
-"""onnxruntime: the only package that FlareSeg needs and Slicer lacks. Installed with consent."""
+"""onnxruntime: the only package that FlareSeg needs and Slicer lacks; highdicom for DICOM SEG only.
 
+Installed with consent, when they are used first.
+"""
+
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +25,7 @@ def ensureDependencies(requirements: Path) -> None:
     Raises:
         DependencyError: The user refused, or pip failed.
     """
+    names = ", ".join(re.match(r"[\w.-]+", line)[0] for line in _lines(requirements))
     try:
         if hasPackaging():
             wanted = slicer.packaging.load_requirements(str(requirements))
@@ -30,14 +35,14 @@ def ensureDependencies(requirements: Path) -> None:
     except subprocess.CalledProcessError as error:
         raise DependencyError(
             _(
-                "onnxruntime could not be installed (pip ended with {code}): check the network and "
+                "{name} could not be installed (pip ended with {code}): check the network and "
                 "proxy, or install it by hand from the Python console with "
-                'slicer.util.pip_install("onnxruntime")'
-            ).format(code=error.returncode)
+                'slicer.util.pip_install("{name}")'
+            ).format(name=names, code=error.returncode)
         ) from error
     except RuntimeError as error:
-        text = _("FlareSeg cannot run without onnxruntime: Apply asks again. ({reason})")
-        raise DependencyError(text.format(reason=error)) from error
+        text = _("FlareSeg cannot do this without {name}: it asks again next time. ({reason})")
+        raise DependencyError(text.format(name=names, reason=error)) from error
 
 
 def hasPackaging() -> bool:
@@ -50,16 +55,20 @@ def hasPackaging() -> bool:
 
 
 def _ensureWithPip(requirements: Path) -> None:
-    lines = [line.strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
-    missing = [line for line in lines if line and not line.startswith("#") and not _isMet(line)]
+    missing = [line for line in _lines(requirements) if not _isMet(line)]
     if not missing:
         return
-    question = _("FlareSeg needs {packages} (about 70 MB installed). Install now?").format(
+    question = _("FlareSeg needs {packages} (at most 80 MB installed). Install now?").format(
         packages=", ".join(missing)
     )
     if not slicer.util.confirmOkCancelDisplay(question, windowTitle="FlareSeg"):
         raise RuntimeError(_("The installation was refused"))
     slicer.util.pip_install(missing)
+
+
+def _lines(requirements: Path) -> list[str]:
+    lines = [line.strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _isMet(line: str) -> bool:

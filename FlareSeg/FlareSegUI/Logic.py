@@ -23,6 +23,8 @@ FOLDER = Path(__file__).resolve().parents[1]
 """Where FlareSeg.py, Scripts and Resources are."""
 WORKER = FOLDER / "Scripts" / "flareseg_worker.py"
 REQUIREMENTS = FOLDER / "Resources" / "requirements.txt"
+DICOM_REQUIREMENTS = FOLDER / "Resources" / "requirements-dicom.txt"
+"""For DICOM SEG only."""
 SPOKEN = "flareseg: "
 """Before the line that says why a run failed."""
 POLL_SECONDS = 0.02
@@ -159,10 +161,12 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
         """Start `flareseg batch` with these arguments; the ears hear how it goes.
 
         Raises:
-            DependencyError: As for start.
+            DependencyError: As for start, and of highdicom if the format is DICOM SEG.
             RunFailed: A run has not ended yet.
         """
         self._prepare()
+        if ".dcm" in arguments:
+            self._ensure(DICOM_REQUIREMENTS)
         self._launch(["batch", *arguments], ears, lambda code: self._onBatchEnd(ears, code))
 
     def _prepare(self) -> None:

@@ -9,6 +9,12 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 
 ALL_ORGANS = "all"
 """As --organs of the command."""
+FORMATS = {
+    "Slicer (.seg.nrrd)": ".seg.nrrd",
+    "NIfTI (.nii.gz)": ".nii.gz",
+    "DICOM SEG (.dcm)": ".dcm",
+}
+"""Of a batch: as the panel shows them, and as --format of the command."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class FlareSegParameterNode:
     batchInput: str = ""
     batchOutput: str = ""
     batchSkipExisting: bool = True
+    batchFormat: Annotated[str, Choice(list(FORMATS))] = "Slicer (.seg.nrrd)"
 
     def options(self) -> Options:
         """Return the choices for the next run."""

@@ -246,8 +246,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onBatchDone(self, _segmentation: None, code: int) -> None:
         """Say how the batch ended."""
-        some = _("Batch done; some cases failed: see summary.csv")
-        self._showIdle(some if code else _("Batch done: see summary.csv"))
+        said = _("Batch done; some cases failed") if code else _("Batch done")
+        self._showIdle(f"{said}: {self.batch.showReport()}")
         self.ui.progressBar.value = PERCENT
 
     def onFailed(self, text: str) -> None:
@@ -262,6 +262,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onBatchCanceled(self) -> None:
         """Say what is left of a batch."""
+        self.batch.showReport()
         self._showIdle(_("Cancelled; the cases that are finished stay"))
 
     def _showRunning(self) -> None:

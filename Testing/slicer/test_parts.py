@@ -171,7 +171,7 @@ def test_onnxruntime_alone_is_asked_for_through_slicer(module):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (RuntimeError("declined by user"), "cannot run without onnxruntime"),
+        (RuntimeError("declined by user"), "cannot do this without onnxruntime"),
         (subprocess.CalledProcessError(1, "pip"), "could not be installed"),
     ],
 )
@@ -244,12 +244,75 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     panel.ui.batchButton.click()
     assert panel.ui.batchButton.text == "Cancel"
     wait_until(lambda: not panel.logic.isRunning)
-    assert panel.ui.statusLabel.text == "Batch done; some cases failed: see summary.csv", (
+    assert panel.ui.statusLabel.text == "Batch done; some cases failed: 1 failed, 1 done", (
         panel.ui.logText.toPlainText()
     )
+    table = panel.ui.batchTable
+    cells = [[table.item(row, column).text() for column in range(3)] for row in range(2)]
+    assert [cell[:2] for cell in cells] == [["bad", "failed"], ["good", "done"]]
+    assert "bad.nrrd" in cells[0][2]
+    assert panel.ui.batchFolderButton.enabled
     assert any(step.startswith("2/2 good: ") for step in steps), steps
     names = {path.name for path in output.iterdir()}
     assert {"summary.csv", "good_organs.seg.nrrd", "good_organs.report.json"} <= names
+
+
+def test_a_batch_from_the_panel_writes_dicom_seg_for_dicom(panel, phantom, model, tmp_path):
+    """As many voxels of each organ in the file as in the report; it refers to the series."""
+    import pydicom
+    import slicer.packaging
+    from highdicom.seg import segread
+
+    from Testing.dicom_series import write_series
+
+    folder, output = tmp_path / "cts", tmp_path / "out ž"
+    array = phantom[0].array
+    positions = [(-150.0, -150.0, 8.0 * i) for i in range(len(array))]
+    tags = {"PixelSpacing": [8.0, 8.0], "SliceThickness": 8.0}
+    write_series(folder / "one", positions, array=array, step_mm=8.0, **tags)
+    panel._parameterNode.modelFolder = str(model)
+    panel._parameterNode.runtime = "onnxruntime"
+    panel.ui.batchFormatComboBox.setCurrentText("DICOM SEG (.dcm)")
+    panel.ui.batchInputPath.currentPath = str(folder)
+    panel.ui.batchOutputPath.currentPath = str(output)
+    slicer.packaging.asked.clear()
+    panel.ui.batchButton.click()
+    wait_until(lambda: not panel.logic.isRunning)
+    assert panel.ui.statusLabel.text == "Batch done: 1 done", panel.ui.logText.toPlainText()
+    wanted = [one for packages, _ in slicer.packaging.asked for one in packages]
+    assert [one.split(">")[0] for one in wanted] == ["onnxruntime", "highdicom"]
+    (path,) = output.glob("*.dcm")
+    found = segread(path)
+    series = {pydicom.dcmread(one).SeriesInstanceUID for one in (folder / "one").iterdir()}
+    assert {found.ReferencedSeriesSequence[0].SeriesInstanceUID} == series
+    (report,) = output.glob("*.report.json")
+    organs = json.loads(report.read_text("utf-8"))["organs"]
+    volumes = {organ["name"]: organ["volume_ml"] for organ in organs if organ["volume_ml"]}
+    assert len(volumes) > 8
+    voxels = found.get_volume(combine_segments=True).array
+    for number in found.segment_numbers:
+        name = found.get_segment_description(number).segment_label
+        assert np.sum(voxels == number) * 0.512 == pytest.approx(volumes.pop(name), abs=0.01)
+    assert not volumes
+
+
+def test_refused_highdicom_leaves_a_message_and_starts_nothing(panel, tmp_path):
+    from FlareSegUI.Dependencies import DependencyError
+
+    def refuse(requirements):
+        if "dicom" in requirements.name:
+            raise DependencyError("refused highdicom")
+
+    panel.logic._ensure = refuse
+    (tmp_path / "in").mkdir()
+    panel.ui.batchFormatComboBox.setCurrentText("DICOM SEG (.dcm)")
+    panel.ui.batchInputPath.currentPath = str(tmp_path / "in")
+    panel.ui.batchOutputPath.currentPath = str(tmp_path / "out")
+    with pytest.raises(DependencyError):
+        panel.onBatchButton()
+    assert panel.ui.statusLabel.text == "refused highdicom"
+    assert not panel.logic.isRunning
+    assert panel.ui.batchButton.text == "Run batch"
 
 
 def test_a_batch_can_be_cancelled_and_keeps_what_is_finished(panel, ct, slow_model, tmp_path):
@@ -270,6 +333,7 @@ def test_a_batch_can_be_cancelled_and_keeps_what_is_finished(panel, ct, slow_mod
     assert panel.ui.statusLabel.text == "Cancelled; the cases that are finished stay"
     summary = (tmp_path / "out" / "summary.csv").read_text("utf-8")
     assert "failed" in summary
+    assert panel.ui.batchTable.item(0, 0).text() == "a_bad_one"
     assert not list((tmp_path / "out").glob("*.nrrd"))
 
 
