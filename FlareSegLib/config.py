@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from FlareSegLib import __version__
 from FlareSegLib.errors import ModelError
 from FlareSegLib.geometry import Zyx, ZyxMm
+from FlareSegLib.labels import BY_KEY
 
 Speed = Literal["fast", "balanced", "accurate"]
 Runtime = Literal["auto", "onnxruntime", "openvino"]
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+"""What can be part of a file name everywhere."""
+SCHEMA_VERSION = 1
+"""Of model.json; goes up when an older FlareSeg would misread a model."""
+MODEL_JSON = "model.json"
+MOST_JSON_BYTES = 2**20
+"""A larger file is no model.json."""
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
 SPEEDS: tuple[str, ...] = get_args(Speed)
 
@@ -50,12 +61,43 @@ class ModelConfig:
     """Least overlap of neighbouring windows in a coarse plan."""
     onnx: str = "model.onnx"
     """File name of the network, beside model.json."""
+    schema_version: int = SCHEMA_VERSION
+    """Of model.json."""
 
     def __post_init__(self) -> None:
+        self._check_texts()
+        if not all(map(_is_finite, self._numbers())):
+            raise ModelError(f"model.json of {self.name} has a number that is none: restore it")
+        if len(self.spacing_mm) != 3 or len(self.window) != 3 or len(self.hu_range) != 2:
+            raise ModelError(
+                f"model.json of {self.name}: spacing and window take 3 numbers, hu_range 2"
+            )
+        if self.hu_range[0] >= self.hu_range[1] or self.logits_stride < 1:
+            raise ModelError(f"model.json of {self.name}: hu_range must grow, logits_stride be > 0")
         if min(self.spacing_mm) <= 0 or min(self.window) < 1 or self.hu_sd <= 0:
             raise ModelError(f"model.json of {self.name}: spacing, window and hu_sd must be > 0")
         if not 0 <= self.coarse_overlap <= self.fine_overlap < 1:
             raise ModelError(f"model.json of {self.name}: need 0 <= coarse <= fine overlap < 1")
+
+    def _check_texts(self) -> None:
+        """Check the words: name and version become part of a folder's name, onnx is opened."""
+        for key in ("name", "version", "onnx"):
+            if not _PLAIN.fullmatch(getattr(self, key)):
+                raise ModelError(
+                    f"model.json has {key} {getattr(self, key)[:60]!r}: only letters, digits and "
+                    "._+- may be in it, restore the model folder"
+                )
+        unknown = set(self.labels) - set(BY_KEY)
+        if unknown or len(self.labels) > 255 or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ModelError(
+                f"model.json of {self.name} has unknown organs {sorted(unknown)[:5]} or no sha256 "
+                "of 64 hexadecimal digits: restore the model folder"
+            )
+
+    def _numbers(self) -> tuple[float, ...]:
+        sizes = (*self.spacing_mm, *self.window, *self.hu_range, self.hu_mean, self.hu_sd)
+        overlaps = (self.fine_overlap, self.coarse_overlap, self.fine_windows_limit)
+        return (*sizes, *overlaps, self.logits_stride, self.pad_hu)
 
     @property
     def logits_spacing_mm(self) -> ZyxMm:
@@ -70,28 +112,43 @@ class ModelConfig:
         return (min(max(self.pad_hu, low), high) - self.hu_mean) / self.hu_sd
 
 
+def _is_finite(value: float) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def read_model_config(folder: Path) -> ModelConfig:
     """Return the facts in folder/model.json.
 
     Raises:
-        ModelError: The file is missing, is not JSON, or has a missing or unknown key.
+        ModelError: The file is missing, is not JSON, has a missing or unknown key, or is of a newer
+            FlareSeg.
     """
-    path = folder / "model.json"
+    path = folder / MODEL_JSON
     try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_JSON_BYTES):
+            raise ModelError(f"{path} is no file of at most 1 MiB: restore the model folder")
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(
             f"no model.json in {folder}: give --model a FlareSeg model folder"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read ({error}): restore the model folder") from error
+    if not isinstance(facts, dict):
+        raise ModelError(f"{path} holds no JSON object: restore the model folder")
+    found = facts.get("schema_version", SCHEMA_VERSION)
+    if found != SCHEMA_VERSION:
+        raise ModelError(
+            f"{path} has schema version {found!r}, FlareSeg {__version__} reads {SCHEMA_VERSION}: "
+            "update FlareSeg, or take a model made for this version"
+        )
     unknown = sorted(set(facts) - {item.name for item in fields(ModelConfig)})
     if unknown:
         raise ModelError(f"{path} has unknown keys {unknown}: made by a newer FlareSeg?")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}
     try:
         return ModelConfig(**values)
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
 
 

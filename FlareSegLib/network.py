@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.errors import ModelError, ResourceError
+from FlareSegLib.onnx_file import check_onnx
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from FlareSegLib.config import ModelConfig
 
-ONNX_DOMAINS = {"", "ai.onnx"}
+MOST_ONNX_BYTES = 2**30
+"""A larger file is no model of ours."""
 
 
 class Network(Protocol):
@@ -62,8 +64,16 @@ class OnnxNetwork:
 
 
 def read_checked(path: Path, sha256: str) -> bytes:
-    """Return the content of a file after checking its sha256."""
+    """Return the content of an ONNX file after checking its sha256, and what it is made of.
+
+    Raises:
+        ModelError: It is missing, too large, changed, or not safe: see onnx_file.check_onnx.
+    """
     try:
+        if not path.is_file() and path.exists():
+            raise ModelError(f"{path} is no regular file: restore the model folder")
+        if (count := path.stat().st_size) > MOST_ONNX_BYTES:
+            raise ModelError(f"{path} has {count} bytes, at most 1 GiB is read: check --model")
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error}): restore the model folder") from error
@@ -73,6 +83,7 @@ def read_checked(path: Path, sha256: str) -> bytes:
             f"{path} has sha256 {found[:12]}..., model.json says {sha256[:12]}...: "
             "restore the model folder"
         )
+    check_onnx(content, path)
     return content
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,9 @@ class OpenVinoNetwork:
             raise ModelError(
                 "OpenVINO is not installed: pip install 'flareseg[openvino]'"
             ) from error
-        read_checked(folder / config.onnx, config.sha256)
+        content = read_checked(folder / config.onnx, config.sha256)
         core = openvino.Core()
-        model = core.read_model(folder / config.onnx)
+        model = core.read_model(io.BytesIO(content))  # what was checked, not what lies there now
         model.reshape([1, 1, *config.window])
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
         self._compiled = core.compile_model(model, "CPU", hints)
