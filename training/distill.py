@@ -1,149 +1,149 @@
-"""Stage 3: the student learns from the teacher's stored labels; resumes where it stopped."""
+"""Stage 5: the student learns from stored labels, from a live teacher, or from both (paper 1)."""
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from training import checkpoint, losses, transfer
+from FlareSegLib.config import ModelConfig
+from training import checkpoint, device, distributed, loop, validate
 from training.cases import case_ids
 from training.config import Config, run_stage
-from training.data import Patch, Patches
+from training.data import Patches, View, load_case
+from training.loader import Samples
 from training.model import new_student
-from training.optimizer import optimizers
+from training.networks import build
+from training.patch import Case
+from training.run import Run
 from training.run_folder import RunFolder
-from training.schedule import Schedule
+from training.sections import Student
+from training.teachers import LiveTeacher, OnnxTeacher, TorchTeacher
+
+SECTIONS = ("data", "teacher", "curriculum", "student", "augment", "distill", "train")
+"""What must be the same when a run is resumed."""
+NO_FILE = "0" * 64
+"""In place of the checksum of an ONNX file, where there is none to be checked."""
 
 
-class Run:
-    """Everything of a run that a checkpoint holds."""
-
-    def __init__(self, config: Config) -> None:
-        """Make a run at its first step."""
-        torch.manual_seed(config.seed)
-        self.config = config
-        self.model = new_student(config).to(memory_format=torch.channels_last)
-        if config.student.start:
-            self.model.load_state_dict(checkpoint.weights(config.student.start))
-        self.average = new_student(config)
-        self.average.load_state_dict(self.model.state_dict())
-        self.optimizers = optimizers(
-            self.model, config.train.learning_rate, config.train.weight_decay
-        )
-        self.schedule = Schedule()
-
-    @property
-    def path(self) -> Path:
-        """The checkpoint."""
-        return self.config.work / "distill" / "checkpoint.pt"
-
-    def save(self) -> None:
-        """Write the checkpoint, then let it take the old one's place: a full disk loses nothing."""
-        state = {"model": self.model.state_dict(), "average": self.average.state_dict()}
-        state |= {"optimizers": [item.state_dict() for item in self.optimizers]}
-        state |= {"schedule": vars(self.schedule), "config": self.settings()}
-        checkpoint.save(self.path, state)
-
-    def resume(self) -> None:
-        """Go on from the checkpoint."""
-        state = checkpoint.load(self.path)
-        checkpoint.check_same(state["config"], self.settings(), self.path)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        for item, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            item.load_state_dict(saved)
-        self.schedule = Schedule(**state["schedule"])
-
-    def settings(self) -> dict[str, object]:
-        """Return what must be the same when the run is resumed."""
-        return checkpoint.settings(self.config, ("data", "student", "augment", "distill", "train"))
-
-    @property
-    def step(self) -> int:
-        """Steps that are done."""
-        return self.schedule.step
-
-    @torch.no_grad()
-    def track(self) -> None:
-        """Move the average toward the weights."""
-        keep = min(1 - 1 / self.config.train.ema_steps, (1 + self.step) / (10 + self.step))
-        for mean, now in zip(
-            self.average.state_dict().values(), self.model.state_dict().values(), strict=True
-        ):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(now, 1 - keep)
-            else:
-                mean.copy_(now)
+def view_of(config: Config) -> View:
+    """Return how patches become what the student sees."""
+    data = config.data
+    return View(config.train.patch, data.hu_range, data.hu_mean, data.hu_sd)
 
 
-def stack(patches: list[Patch]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return images, soft labels and labels of a batch."""
-    return (
-        torch.stack([patch.image for patch in patches]),
-        torch.stack([patch.soft for patch in patches]),
-        torch.stack([patch.labels for patch in patches]),
+def new_run(config: Config, teacher: TorchTeacher | None) -> Run:
+    """Return a run at its start."""
+    torch.manual_seed(config.seed)
+    network = new_student(config)
+    if config.student.start:
+        network.load_state_dict(checkpoint.weights(config.student.start))
+    wanted = config.distill
+    channels: tuple[int, ...] = ()
+    if wanted.features or wanted.attention:
+        if teacher is None:
+            raise ValueError(
+                "distill.features or distill.attention is above 0, but no network that shows its "
+                "inside teaches: train a teacher, or set both to 0"
+            )
+        channels = teacher.encoder_channels[-loop.LEVELS :]
+    return Run(network, config.data.classes, config.train, wanted, teacher_channels=channels)
+
+
+def trained_teacher(config: Config) -> TorchTeacher | None:
+    """Return the teacher that training made, on the device, if it is to look at patches.
+
+    A first student (second distillation of paper 1), or the network of the teacher stage.
+    """
+    wanted = config.distill
+    is_wanted = wanted.live or wanted.features or wanted.attention
+    if not is_wanted or (config.teacher.onnx and not wanted.from_student):
+        return None
+    if wanted.from_student:
+        state = checkpoint.load(wanted.from_student)
+        network = build.new_student(first_student(state, config.student), config.data.classes)
+    else:
+        state = checkpoint.load(config.work / config.teacher.name / "checkpoint.pt")
+        network = build.new_teacher(config.teacher, config.data.classes)
+    network.load_state_dict(state.get("average", state))
+    place = distributed.device_of(config.train.device)
+    return TorchTeacher(
+        device.placed(network, place), view_of(config), lambda: device.autocast(config.train, place)
     )
 
 
-def corner(step: int, seed: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return where the full-resolution block of a step begins, in logits."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    z, y, x = (int(torch.randint(0, n - n // 2 + 1, (), generator=generator)) for n in shape)
-    return z, y, x
+def first_student(state: Mapping[str, Any], default: Student) -> Student:
+    """Return the sizes of the student in a checkpoint; weights alone do not tell: the default."""
+    found = {
+        key.removeprefix("student."): tuple(value) if isinstance(value, list) else value
+        for key, value in state.get("config", {}).items()
+        if key.startswith("student.")
+    }
+    return dataclasses.replace(default, **{**found, "start": None})
 
 
-def train_step(run: Run, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, float]:
-    """Update the weights once; return the losses."""
-    images, soft, labels = batch
-    for item in run.optimizers:
-        for group in item.param_groups:
-            group.setdefault("peak", group["lr"])
-            group["lr"] = group["peak"] * run.schedule.rate(run.config.train)
-        item.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = run.model(images).float()
-    soft_loss = transfer.imitation(logits, soft)
-    place = corner(run.step, run.config.seed, tuple(logits.shape[2:]))
-    hard_loss = losses.hard(logits, labels, place)
-    loss = soft_loss + hard_loss
-    found = float(loss.detach())
-    if not math.isfinite(found):
-        raise FloatingPointError(f"loss is {found} at step {run.step}: lower learning_rate")
-    loss.backward()
-    for item in run.optimizers:
-        item.step()
-    return {"soft": float(soft_loss.detach()), "hard": float(hard_loss.detach())}
+def onnx_teacher(config: Config) -> Callable[[], LiveTeacher] | None:
+    """Return what loads the ONNX teacher in a worker, if it is to look at patches."""
+    path, wanted = config.teacher.onnx, config.distill
+    if not path or not wanted.live or wanted.from_student:
+        return None
+    facts = {k: tuple(v) if isinstance(v, list) else v for k, v in config.teacher.facts.items()}
+    model = ModelConfig(**{"sha256": NO_FILE, **facts})  # type: ignore[arg-type]
+    return lambda: OnnxTeacher(path, model, config.train.patch)
+
+
+def facts_of(config: Config, stride: int) -> ModelConfig:
+    """Return what inference would be told of the student, for looks at validation cases."""
+    data, export = config.data, config.export
+    return ModelConfig(
+        export.name, export.version, NO_FILE, data.spacing_mm, export.window, data.hu_range,
+        data.hu_mean, data.hu_sd, data.keys, logits_stride=stride,
+    )  # fmt: skip
+
+
+def cases_of(config: Config, names: list[str]) -> list[Case]:
+    """Return cases in memory, with soft labels if they are wanted."""
+    known = (True,) * config.data.classes
+    with_soft = config.distill.stored > 0
+    return [load_case(config.work, n, config.seed, known, with_soft=with_soft) for n in names]
+
+
+def supply_of(config: Config, teacher: TorchTeacher | None) -> loop.Supply:
+    """Return where batches come from."""
+    cases = cases_of(config, [n for n in case_ids(config.data.cases) if n not in config.data.val])
+    patches = Patches(cases, view_of(config), config.augment)
+    live = onnx_teacher(config)
+    samples = Samples(patches, patches, config.distill, live, is_raw=teacher is not None)
+    return loop.Supply(samples, teacher, config.seed, easy_share=0.0)
 
 
 def main(config: Config, resume: bool = False) -> None:
     """Train until the schedule ends; write distill/checkpoint.pt and distill/metrics.csv."""
-    run, train = Run(config), config.train
+    distributed.begin(distributed.device_of(config.train.device))
+    path, settings = (
+        config.work / "distill" / "checkpoint.pt",
+        checkpoint.settings(config, SECTIONS),
+    )
+    teacher = trained_teacher(config)
+    run = new_run(config, teacher)
     if resume:
-        run.resume()
+        state = checkpoint.load(path)
+        checkpoint.check_same(state["config"], settings, path)
+        run.load(state)
     else:
-        checkpoint.check_new(run.path)
+        checkpoint.check_new(path)
     folder = RunFolder(config, "distill")
-    patches = Patches(config, case_ids(config.data.cases))
+    folder.cut(run.step)
+    val = cases_of(config, list(config.data.val))
+    facts = facts_of(config, int(run.model.logits_stride))  # type: ignore[arg-type]
 
-    def batch_at(step: int) -> tuple[Tensor, Tensor, Tensor]:
-        first = (config.seed << 32) + step * train.batch
-        return stack([patches.draw(first + i) for i in range(train.batch)])
+    def look(run: Run) -> float:
+        return validate.mean_dsc(run.average, facts, val, run.device)
 
-    sums: dict[str, float] = {}
-    while run.step < train.steps:
-        for name, value in train_step(run, batch_at(run.step)).items():
-            sums[name] = sums.get(name, 0.0) + value
-        run.track()
-        run.schedule.step += 1
-        if run.step % train.log_steps == 0:
-            folder.log(run.step, {name: total / train.log_steps for name, total in sums.items()})
-            sums.clear()
-        if run.step % train.checkpoint_steps == 0:
-            run.save()
-    run.save()
+    loop.fit(run, supply_of(config, teacher), folder, settings, look if val else None)
+    distributed.end()
 
 
 if __name__ == "__main__":

@@ -7,28 +7,6 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def hard(
-    logits: Tensor, labels: Tensor, corner: tuple[int, int, int], known: Tensor | None = None
-) -> Tensor:
-    """Return Dice + cross entropy on a block at full resolution, by interpolation.
-
-    The block starts at corner (in logits) and is half as long as the patch along each axis: an
-    eighth of the work, at other places in every step.
-
-    Args:
-        logits: Student, float32, (n, classes, z/2, y/2, x/2).
-        labels: Truth, int64, (n, z, y, x).
-        corner: First logit (z, y, x) of the block.
-        known: As in dice_ce.
-    """
-    size = [n // 2 for n in logits.shape[2:]]
-    block = tuple(slice(a, a + n) for a, n in zip(corner, size, strict=True))
-    fine = tuple(slice(2 * a + 2, 2 * (a + n) - 2) for a, n in zip(corner, size, strict=True))
-    larger = functional.interpolate(logits[(..., *block)], scale_factor=2, mode="trilinear")
-    larger = larger[..., 2:-2, 2:-2, 2:-2]
-    return dice_ce(larger, labels[(slice(None), *fine)], known)
-
-
 def dice_ce(logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
     """Return soft Dice loss plus cross entropy (papers 1 and 3: the sum of both).
 
@@ -66,20 +44,24 @@ def merged(logs: Tensor, known: Tensor) -> Tensor:
     return torch.cat([background, logs[:, 1:].masked_fill(hidden[:, 1:], -100.0)], dim=1)
 
 
-def soft_dice(student: Tensor, truth: Tensor, known: Tensor | None = None) -> Tensor:
+def soft_dice(
+    student: Tensor, truth: Tensor, known: Tensor | None = None, *, is_squared: bool = False
+) -> Tensor:
     """Return the mean over organs of 1 - soft Dice, taken over the batch.
 
     Args:
         student: Probabilities, (n, classes, z, y, x).
         truth: Probabilities or one-hot, same shape.
         known: Bool, (n, classes): cases without a class do not count for it. None: all.
+        is_squared: p^2 + q^2 below the line (Milletari et al., 3DV 2016): least where p = q, also
+            for a soft truth.
     """
     if known is not None:
         weight = known[:, :, None, None, None].to(student.dtype)
         student, truth = student * weight, truth * weight
     axes = (0, 2, 3, 4)
     both = (student * truth).sum(axes)[1:]
-    total = (student + truth).sum(axes)[1:]
+    total = (student**2 + truth**2 if is_squared else student + truth).sum(axes)[1:]
     there = truth.sum(axes)[1:] > 1.0
     dice = 2 * both / (total + 1.0)
     # An organ that is not in the batch costs in proportion to what the student claims, up to 1.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from FlareSegLib.student import Student, StudentConfig
+from torch import nn
+
 from training.config import Config
+from training.networks import build
 
 
-def new_student(config: Config) -> Student:
+def new_student(config: Config) -> nn.Module:
     """Return a student with random weights."""
-    wanted = config.student
-    sizes = StudentConfig(wanted.channels, wanted.blocks, wanted.z_dilation, config.data.classes)
-    return Student(sizes)
+    return build.new_student(config.student, config.data.classes)

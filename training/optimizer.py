@@ -1,9 +1,13 @@
-"""Muon (K. Jordan et al., 2024) for the convolutions, AdamW for the rest."""
+"""Optimizers: Muon (K. Jordan et al., 2024) with AdamW beside it, AdamW, SGD."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
+
+from training.sections import Train
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic Newton-Schulz iteration that drives singular values toward 1 (Jordan, 2024)."""
@@ -43,12 +47,29 @@ class Muon(torch.optim.Optimizer):
                 weight.add_(flat.reshape(weight.shape), alpha=-group["lr"] * scale)
 
 
-def optimizers(model: nn.Module, rate: float, decay: float) -> list[torch.optim.Optimizer]:
-    """Return Muon for the convolutions inside the network, AdamW for head, biases and norms."""
-    inner = [p for name, p in model.named_parameters() if p.ndim == 4 and "head" not in name]
+def optimizers(
+    parameters: Iterable[tuple[str, nn.Parameter]], train: Train
+) -> list[torch.optim.Optimizer]:
+    """Return the optimizers of named parameters.
+
+    Muon takes the convolutions inside the network, AdamW head, biases and norms beside it.
+    """
+    named, rate = list(parameters), train.learning_rate
+    everything = [weight for _, weight in named]
+    if train.optimizer == "sgd":
+        decay = train.weight_decay
+        return [torch.optim.SGD(everything, rate, 0.99, weight_decay=decay, nesterov=True)]
+    if train.optimizer == "adamw":
+        return [torch.optim.AdamW(everything, rate, weight_decay=train.weight_decay)]
+    inner = [p for name, p in named if p.ndim >= 4 and "head" not in name and not is_depthwise(p)]
     chosen = {id(p) for p in inner}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
+    rest = [p for p in everything if id(p) not in chosen]
     return [
-        Muon(inner, lr=rate, decay=decay),
+        Muon(inner, lr=rate, decay=train.weight_decay),
         torch.optim.AdamW(rest, lr=rate * 0.2, weight_decay=0.0),
     ]
+
+
+def is_depthwise(weight: nn.Parameter) -> bool:
+    """Return whether a kernel sees one channel: its rows share no input to be orthogonal in."""
+    return weight.shape[1] == 1

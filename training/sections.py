@@ -17,6 +17,9 @@ Layout = Literal["auto", "folders", "nnunet"]
 Which = Literal["all", "partial", "unlabelled"]
 LearnsFrom = Literal["truth", "labels"]
 Pick = Literal["mean", "reliable"]
+DISTILL_WEIGHTS = ("hard", "stored", "live", "divergence", "dice", "supervised", "organ_weight",
+                   "features", "attention")  # fmt: skip
+"""Keys of the section distill that weigh something."""
 LESION = "lesion"
 """Key of the optional class after the organs (papers 3 and FLARE 2023)."""
 
@@ -321,8 +324,14 @@ class Distill:
     """Weight of a live teacher that sees the same patch (function matching)."""
     temperature: float = 1.0
     """Of the KL divergence (3 in the program of paper 1)."""
-    divergence: float = 1.0
-    """Weight of the KL divergence of the logits."""
+    divergence: float = 2.0
+    """Weight of the KL divergence from the mixture of labels (paper 1, program: 0.7)."""
+    dice: float = 1.0
+    """Weight of soft Dice against the mixture of labels."""
+    supervised: float = 0.0
+    """Weight of Dice + cross entropy against the stored labels alone (paper 1, program: 0.3)."""
+    organ_weight: float = 3.0
+    """Voxels of organs weigh 1 + this in the divergence."""
     features: float = 0.0
     """Weight of the MSE of the two lowest encoder levels (paper 1: 0.5); for a trained teacher."""
     attention: float = 0.0
@@ -333,7 +342,7 @@ class Distill:
     """A checkpoint of a student that teaches instead (Base+Distill2nd of paper 1)."""
 
     def __post_init__(self) -> None:
-        for key in ("hard", "stored", "live", "divergence", "features", "attention"):
+        for key in DISTILL_WEIGHTS:
             _need(getattr(self, key) >= 0, f"distill.{key}", getattr(self, key), "0 or more")
         _need(self.hard + self.stored + self.live > 0, "distill.hard", self.hard, "> 0 with others")
         _need(self.temperature >= 1, "distill.temperature", self.temperature, "1 or more")

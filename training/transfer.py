@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.losses import soft_dice
-
 
 def tempered(probabilities: Tensor, temperature: float) -> Tensor:
     """Return softmax(z / T) from softmax(z): p^(1/T), made to sum to 1 over the classes.
@@ -24,7 +22,9 @@ def tempered(probabilities: Tensor, temperature: float) -> Tensor:
     return raised / raised.sum(dim=1, keepdim=True)
 
 
-def divergence(logits: Tensor, soft: Tensor, temperature: float = 1.0) -> Tensor:
+def divergence(
+    logits: Tensor, soft: Tensor, temperature: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
     """Return T^2 KL(softmax(z_teacher / T) || softmax(z_student / T)), mean over voxels.
 
     Hinton, Vinyals, Dean (2015), eq. 2 and section 2 for T^2. T = 3 in the program of paper 1.
@@ -33,17 +33,14 @@ def divergence(logits: Tensor, soft: Tensor, temperature: float = 1.0) -> Tensor
         logits: Student, float32, (n, classes, z, y, x).
         soft: Teacher's probabilities at T = 1, same shape.
         temperature: T.
+        weight: Of each voxel, (n, 1, z, y, x). None: all the same.
     """
     soft = tempered(soft, temperature)
     log_student = (logits / temperature).log_softmax(dim=1)
-    cross_entropy = -(soft * log_student).sum(dim=1).mean()
-    entropy = torch.special.entr(soft).sum(dim=1).mean()
-    return temperature**2 * (cross_entropy - entropy)
-
-
-def imitation(logits: Tensor, soft: Tensor, temperature: float = 1.0) -> Tensor:
-    """Return the divergence from the teacher plus soft Dice loss against it (at T = 1)."""
-    return divergence(logits, soft, temperature) + soft_dice(logits.softmax(dim=1), soft)
+    each = -(soft * log_student) - torch.special.entr(soft)
+    if weight is None:
+        return temperature**2 * each.sum(dim=1).mean()
+    return temperature**2 * (each * weight).sum() / weight.sum()
 
 
 def feature_distance(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

@@ -1,73 +1,172 @@
+import csv
 import dataclasses
 
+import onnx
 import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
+pytest.importorskip("torchio", reason="extra train is not installed")
 
-from FlareSegLib.errors import OutputError  # noqa: E402
-from Testing.training.small import a_config, write_cases  # noqa: E402
-from training import distill, transfer  # noqa: E402
-from training.data import Patches  # noqa: E402
-from training.optimizer import orthogonalized  # noqa: E402
+from FlareSegLib.errors import ModelError, OutputError  # noqa: E402
+from FlareSegLib.labels import ORGANS  # noqa: E402
+from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa: E402
+from Testing.training.little import a_run  # noqa: E402
+from Testing.training.small import SPACING_MM, a_config, write_cases  # noqa: E402
+from training import checkpoint, distill  # noqa: E402
+from training.config import Config  # noqa: E402
+from training.optimizer import Muon, orthogonalized  # noqa: E402
+from training.sections import Distill, Student, Teacher  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
-    config = a_config(tmp_path_factory.mktemp("distill"))
-    write_cases(config, ["a", "b"])
-    return config
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("distill")
+    write_cases(a_config(folder), ["a", "b"])
+    return folder
 
 
-def batch(config, step):
-    patches = Patches(config, ["a", "b"])
-    return distill.stack([patches.draw(2 * step), patches.draw(2 * step + 1)])
+def changed(config: Config, tmp_path, **sections) -> Config:
+    """The config with another work folder that holds the same cases."""
+    work = tmp_path / "work"
+    work.mkdir(exist_ok=True)
+    for name in ("ct", "soft", "labels"):
+        if not (work / name).exists():
+            (work / name).symlink_to(config.work / name)
+    return dataclasses.replace(config, work=work, **sections)
 
 
-def weights(run):
-    return torch.cat([p.detach().ravel() for p in run.model.parameters()])
+def rows_of(config):
+    with (config.work / "distill" / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
-def test_steps_lower_the_loss(config):
-    run, images = distill.Run(config), batch(config, 0)
-    found = []
-    for _ in range(30):
-        run.schedule.step = 3
-        found.append(distill.train_step(run, images)["soft"])
-    assert found[-1] < 0.6 * found[0]
+def weights_of(config):
+    state = checkpoint.load(config.work / "distill" / "checkpoint.pt")
+    return torch.cat([value.ravel().float() for value in state["average"].values()])
 
 
-def test_resume_gives_the_same_as_not_having_stopped(config, tmp_path):
-    config = dataclasses.replace(config, work=tmp_path)
-    straight, first = distill.Run(config), distill.Run(config)
-    soft = torch.rand(2, 14, 8, 16, 16).softmax(1)
-    images = torch.randn(2, 1, 16, 32, 32), soft, torch.zeros(2, 16, 32, 32).long()
-
-    def steps(run, count):
-        for _ in range(count):
-            distill.train_step(run, images)
-            run.track()
-            run.schedule.step += 1
-
-    steps(straight, 6)
-    steps(first, 3)
-    first.save()
-    second = distill.Run(config)
-    second.resume()
-    assert second.step == 3
-    steps(second, 3)
-    assert torch.allclose(weights(second), weights(straight), atol=1e-6)
-    for one, two in zip(
-        second.average.state_dict().values(), straight.average.state_dict().values(), strict=True
-    ):
-        assert torch.allclose(one.float(), two.float(), atol=1e-6)
+def test_the_stage_writes_metrics_and_refuses_to_overwrite_a_run(folder, tmp_path, capsys):
+    config = changed(a_config(folder), tmp_path)
+    distill.main(config)
+    rows = rows_of(config)
+    assert [int(row["step"]) for row in rows] == list(range(1, 9))
+    assert {"divergence", "dice", "seconds", "waited", "rate"} <= set(rows[0])
+    with pytest.raises(OutputError, match="--resume"):
+        distill.main(config)
+    capsys.readouterr()
 
 
-def test_a_full_disk_keeps_the_old_checkpoint(config, tmp_path, monkeypatch):
-    run = distill.Run(dataclasses.replace(config, work=tmp_path))
-    run.save()
-    before = run.path.read_bytes()
+def test_a_stopped_stage_ends_as_one_that_was_not_stopped(folder, tmp_path, monkeypatch, capsys):
+    straight = changed(a_config(folder), tmp_path)
+    distill.main(straight)
+    (tmp_path / "other").mkdir()
+    stopped = changed(straight, tmp_path / "other")
+    from training import loop
+
+    step, count = loop.train_step, []
+
+    def interrupted(*given):
+        count.append(1)
+        if len(count) == 7:
+            raise KeyboardInterrupt
+        return step(*given)
+
+    monkeypatch.setattr(loop, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        distill.main(stopped)
+    monkeypatch.setattr(loop, "train_step", step)
+    distill.main(stopped, resume=True)
+    assert torch.equal(weights_of(stopped), weights_of(straight))
+    told = [
+        {k: v for k, v in row.items() if k not in ("seconds", "waited")} for row in rows_of(stopped)
+    ]
+    assert told == [
+        {k: v for k, v in row.items() if k not in ("seconds", "waited")}
+        for row in rows_of(straight)
+    ]
+    capsys.readouterr()
+
+
+def test_a_resumed_run_needs_the_config_it_began_with(folder, tmp_path, capsys):
+    config = changed(a_config(folder), tmp_path)
+    distill.main(config)
+    other = dataclasses.replace(config, distill=Distill(temperature=2))
+    with pytest.raises(ModelError, match=r"distill.temperature was 1.0, is 2"):
+        distill.main(other, resume=True)
+    capsys.readouterr()
+
+
+def test_an_onnx_teacher_labels_every_patch_anew(folder, tmp_path, capsys):
+    path = tmp_path / "teacher.onnx"
+    onnx.save(threshold_model((16, 32, 32)), path)
+    facts = {
+        "name": "t", "version": "0", "spacing_mm": list(SPACING_MM), "window": [16, 32, 32],
+        "hu_range": list(HU_RANGE), "hu_mean": HU_MEAN, "hu_sd": HU_SD,
+        "labels": [organ.key for organ in ORGANS],
+    }  # fmt: skip
+    config = changed(
+        a_config(folder, distill=Distill(hard=0.3, stored=0, live=0.7)), tmp_path,
+        teacher=Teacher(onnx=path, facts=facts),
+    )  # fmt: skip
+    teacher = distill.onnx_teacher(config)()
+    said = teacher(torch.full((16, 32, 32), HU_MEAN + HU_SD * 3))
+    assert (said.argmax(0) == 3).all()
+    distill.main(config)
+    assert len(rows_of(config)) == 8
+    capsys.readouterr()
+
+
+def test_the_second_round_learns_from_the_student_of_the_first(folder, tmp_path, capsys):
+    first = changed(a_config(folder), tmp_path)
+    distill.main(first)
+    (tmp_path / "second").mkdir()
+    second = changed(
+        first, tmp_path / "second",
+        student=Student(channels=(8, 8), blocks=(1, 1), z_dilation=(1, 1)),
+        distill=Distill(
+            hard=0, stored=0, live=1, features=0.5,
+            from_student=first.work / "distill" / "checkpoint.pt",
+        ),
+    )  # fmt: skip
+    distill.main(second)
+    assert float(rows_of(second)[0]["features"]) > 0
+    capsys.readouterr()
+
+
+def test_features_need_a_teacher_that_shows_its_inside(folder, tmp_path):
+    onnx_alone = Teacher(onnx=tmp_path / "t.onnx", facts={"name": "t"})
+    config = changed(a_config(folder), tmp_path, distill=Distill(features=0.5), teacher=onnx_alone)
+    with pytest.raises(ValueError, match="train a teacher"):
+        distill.main(config)
+
+
+def test_validation_cases_are_looked_at_and_never_trained_on(folder, tmp_path, monkeypatch, capsys):
+    config = a_config(folder)
+    config = changed(
+        config, tmp_path, data=dataclasses.replace(config.data, val=("b",)),
+        train=dataclasses.replace(config.train, val_steps=4),
+    )  # fmt: skip
+    seen = set()
+    from training import loop
+
+    step = loop.train_step
+    monkeypatch.setattr(
+        loop,
+        "train_step",
+        lambda run, batch, features: (seen.update(batch.names), step(run, batch, features))[1],
+    )
+    distill.main(config)
+    assert seen == {"a"}
+    assert [row["step"] for row in rows_of(config) if row["val_dsc"]] == ["4", "8"]
+    capsys.readouterr()
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(tmp_path, monkeypatch):
+    path, run = tmp_path / "checkpoint.pt", a_run()
+    checkpoint.save(path, run.state())
+    before = path.read_bytes()
 
     def full(state, file):
         file.write(b"half")
@@ -75,19 +174,8 @@ def test_a_full_disk_keeps_the_old_checkpoint(config, tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OutputError, match="disk is full"):
-        run.save()
-    assert run.path.read_bytes() == before
-
-
-def test_a_loss_that_is_not_a_number_stops_before_the_weights_change(config, monkeypatch):
-    run = distill.Run(config)
-    before = weights(run)
-    monkeypatch.setattr(
-        transfer, "imitation", lambda *_: torch.tensor(float("nan"), requires_grad=True)
-    )
-    with pytest.raises(FloatingPointError, match="nan at step 0"):
-        distill.train_step(run, batch(config, 0))
-    assert torch.equal(weights(run), before)
+        checkpoint.save(path, run.state())
+    assert path.read_bytes() == before
 
 
 def test_orthogonalized_keeps_directions_and_evens_out_lengths():
@@ -99,11 +187,12 @@ def test_orthogonalized_keeps_directions_and_evens_out_lengths():
         assert values.median() > 0.6
 
 
-def test_the_stage_writes_metrics_and_refuses_to_overwrite_a_run(config, capsys):
-    distill.main(config)
-    rows = (config.work / "distill" / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    assert rows[0] == "step,soft,hard"
-    assert len(rows) == 9
-    with pytest.raises(OutputError, match="--resume"):
-        distill.main(config)
-    capsys.readouterr()
+def test_muon_takes_convolutions_inside_and_adamw_the_rest():
+    run = a_run()
+    muon, adamw = run.optimizers
+    assert isinstance(muon, Muon)
+    inner = {id(p) for p in muon.param_groups[0]["params"]}
+    names = {name for name, p in run.parameters() if id(p) in inner}
+    assert "stem.conv.weight" in names
+    assert not any("head" in name or "norm" in name for name in names)
+    assert len(inner) + len(adamw.param_groups[0]["params"]) == len(run.parameters())

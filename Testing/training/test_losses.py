@@ -36,25 +36,15 @@ def test_claiming_an_absent_organ_costs():
     assert float(losses.soft_dice(claimed, truth)) == pytest.approx(512 / 612 / 13)
 
 
-def test_hard_loss_looks_at_the_block_through_the_interpolation():
-    # logits that are sure of a half-space give full-resolution labels of the same half-space
-    logits = torch.zeros(1, 14, 8, 8, 8)
-    logits[:, 0] = 20
-    logits[:, 1, :, :, 4:] = 40
-    labels = torch.zeros(1, 16, 16, 16, dtype=torch.long)
-    labels[..., 8:] = 1
-    right = losses.hard(logits, labels, (2, 2, 2))
-    assert float(right) < float(losses.hard(logits, 1 - labels, (2, 2, 2)))
-    assert float(right) < 0.1
-
-
-def test_hard_loss_moves_only_the_block():
-    logits = torch.zeros(1, 14, 8, 8, 8, requires_grad=True)
-    losses.hard(logits, torch.zeros(1, 16, 16, 16, dtype=torch.long), (0, 4, 4)).backward()
-    moved = logits.grad.abs().sum((0, 1)) > 0
-    assert moved[:4, 4:, 4:].any()
-    assert not moved[4:].any()
-    assert not moved[:, :4].any()
+def test_squared_dice_is_least_at_a_soft_truth():
+    truth = torch.full((1, 2, 4, 4, 4), 0.5)
+    sure = torch.zeros(1, 2, 4, 4, 4)
+    sure[:, 1] = 1
+    equal = losses.soft_dice(truth, truth, is_squared=True)
+    # 2 * 64 / 4 over 2 * 64 / 4 + 1
+    assert float(equal) == pytest.approx(1 - 32 / 33)
+    assert float(equal) < float(losses.soft_dice(sure, truth, is_squared=True))
+    assert float(losses.soft_dice(sure, truth)) < float(losses.soft_dice(truth, truth))
 
 
 def test_dice_plus_cross_entropy_by_hand():

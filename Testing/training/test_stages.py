@@ -18,7 +18,7 @@ from FlareSegLib.network import OnnxNetwork  # noqa: E402
 from Testing.phantoms import abdomen  # noqa: E402
 from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa: E402
 from Testing.training.small import SHAPE, SPACING_MM, a_config  # noqa: E402
-from training import distill, export, prepare, pseudo_label  # noqa: E402
+from training import checkpoint, distill, export, prepare, pseudo_label  # noqa: E402
 from training.cases import load_ct, load_labels, load_soft  # noqa: E402
 from training.sections import Teacher  # noqa: E402
 
@@ -109,13 +109,19 @@ def test_clean_drops_what_lies_outside_the_body_and_small_pieces():
     assert np.allclose(cleaned.sum(axis=0), 1)
 
 
+def save_untrained(config):
+    path = config.work / "distill" / "checkpoint.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(path, distill.new_run(config, None).state())
+
+
 def test_the_exported_network_is_the_trained_one(config):
-    distill.Run(config).save()
+    save_untrained(config)
     export.main(config)
     facts = read_model_config(config.work / "small")
     start = dataclasses.replace(config.student, start=config.work / "distill" / "weights.pt")
     started = dataclasses.replace(config, student=start)
-    again = distill.Run(started)
+    again = distill.new_run(started, None)
     assert torch.equal(again.model.head.bias, export.load_student(config).head.bias)
     assert facts.window == (16, 32, 32)
     assert facts.spacing_mm == SPACING_MM
@@ -130,7 +136,7 @@ def test_the_exported_network_is_the_trained_one(config):
 
 
 def test_an_export_that_differs_is_refused(config):
-    distill.Run(config).save()
+    save_untrained(config)
     export.main(config)
     facts = read_model_config(config.work / "small")
     other = export.load_student(dataclasses.replace(config))

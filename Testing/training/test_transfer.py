@@ -4,18 +4,25 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
-from training import losses, transfer  # noqa: E402
+from training import transfer  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 
-def test_imitation_is_least_where_the_student_equals_the_teacher():
+def test_divergence_is_zero_where_the_student_equals_the_teacher_and_else_positive():
     torch.manual_seed(0)
     teacher = torch.randn(2, 14, 4, 4, 4) * 3
     soft = teacher.softmax(1)
-    same = transfer.imitation(teacher, soft)
-    assert float(same) < float(transfer.imitation(teacher + torch.randn_like(teacher), soft))
-    assert float(same - losses.soft_dice(soft, soft)) == pytest.approx(0, abs=1e-5)
+    assert float(transfer.divergence(teacher, soft)) == pytest.approx(0, abs=1e-5)
+    assert float(transfer.divergence(teacher + torch.randn_like(teacher), soft)) > 0.1
+
+
+def test_a_weight_picks_the_voxels_that_count():
+    logits, soft = torch.zeros(1, 2, 1, 1, 2), torch.full((1, 2, 1, 1, 2), 0.5)
+    soft[0, :, 0, 0, 1] = torch.tensor([1.0, 0.0])
+    weight = torch.tensor([1.0, 3.0]).reshape(1, 1, 1, 1, 2)
+    found = transfer.divergence(logits, soft, weight=weight)
+    assert float(found) == pytest.approx(0.75 * math.log(2), abs=1e-6)
 
 
 def test_tempered_probabilities_are_the_softmax_of_smaller_logits():

@@ -1,0 +1,184 @@
+"""The one training loop: the same on a CPU, a GPU or several, for a teacher and for a student."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training import checkpoint, device, distributed, loader
+from training.data import Sample
+from training.loader import Order, Samples
+from training.objective import Batch, terms
+from training.run import Run, check_finite
+from training.run_folder import RunFolder
+from training.teachers import TorchTeacher
+
+LEVELS = 2
+"""Lowest encoder levels whose features are distilled (paper 1)."""
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Where the batches of a run come from."""
+
+    samples: Samples
+    """Drawn by seed."""
+    teacher: TorchTeacher | None = None
+    """A trained teacher on the device, that labels samples there."""
+    seed: int = 0
+    """Of the config."""
+    easy_share: float = 0.0
+    """Share of the schedule with easy cases alone; 0 without a curriculum."""
+
+
+def train_step(run: Run, batch: Batch, features: tuple[Tensor, ...] = ()) -> dict[str, float]:
+    """Update the weights once; return the terms of the loss.
+
+    Args:
+        run: The run.
+        batch: On the device of the run.
+        features: Of the teacher's lowest encoder levels, if they are distilled.
+    """
+    run.set_rate()
+    for item in run.optimizers:
+        item.zero_grad(set_to_none=True)
+    with device.autocast(run.train, run.device):
+        found = terms(run.model, run.heads, batch, run.losses, features)
+    loss = torch.stack(list(found.values())).sum()
+    check_finite(distributed.mean(float(loss.detach())), run.step, batch.names)
+    loss.backward()
+    weights = [weight for _, weight in run.parameters()]
+    distributed.average_gradients(weights)
+    if run.train.clip_norm:
+        torch.nn.utils.clip_grad_norm_(weights, run.train.clip_norm)
+    for item in run.optimizers:
+        item.step()
+    run.track()
+    run.schedule.step += 1
+    return {name: distributed.mean(float(value.detach())) for name, value in found.items()}
+
+
+def orders(run: Run, batch: int, seed: int, easy_share: float) -> Iterator[Order]:
+    """Yield what each step from here on draws, without end.
+
+    A seed belongs to a place in the whole batch, so that a resumed run, and one of several
+    processes, draw what one run from the start would.
+
+    Args:
+        run: Where it stands.
+        batch: Samples of a step, over all processes.
+        seed: Of the config.
+        easy_share: Share of the schedule with easy cases alone; 0 without a curriculum.
+    """
+    step = run.step
+    rank, world = distributed.rank(), distributed.world()
+    while True:
+        first = (seed << 40) + step * batch
+        seeds = tuple(first + i for i in range(rank, batch, world))
+        yield Order(seeds, is_easy=step < easy_share * run.train.steps)
+        step += 1
+
+
+def labelled(
+    drawn: Batch | list[Sample], teacher: TorchTeacher | None, run: Run
+) -> tuple[Batch, tuple[Tensor, ...]]:
+    """Return a batch on the device of the run, and the teacher's features.
+
+    Args:
+        drawn: As the loader gives it: with targets, or samples that a trained teacher labels here.
+        teacher: On the device.
+        run: The run.
+    """
+    losses = run.losses
+    if isinstance(drawn, Batch):
+        return loader.moved(drawn, run.device), ()
+    if teacher is None:
+        return loader.moved(loader.to_batch(drawn, None, losses), run.device), ()
+    scenes = torch.stack([sample.scene for sample in drawn]).to(run.device)
+    logits, features = teacher.look(scenes, LEVELS)
+    said = list(logits.cpu()) if losses.live else None
+    batch = loader.moved(loader.to_batch(drawn, said, losses), run.device)
+    return batch, features if losses.features or losses.attention else ()
+
+
+def fit(
+    run: Run,
+    supply: Supply,
+    folder: RunFolder,
+    settings: dict[str, Any],
+    validate: Callable[[Run], float] | None = None,
+) -> None:
+    """Train until the schedule ends; write checkpoint.pt and metrics.csv into the folder.
+
+    Args:
+        run: At its start, or as resumed.
+        supply: Where batches come from.
+        folder: Of the run.
+        settings: What a resumed run must share: see checkpoint.settings.
+        validate: Gives the DSC of the averaged network on the validation cases.
+    """
+    train, path = run.train, folder.path / "checkpoint.pt"
+    batch = train.batch or automatic_batch(run, supply)
+    wanted = orders(run, batch, supply.seed, supply.easy_share)
+    stream = loader.batches(supply.samples, wanted, train.workers)
+    sums: dict[str, float] = {}
+    while not run.is_done:
+        began = time.monotonic()
+        ready, features = labelled(next(stream), supply.teacher, run)
+        waited = time.monotonic() - began
+        found = train_step(run, ready, features)
+        timing = {"seconds": time.monotonic() - began, "waited": waited}
+        for name, value in (*found.items(), *timing.items()):
+            sums[name] = sums.get(name, 0.0) + value / train.log_steps
+        if run.step % train.log_steps == 0:
+            report(folder, run, sums)
+            sums.clear()
+        if validate and train.val_steps and run.step % train.val_steps == 0:
+            look(folder, run, validate)
+        if run.step % train.checkpoint_steps == 0:
+            keep(path, run, settings)
+    keep(path, run, settings)
+
+
+def report(folder: RunFolder, run: Run, values: dict[str, float]) -> None:
+    """Log the means of the last steps; process 0 alone."""
+    if distributed.is_main():
+        folder.log(run.step, {**values, "rate": run.schedule.rate(run.train)})
+
+
+def look(folder: RunFolder, run: Run, validate: Callable[[Run], float]) -> None:
+    """Validate, and let the schedule see whether training still pays (paper 5)."""
+    dsc = validate(run)
+    run.schedule.look(dsc, run.train)
+    if distributed.is_main():
+        folder.log(run.step, {"val_dsc": dsc})
+
+
+def keep(path: Path, run: Run, settings: dict[str, Any]) -> None:
+    """Write the checkpoint; process 0 alone, the others wait."""
+    if distributed.is_main():
+        checkpoint.save(path, {**run.state(), "config": settings})
+    distributed.barrier()
+
+
+def automatic_batch(run: Run, supply: Supply) -> int:
+    """Return how many patches fill the device: a forward pass of one patch is weighed (paper 5)."""
+    drawn = supply.samples[Order((0,), is_easy=False)]
+    one, features = labelled(drawn, supply.teacher, run)
+
+    def forward() -> Tensor:
+        with device.autocast(run.train, run.device):
+            found = terms(run.model, run.heads, one, run.losses, features)
+        return torch.stack(list(found.values())).sum()
+
+    state = {name: value.clone() for name, value in run.model.state_dict().items()}
+    patch_bytes = device.saved_bytes(forward)
+    run.model.load_state_dict(state)  # the statistics of BatchNorm have seen a patch
+    fits = device.fitting_batch(device.free_bytes(run.device), patch_bytes)
+    return fits * distributed.world()

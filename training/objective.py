@@ -1,0 +1,109 @@
+"""The loss of a step, put together from its terms as a config weighs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training import transfer
+from training.losses import deep_supervision, dice_ce, merged, soft_dice
+from training.networks.features import Features
+from training.networks.heads import TrainingHeads
+from training.sections import Distill
+from training.targets import at_phase
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples with their targets, on the device of the network."""
+
+    images: Tensor
+    """Normalized, (n, 1, z, y, x)."""
+    target: Tensor
+    """Probabilities at one voxel of each cell, (n, classes, z/2, y/2, x/2)."""
+    labels: Tensor
+    """Stored labels at the same voxels, int64, (n, z/2, y/2, x/2)."""
+    phases: tuple[int, ...]
+    """Which voxel of the cell, a sample: see targets.at_phase."""
+    known: Tensor
+    """Bool, (n, classes): classes that the stored labels tell."""
+    is_taught: bool
+    """Whether a teacher filled in the classes that the labels do not tell."""
+    names: tuple[str, ...]
+    """Of the cases, for messages."""
+
+
+def terms(
+    network: nn.Module,
+    heads: TrainingHeads,
+    batch: Batch,
+    losses: Distill,
+    teacher: tuple[Tensor, ...] = (),
+) -> dict[str, Tensor]:
+    """Return the weighted terms of the loss of a batch; their sum is the loss.
+
+    Args:
+        network: A training.networks.features.Network.
+        heads: Of the network.
+        batch: The samples.
+        losses: Weights.
+        teacher: Encoder features of a trained teacher, its bottleneck last.
+    """
+    features: Features = network.features(batch.images)  # type: ignore[operator]
+    finest = network.classify(features.decoder[0]).float()  # type: ignore[operator]
+    logits = [on_target(finest, batch.phases, int(network.logits_stride))]  # type: ignore[arg-type]
+    logits += [level.float() for level in heads.auxiliary(features)]
+    found: dict[str, Tensor] = {}
+    if losses.divergence:
+        parts = [_divergence(level, batch, losses) for level in logits]
+        found["divergence"] = losses.divergence * deep_supervision(parts)
+    if losses.dice:
+        found["dice"] = losses.dice * deep_supervision([_dice(level, batch) for level in logits])
+    if losses.supervised:
+        parts = [dice_ce(one, _labels_at(batch.labels, one), batch.known) for one in logits]
+        found["supervised"] = losses.supervised * deep_supervision(parts)
+    if losses.features:
+        bridged = [level.float() for level in heads.bridged(features)]
+        found["features"] = losses.features * transfer.feature_distance(bridged, teacher)
+    if losses.attention:
+        lowest = [level.float() for level in features.encoder[-len(teacher) :]]
+        found["attention"] = losses.attention * transfer.attention_distance(lowest, teacher)
+    return found
+
+
+def on_target(logits: Tensor, phases: tuple[int, ...], stride: int) -> Tensor:
+    """Return logits (n, classes, z/2, y/2, x/2) at the voxel of each cell that is looked at."""
+    pairs = zip(logits, phases, strict=True)
+    return torch.stack([at_phase(one, phase, stride) for one, phase in pairs])
+
+
+def _divergence(logits: Tensor, batch: Batch, losses: Distill) -> Tensor:
+    target = _at_level(batch.target, logits)
+    weight = 1 + losses.organ_weight * (1 - target[:, :1])
+    if batch.is_taught or bool(batch.known.all()):
+        return transfer.divergence(logits, target, losses.temperature, weight)
+    logs = merged(logits.log_softmax(dim=1), batch.known)
+    cross_entropy: Tensor = -(target * logs * weight).sum() / weight.sum()
+    return cross_entropy
+
+
+def _dice(logits: Tensor, batch: Batch) -> Tensor:
+    target = _at_level(batch.target, logits)
+    known = None if batch.is_taught else batch.known
+    return soft_dice(logits.softmax(dim=1), target, known, is_squared=True)
+
+
+def _at_level(target: Tensor, logits: Tensor) -> Tensor:
+    """Return the target on the grid of a decoder level: as it is, or averaged."""
+    shape = logits.shape[2:]
+    return target if target.shape[2:] == shape else functional.adaptive_avg_pool3d(target, shape)
+
+
+def _labels_at(labels: Tensor, logits: Tensor) -> Tensor:
+    """Return the labels on the grid of a decoder level: every n-th, as nnU-Net does."""
+    shape = logits.shape[2:]
+    z, y, x = (n // m for n, m in zip(labels.shape[1:], shape, strict=True))
+    return labels[:, ::z, ::y, ::x]
