@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib.atomic import atomic
 from FlareSegLib.body import body_box
 from FlareSegLib.geometry import Volume
 from FlareSegLib.io import read_volume
@@ -46,6 +47,27 @@ def load_ct(folder: Path, case: str) -> NDArray[np.int16]:
     return _load(folder / "ct" / f"{case}.npz")  # type: ignore[return-value]
 
 
+def save_truth(folder: Path, case: str, labels: NDArray[np.uint8]) -> None:
+    """Write the labels (z, y, x) that came with a CT, on its grid here."""
+    _save(folder / "truth" / f"{case}.npz", labels)
+
+
+def load_truth(folder: Path, case: str) -> NDArray[np.uint8]:
+    """Return the labels (z, y, x) that came with a CT."""
+    return _load(folder / "truth" / f"{case}.npz")  # type: ignore[return-value]
+
+
+def save_source(folder: Path, case: str, name: str, labels: NDArray[np.uint8]) -> None:
+    """Write what one source of labels says of a case (z, y, x)."""
+    _save(folder / "sources" / case / f"{name}.npz", labels)
+
+
+def load_sources(folder: Path, case: str) -> dict[str, NDArray[np.uint8]]:
+    """Return what each source of labels says of a case (z, y, x), by name."""
+    paths = sorted((folder / "sources" / case).glob("*.npz"))
+    return {path.stem: _load(path) for path in paths}  # type: ignore[misc]
+
+
 def save_soft(folder: Path, case: str, probabilities: NDArray[np.float32]) -> None:
     """Write soft labels (classes, z/2, y/2, x/2) in [0, 1]."""
     levels = np.rint(probabilities * LEVELS).astype(np.uint8)
@@ -69,9 +91,8 @@ def load_labels(folder: Path, case: str) -> NDArray[np.uint8]:
 
 def _save(path: Path, array: NDArray[np.generic]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, array=array)
-    part.replace(path)
+    with atomic(path) as part:
+        np.savez_compressed(part, array=array)
 
 
 def _load(path: Path) -> NDArray[np.generic]:

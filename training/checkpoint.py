@@ -11,11 +11,9 @@ import torch
 
 from FlareSegLib.atomic import atomic
 from FlareSegLib.errors import ModelError, OutputError
-from training.config import Config, flat
+from training.config import check_same, settings
 
-FREE = ("work", "train.log_steps", "train.checkpoint_steps", "train.workers", "train.device",
-        "data.cases", "data.threads", "teacher.onnx")  # fmt: skip
-"""Keys that may differ between a run and its resumption: they do not change what is learned."""
+__all__ = ["check_new", "check_same", "load", "save", "settings", "weights"]
 
 
 def save(path: Path, state: Mapping[str, object]) -> None:
@@ -53,37 +51,6 @@ def weights(path: Path) -> dict[str, Any]:
     """Return the weights in a checkpoint (its average) or in a file that holds weights alone."""
     state = load(path)
     return dict(state.get("average", state))
-
-
-def settings(config: Config, sections: tuple[str, ...]) -> dict[str, Any]:
-    """Return what a run may not change: seed and the given sections, flat, in plain types."""
-    chosen = flat(config)
-    return {
-        key: value
-        for key, value in chosen.items()
-        if key not in FREE
-        and not any(key.endswith(f".{free}") for free in FREE)
-        and (key == "seed" or key.split(".")[0] in sections)
-    }
-
-
-def check_same(saved: Mapping[str, object], now: Mapping[str, object], path: Path) -> None:
-    """Check that a run is resumed with the settings that it began with.
-
-    Raises:
-        ModelError: They differ; names every key with both values.
-    """
-    keys = sorted(saved.keys() | now.keys())
-    changed = [
-        f"{key} was {saved.get(key)!r}, is {now.get(key)!r}"
-        for key in keys
-        if saved.get(key) != now.get(key)
-    ]
-    if changed:
-        raise ModelError(
-            f"{path} was made with another config ({'; '.join(changed)}): put the old values "
-            "back, or give another work folder"
-        )
 
 
 def check_new(path: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from FlareSegLib.errors import FlareSegError, ModelError
 from training.sections import (
     Augment,
     Curriculum,
@@ -55,6 +56,11 @@ class Config:
     """What the model folder says."""
 
 
+FREE = ("work", "train.log_steps", "train.checkpoint_steps", "train.workers", "train.device",
+        "data.cases", "data.val_cases", "data.threads", "teacher.onnx")  # fmt: skip
+"""Keys that may differ between a run and its resumption: they do not change what is learned."""
+
+
 class ConfigError(ValueError):
     """A config that cannot be used; says the key, its value, and what to do."""
 
@@ -90,14 +96,43 @@ def flat(config: object, prefix: str = "") -> dict[str, object]:
     return found
 
 
+def settings(config: Config, sections: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a run may not change: seed and the given sections, flat, in plain types."""
+    chosen = flat(config)
+    return {
+        key: value
+        for key, value in chosen.items()
+        if key not in FREE
+        and not any(key.endswith(f".{free}") for free in FREE)
+        and (key == "seed" or key.split(".")[0] in sections)
+    }
+
+
+def check_same(saved: Mapping[str, object], now: Mapping[str, object], path: Path) -> None:
+    """Check that a run is resumed with the settings that it began with.
+
+    Raises:
+        ModelError: They differ; names every key with both values.
+    """
+    keys = sorted(saved.keys() | now.keys())
+    changed = [
+        f"{key} was {saved.get(key)!r}, is {now.get(key)!r}"
+        for key in keys
+        if saved.get(key) != now.get(key)
+    ]
+    if changed:
+        raise ModelError(
+            f"{path} was made with another config ({'; '.join(changed)}): put the old values "
+            "back, or give another work folder"
+        )
+
+
 def run_stage(stage: Callable[[Config, bool], None]) -> None:
     """Run a stage with the config and --resume of the command line; say errors in one line."""
     parser = argparse.ArgumentParser(prog=f"python -m {stage.__module__}")
     parser.add_argument("config", type=Path, help="the settings, a TOML file")
     parser.add_argument("--resume", action="store_true", help="go on where the stage stopped")
     given = parser.parse_args()
-    from FlareSegLib.errors import FlareSegError
-
     try:
         stage(read_config(given.config), given.resume)
     except (FlareSegError, ConfigError) as error:

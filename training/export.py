@@ -15,9 +15,10 @@ from FlareSegLib.config import ModelConfig, read_model_config
 from FlareSegLib.labels import ORGANS
 from FlareSegLib.network import OnnxNetwork
 from FlareSegLib.student import Student
-from training.cases import THREADS, case_ids, load_ct
+from training.cases import THREADS, load_ct
 from training.checkpoint import load
 from training.config import Config, run_stage
+from training.index import read_index
 from training.model import new_student
 
 OPSET, IR_VERSION = 18, 9
@@ -87,7 +88,7 @@ def real_windows(
 ) -> list[NDArray[np.float32]]:
     """Return normalized windows from the middle of some cases, padded with air."""
     found = []
-    for case in case_ids(config.data.cases)[:count]:
+    for case in [entry.case for entry in read_index(config)][:count]:
         hu = load_ct(config.work, case)
         start = [max(0, (n - m) // 2) for n, m in zip(hu.shape, shape, strict=True)]
         box = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))

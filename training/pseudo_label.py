@@ -1,158 +1,239 @@
-"""Stage 2: what the teacher says of every case, as soft labels and as labels."""
+"""Stage 3: labels for every training case: a teacher's, cleaned, around the original ones."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from FlareSegLib.body import body_mask
-from FlareSegLib.config import ModelConfig, RunOptions
-from FlareSegLib.geometry import Volume
-from FlareSegLib.intensity import normalize
-from FlareSegLib.network import Network
+from FlareSegLib import case_files
+from FlareSegLib.body import body_box, body_mask
+from FlareSegLib.errors import InputError
+from FlareSegLib.geometry import Volume, Zyx
+from FlareSegLib.io import read_labelmap, read_volume
+from FlareSegLib.orient import to_canonical
 from FlareSegLib.resample import to_spacing
-from FlareSegLib.runtimes import load_network
-from FlareSegLib.sliding import Sliding
-from training.cases import THREADS, case_ids, load_ct, patient, save_labels, save_soft
-from training.config import Config, run_stage
+from training import cases, regrid
+from training.completing import (
+    agreement,
+    clean,
+    complete,
+    drop_removed,
+    forget,
+    without_known,
+)
+from training.config import Config, check_same, run_stage, settings
+from training.index import Entry, read_index
+from training.looks import Labeller, load_labeller
+from training.reliability import compared, most_reliable, reliability
+from training.run_folder import RunFolder, write_json
 
-SMALL_SHARE = 0.1
-"""Components smaller than this share of the organ's largest are taken for hallucinations."""
-
-
-def teacher_config(config: Config) -> ModelConfig:
-    """Return the teacher's facts with the checksum of its file."""
-    sha256 = hashlib.sha256(config.teacher.onnx.read_bytes()).hexdigest()
-    facts = {k: tuple(v) if isinstance(v, list) else v for k, v in config.teacher.facts.items()}
-    overlap = config.pseudo_label.overlap
-    return ModelConfig(
-        **facts,
-        sha256=sha256,
-        onnx=config.teacher.onnx.name,
-        fine_overlap=overlap,
-        coarse_overlap=overlap,
-    )  # type: ignore[arg-type]
+Labels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
-def look(
-    network: Network, facts: ModelConfig, hu: Volume, flip: tuple[int, ...]
-) -> NDArray[np.float32]:
-    """Return the teacher's probabilities (z, y, x, classes), seen with some axes flipped."""
-    array = np.ascontiguousarray(np.flip(normalize(hu, facts).array, flip))
-    sliding = Sliding(network, facts, RunOptions(centre_first=False), array)
-    body = np.flip(body_mask(hu), flip)
-    logits = sliding.run(body, lambda _: None).astype(np.float32)
-    logits -= logits.max(axis=-1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=-1, keepdims=True)
-    return np.flip(logits, flip)
+@dataclass(frozen=True)
+class Said:
+    """What is known of a case in the end."""
+
+    labels: Labels
+    """(z, y, x)."""
+    soft: Floats
+    """(classes, z/2, y/2, x/2)."""
+    known: tuple[bool, ...]
+    """Classes that the labels tell."""
+    agreement: dict[str, float]
+    """Of the looks, by organ."""
 
 
-def agreement(
-    looks: list[NDArray[np.uint8]], labels: NDArray[np.uint8], classes: int
-) -> list[float]:
-    """Return, per organ, the mean DSC of the single looks with their mean: how far to trust it."""
-    scores = []
-    for value in range(1, classes):
-        truth = labels == value
-        total = [np.count_nonzero(seen == value) + np.count_nonzero(truth) for seen in looks]
-        both = [np.count_nonzero((seen == value) & truth) for seen in looks]
-        scores.append(
-            float(np.mean([2 * b / t if t else 1.0 for b, t in zip(both, total, strict=True)]))
-        )
-    return scores
+def wanted(entry: Entry, which: str) -> bool:
+    """Return whether a step labels a case: see PseudoLabel.which."""
+    if which == "partial":
+        return entry.is_partial
+    return which == "all" or not any(entry.known)
 
 
-def to_logits_grid(
-    probabilities: NDArray[np.float32], hu: Volume, config: Config, case: str
-) -> NDArray[np.float32]:
-    """Return probabilities (classes, z/2, y/2, x/2) on the student's grid of logits."""
-    z, y, x = (2 * s for s in config.data.spacing_mm)
-    half = [n // 2 for n in load_ct(config.work, case).shape]
-    result = np.zeros((probabilities.shape[-1], *half), np.float32)
+def ask(
+    hu: Volume, flips: tuple[tuple[int, ...], ...], labeller: Labeller
+) -> tuple[Floats, list[Labels]]:
+    """Return the mean of the teacher's looks (z, y, x, classes), and each look's labels (z, y, x).
+
+    Args:
+        hu: On the teacher's spacing, canonical.
+        flips: Axes that are reversed in each look.
+        labeller: The teacher.
+    """
+    total = np.zeros((*hu.array.shape, len(labeller.keys) + 1), np.float32)
+    looks = []
+    for flip in flips:
+        seen = labeller.look(hu, flip)
+        looks.append(seen.argmax(axis=-1).astype(np.uint8))
+        total += seen
+    return total / np.float32(len(looks)), looks
+
+
+def half_grid(mean: Floats, hu: Volume, shape: Zyx, config: Config) -> Floats:
+    """Return probabilities (classes, z/2, y/2, x/2) on the student's grid of cells."""
+    data = config.data
+    z, y, x = (2 * step for step in data.spacing_mm)
+    half = tuple(n // 2 for n in shape)
+    result = np.zeros((mean.shape[-1], *half), np.float32)
     for value in range(1, len(result)):
-        channel = Volume(np.ascontiguousarray(probabilities[..., value]), hu.grid)
-        result[value] = _fit(to_spacing(channel, (z, y, x), THREADS).array, tuple(half))
+        channel = Volume(np.ascontiguousarray(mean[..., value]), hu.grid)
+        result[value] = regrid.fit(to_spacing(channel, (z, y, x), data.threads).array, half)
     result[0] = 1 - result[1:].sum(axis=0)
     return result
 
 
-def to_labels(
-    probabilities: NDArray[np.float32], hu: Volume, config: Config, case: str
-) -> NDArray[np.uint8]:
-    """Return the likeliest class of each voxel (z, y, x) of the student's grid."""
-    shape = load_ct(config.work, case).shape
-    best, labels = np.full(shape, 0.0, np.float32), np.zeros(shape, np.uint8)
-    for value in range(probabilities.shape[-1]):
-        channel = Volume(np.ascontiguousarray(probabilities[..., value]), hu.grid)
-        found = _fit(to_spacing(channel, config.data.spacing_mm, THREADS).array, shape)
-        labels[found > best] = value
-        np.maximum(best, found, out=best)
-    return labels
+def label(entry: Entry, config: Config, labeller: Labeller) -> Said:
+    """Return the labels of a case; write what each source says of it to work/sources.
+
+    The teacher's looks are averaged, cleaned, and put around the original labels.
+    """
+    data, options, work = config.data, config.pseudo_label, config.work
+    canonical = to_canonical(read_volume(Path(entry.ct)))
+    box = body_box(canonical)
+    shape = cases.load_ct(work, entry.case).shape
+    hu = to_spacing(canonical.crop(box), labeller.facts.spacing_mm, data.threads)
+    mean, looks = ask(hu, options.flips, labeller)
+    trust = agreement(looks, mean.argmax(axis=-1).astype(np.uint8), data.classes)
+    mean = without_known(mean, entry.known)
+    soft = clean(half_grid(mean, hu, shape, config), body_mask(hu), options.small_share)
+    likeliest = regrid.likeliest(mean, hu.grid, data.spacing_mm, shape, data.threads)
+    labels = drop_removed(likeliest, soft)
+    for i, seen in enumerate(looks):
+        there = regrid.labels_at(seen, hu.grid, data.spacing_mm, shape, data.threads)
+        cases.save_source(work, entry.case, f"look_{i}", there)
+    cases.save_source(work, entry.case, "teacher", labels)
+    for name, folder in options.sources.items():
+        cases.save_source(work, entry.case, name, external(entry, folder, config))
+    if options.pick == "reliable":
+        labels, soft = reliable(entry, config)
+    return judged(entry, config, labels, soft, trust, labeller.told)
 
 
-def _fit(array: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Cut or pad with 0 at the far end: rounding may differ by a voxel between two spacings."""
-    result = np.zeros(shape, np.float32)
-    inside = tuple(slice(0, min(n, m)) for n, m in zip(array.shape, shape, strict=True))
-    result[inside] = array[inside]
-    return result
+def judged(
+    entry: Entry,
+    config: Config,
+    labels: Labels,
+    soft: Floats,
+    trust: list[float],
+    told: tuple[bool, ...],
+) -> Said:
+    """Return labels completed around the original ones, without what is not to be trusted.
+
+    Args:
+        entry: The case.
+        config: Least agreement, and cases without organs.
+        labels: Of the teacher (z, y, x).
+        soft: Of the teacher (classes, z/2, y/2, x/2).
+        trust: Agreement of the looks, per class from 1 on.
+        told: Which classes the teacher can tell.
+    """
+    known = [own or other for own, other in zip(entry.known, told, strict=True)]
+    for value, score in enumerate(trust, start=1):
+        if score < config.pseudo_label.least_agreement and not entry.known[value]:
+            labels, soft = forget(labels, soft, [value])
+            known[value] = False
+    if entry.case in config.data.without_organs:
+        everything = list(range(1, config.data.classes))
+        labels, soft = forget(labels, soft, everything)
+        known = [True] * config.data.classes
+    elif any(entry.known):
+        truth = cases.load_truth(config.work, entry.case)
+        labels, soft = complete(labels, soft, truth, entry.known)
+    names = dict(zip(config.data.keys, (round(score, 4) for score in trust), strict=True))
+    return Said(labels, soft, tuple(known), names)
 
 
-def drop_removed(labels: NDArray[np.uint8], soft: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return labels (z, y, x) without what was cleaned away in soft (classes, z/2, y/2, x/2)."""
-    cells = tuple(index // 2 for index in np.indices(labels.shape, np.int32, sparse=True))
-    kept = soft[(labels, *cells)] > 0
-    return np.where(kept, labels, 0).astype(np.uint8)
+def reliable(entry: Entry, config: Config) -> tuple[Labels, Floats]:
+    """Return the most reliable label of a case (paper 2, eq. 1), hard and as shares of cells."""
+    sources = cases.load_sources(config.work, entry.case)
+    names = compared(list(sources), config.curriculum.labels)
+    best = sources[most_reliable(reliability({name: sources[name] for name in names}))]
+    return best, regrid.shares(best, config.data.classes)
 
 
-def clean(probabilities: NDArray[np.float32], body: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return soft labels without what is outside the body or in small pieces beside the organ."""
-    kept = probabilities.copy()
-    labels = probabilities.argmax(axis=0)
-    zoom = [n / m for n, m in zip(labels.shape, body.shape, strict=True)]
-    inside = ndimage.zoom(
-        ndimage.binary_dilation(body), zoom, order=0, grid_mode=True, mode="nearest"
-    )
-    for value in range(1, len(kept)):
-        components, _ = ndimage.label((labels == value) & inside)
-        counts = np.bincount(components.ravel())
-        counts[0] = 0
-        good = np.isin(components, np.flatnonzero(counts > SMALL_SHARE * counts.max()))
-        near = ndimage.binary_dilation(good, iterations=2) if good.any() else good
-        kept[value, ~near] = 0
-    kept[0] = 1 - kept[1:].sum(axis=0)
-    return kept
+def external(entry: Entry, folder: Path, config: Config) -> Labels:
+    """Return what another source says of a case, on the student's grid.
+
+    Raises:
+        InputError: It is missing, or on another grid.
+    """
+    paths = case_files.labelmaps(folder)
+    if entry.case not in paths:
+        raise InputError(f"{folder} has no label of {entry.case}: add it, or drop the source")
+    volume, labelmap = read_volume(Path(entry.ct)), read_labelmap(paths[entry.case])
+    regrid.check_grid(entry.case, volume.grid, labelmap.grid)
+    ours = np.where(labelmap.array < config.data.classes, labelmap.array, 0).astype(np.uint8)
+    canonical = to_canonical(volume)
+    roi = to_canonical(Volume(ours, volume.grid)).crop(body_box(canonical))
+    shape = cases.load_ct(config.work, entry.case).shape
+    data = config.data
+    there = np.ascontiguousarray(roi.array)
+    return regrid.labels_at(there, roi.grid, data.spacing_mm, shape, data.threads)
 
 
-def label(case: str, network: Network, facts: ModelConfig, config: Config) -> list[float]:
-    """Write the soft labels of a case; return the teacher's agreement with itself per organ."""
-    hu = to_spacing(patient(config.data.cases / case / "ct.nii.gz"), facts.spacing_mm, THREADS)
-    looks = [look(network, facts, hu, flip) for flip in config.pseudo_label.flips]
-    mean = sum(looks) / np.float32(len(looks))
-    hard = [seen.argmax(axis=-1).astype(np.uint8) for seen in looks]
-    trust = agreement(hard, mean.argmax(axis=-1).astype(np.uint8), mean.shape[-1])
-    soft = clean(to_logits_grid(mean, hu, config, case), body_mask(hu))
-    if case in config.data.without_organs:
-        soft[0], soft[1:] = 1, 0
-    save_soft(config.work, case, soft)
-    save_labels(config.work, case, drop_removed(to_labels(mean, hu, config, case), soft))
-    return trust
+def original(entry: Entry, config: Config) -> Said:
+    """Return the labels of a case that came with all of them."""
+    truth = cases.load_truth(config.work, entry.case)
+    return Said(truth, regrid.shares(truth, config.data.classes), entry.known, {})
+
+
+class Table:
+    """work/labels.json: of each case its known classes, how far looks agree, and which step."""
+
+    def __init__(self, work: Path) -> None:
+        """Read what earlier steps wrote."""
+        self._path = work / "labels.json"
+        self._rows: dict[str, dict[str, object]] = {"known": {}, "agreement": {}, "step": {}}
+        if self._path.exists():
+            self._rows |= json.loads(self._path.read_text(encoding="utf-8"))
+
+    def is_done(self, case: str, step: str) -> bool:
+        """Return whether a step has labelled a case."""
+        return self._rows["step"].get(case) == step
+
+    def add(self, case: str, step: str, said: Said) -> None:
+        """Write the row of a case."""
+        self._rows["known"][case] = list(said.known)
+        self._rows["agreement"][case] = said.agreement
+        self._rows["step"][case] = step
+        write_json(self._path, self._rows)
 
 
 def main(config: Config, resume: bool = False) -> None:
-    """Write soft/<case>.npz, labels/<case>.npz and agreement.json."""
-    facts = teacher_config(config)
-    network = load_network(config.teacher.onnx.parent, facts, THREADS)
-    table = {}
-    for case in case_ids(config.data.cases):
-        table[case] = dict(zip(facts.labels, label(case, network, facts, config), strict=True))
-        print(case, {key: round(value, 2) for key, value in table[case].items()}, flush=True)
-        (config.work / "agreement.json").write_text(json.dumps(table, indent=1), encoding="utf-8")
+    """Write labels/, soft/, sources/ and labels.json."""
+    which, work = config.pseudo_label.which, config.work
+    chosen = settings(config, ("data", "teacher", "pseudo_label"))
+    path = RunFolder(config, "pseudo_label").path / f"settings_{which}.json"
+    if resume and path.exists():
+        check_same(json.loads(path.read_text(encoding="utf-8")), chosen, path)
+    write_json(path, chosen)
+    table = Table(work)
+    entries = [e for e in read_index(config, "train") if e.is_full or wanted(e, which)]
+    left = [e for e in entries if not (resume and table.is_done(e.case, which))]
+    labeller = load_labeller(config) if any(not e.is_full for e in left) else None
+    for i, entry in enumerate(left, start=1):
+        if entry.is_full or labeller is None:
+            said = original(entry, config)
+        else:
+            said = label(entry, config, labeller)
+        cases.save_soft(work, entry.case, said.soft)
+        cases.save_labels(work, entry.case, said.labels)
+        table.add(entry.case, which, said)
+        print(f"{i} of {len(left)} {entry.case}: {summary(said)}", flush=True)
+
+
+def summary(said: Said) -> str:
+    """Return in a few words where the labels of a case come from."""
+    if not said.agreement:
+        return "has labels of its own"
+    name, score = min(said.agreement.items(), key=lambda pair: pair[1])
+    return f"labelled; the teacher's looks agree least on {name} ({score:.2f})"
 
 
 if __name__ == "__main__":

@@ -64,6 +64,10 @@ class Data:
     """Cases known to hold none of the organs: whatever a teacher says there is wrong."""
     partial: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Start of case names = the organs (and lesion) that are labelled there; others: all organs."""
+    labels_required: bool = False
+    """Every case must have a label; else a case without one waits for pseudo_label."""
+    val_cases: Path | None = None
+    """Another folder of cases, all of them for validation."""
     val: tuple[str, ...] = ()
     """Cases of validation, by name; never trained on."""
     val_share: float = 0.0

@@ -1,0 +1,61 @@
+"""export on phantoms."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="extra train is not installed")
+pytest.importorskip("onnxscript", reason="extra train is not installed")
+
+import onnx  # noqa: E402
+
+from FlareSegLib.config import read_model_config  # noqa: E402
+from FlareSegLib.network import OnnxNetwork  # noqa: E402
+from Testing.training.small import SPACING_MM, a_config  # noqa: E402
+from Testing.training.world import write_case  # noqa: E402
+from training import checkpoint, export, prepare  # noqa: E402
+from training.model import new_student  # noqa: E402
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        "ignore::FutureWarning", "ignore::DeprecationWarning"
+    ),  # of torch.onnx
+]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    config = a_config(tmp_path_factory.mktemp("export"))
+    write_case(config.data.cases, "a")
+    prepare.main(config)
+    torch.manual_seed(1)
+    state = {"average": new_student(config).state_dict(), "network": {}}
+    checkpoint.save(config.work / "distill" / "checkpoint.pt", state)
+    return config
+
+
+def test_the_exported_network_is_the_trained_one(config):
+    export.main(config)
+    facts = read_model_config(config.work / "small")
+    alone = checkpoint.weights(config.work / "distill" / "weights.pt")
+    assert torch.equal(alone["head.bias"], export.load_student(config).head.bias)
+    assert facts.window == (16, 32, 32)
+    assert facts.spacing_mm == SPACING_MM
+    proto = onnx.load(config.work / "small" / "model.onnx")
+    assert proto.ir_version <= 9
+    assert proto.opset_import[0].version <= 18
+    window = np.random.default_rng(0).normal(size=facts.window).astype(np.float32)
+    with torch.no_grad():
+        expected = export.load_student(config)(torch.from_numpy(window)[None, None])[0].numpy()
+    found = OnnxNetwork(config.work / "small", facts, 1)(window)
+    assert np.allclose(found, expected, atol=1e-3 * np.ptp(expected))
+
+
+def test_an_export_that_differs_is_refused(config):
+    export.main(config)
+    facts = read_model_config(config.work / "small")
+    other = export.load_student(config)
+    torch.nn.init.constant_(other.head.bias, 7.0)
+    with pytest.raises(ValueError, match="differ"):
+        export.check_parity(other, config, facts, config.work / "small")

@@ -1,0 +1,131 @@
+"""What a teacher says of a whole CT: sliding window, from several sides (flips)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from FlareSegLib.body import body_mask
+from FlareSegLib.config import ModelConfig, RunOptions
+from FlareSegLib.errors import ModelError
+from FlareSegLib.geometry import Volume
+from FlareSegLib.intensity import normalize
+from FlareSegLib.network import Network
+from FlareSegLib.runtimes import load_network
+from FlareSegLib.sliding import Sliding
+from training import checkpoint
+from training.config import Config
+from training.distributed import device_of
+from training.sections import Zyx
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """A teacher, ready to label."""
+
+    network: Network
+    facts: ModelConfig
+    keys: tuple[str, ...]
+    """Of our classes from 1 on."""
+
+    @property
+    def told(self) -> tuple[bool, ...]:
+        """Which of our classes the teacher can tell, background first."""
+        return (True, *(key in self.facts.labels for key in self.keys))
+
+    def look(self, hu: Volume, flip: tuple[int, ...] = ()) -> NDArray[np.float32]:
+        """Return probabilities (z, y, x, our classes) of HU on the teacher's spacing.
+
+        Args:
+            hu: Canonical.
+            flip: Axes (z, y, x) that the teacher sees reversed.
+        """
+        array = np.ascontiguousarray(np.flip(normalize(hu, self.facts).array, flip))
+        options = RunOptions(centre_first=False)
+        sliding = Sliding(self.network, self.facts, options, array)
+        logits = sliding.run(np.flip(body_mask(hu), flip), lambda _: None).astype(np.float32)
+        logits -= logits.max(axis=-1, keepdims=True)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=-1, keepdims=True)
+        return self._ours(np.flip(logits, flip))
+
+    def _ours(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return channels in our order; classes that are none of ours are background."""
+        if self.facts.labels == self.keys:
+            return probabilities
+        ours = np.zeros((*probabilities.shape[:-1], len(self.keys) + 1), np.float32)
+        for i, key in enumerate(self.facts.labels, start=1):
+            if key in self.keys:
+                ours[..., self.keys.index(key) + 1] = probabilities[..., i]
+        ours[..., 0] = 1 - ours[..., 1:].sum(axis=-1)
+        return ours
+
+
+class TorchNetwork:
+    """A network of ours as inference wants it: a window in, logits out."""
+
+    def __init__(self, module: torch.nn.Module, device: torch.device) -> None:
+        """Take a network in evaluation mode to a device."""
+        self._module, self._device = module.to(device).eval(), device
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
+        with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
+            logits = self._module(torch.from_numpy(window)[None, None].to(self._device))
+        found: NDArray[np.float32] = logits[0].float().cpu().numpy()
+        return found
+
+
+def own_facts(config: Config, window: Zyx, stride: int = 1) -> ModelConfig:
+    """Return the facts of a network that was trained on this config's grid."""
+    data, overlap = config.data, config.pseudo_label.overlap
+    return ModelConfig(
+        name=config.teacher.name, version="0", sha256="", spacing_mm=data.spacing_mm,
+        window=window, hu_range=data.hu_range, hu_mean=data.hu_mean, hu_sd=data.hu_sd,
+        labels=data.keys, logits_stride=stride, fine_overlap=overlap, coarse_overlap=overlap,
+    )  # fmt: skip
+
+
+def onnx_facts(config: Config) -> ModelConfig:
+    """Return the facts of the teacher's ONNX file, with the checksum of the file.
+
+    Raises:
+        ModelError: The file or a fact is missing.
+    """
+    path = config.teacher.onnx
+    if path is None or not path.is_file():
+        raise ModelError(f"teacher.onnx is {path}: give the file, or train a teacher")
+    facts: dict[str, Any] = dict(config.teacher.facts)
+    overlap = config.pseudo_label.overlap
+    facts |= {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "onnx": path.name,
+        "fine_overlap": overlap, "coarse_overlap": overlap,
+    }  # fmt: skip
+    try:
+        return ModelConfig(**facts)
+    except TypeError as error:
+        raise ModelError(f"teacher.facts: {error}: see docs of model.json") from error
+
+
+def load_labeller(config: Config) -> Labeller:
+    """Return the teacher of a config: its ONNX file, or the network that the stage trained.
+
+    Raises:
+        ModelError: It is missing or does not fit.
+    """
+    if config.teacher.onnx:
+        facts = onnx_facts(config)
+        network = load_network(config.teacher.onnx.parent, facts, config.data.threads)
+        return Labeller(network, facts, config.data.keys)
+    from training.networks.build import new_teacher
+
+    module = new_teacher(config.teacher, config.data.classes)
+    module.load_state_dict(checkpoint.weights(config.work / config.teacher.name / "checkpoint.pt"))
+    device = device_of(config.teacher.train.device)
+    facts = own_facts(config, config.teacher.train.patch)
+    return Labeller(TorchNetwork(module, device), facts, config.data.keys)
