@@ -7,7 +7,7 @@ DEMO_STAMP := $(VENV)/.ready-demo
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint fmt test test-all fuzz demo golden bench slicer-test screenshots clean
+.PHONY: help setup lint fmt test test-all fuzz demo golden bench slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -64,6 +64,13 @@ screenshots: $(DEMO_STAMP)  ## draw icon, terminology, pictures of the panel and
 	$(BIN)/flareseg sample -o demo
 	RIG=required $(IN_RIG) -m Testing.slicer.make_resources
 	RIG=required $(IN_RIG) -m Testing.slicer.screenshots demo/cxr.nii.gz docs/images
+
+view-test: setup  ## run the test of the viewer in Chromium, and take its picture for the README
+	$(BIN)/python -m pip install --quiet --editable '.[view]' playwright
+	$(BIN)/python -m pytest Testing/view
+	$(BIN)/flareseg sample -o demo
+	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd
+	$(BIN)/python -m Testing.view.picture demo/organs.seg.nrrd docs/images/view.png
 
 clean:  ## remove .venv, demo/ and caches
 	rm -rf $(VENV) .venv-rig demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

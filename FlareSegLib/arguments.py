@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   flareseg segment ct.nrrd -o o.nrrd --organs liver,spleen --speed fast --csv --preview
   flareseg evaluate truth/ predictions/          DSC, NSD and HD95 per organ, as FLARE does
   flareseg batch cts/ organs/                    all CTs of a folder, with a table of volumes
+  flareseg view demo/organs.seg.nrrd             CT and organs in the browser
   flareseg info                                  versions, models, cores, memory
 """
 
@@ -70,6 +71,16 @@ A case is an image file (NIfTI, NRRD, MHA, MHD) or a DICOM series, in INPUT or i
 patient/ct.nii.gz come patient_ct_organs.nii.gz and patient_ct_organs.report.json in OUTPUT, and a
 line in summary.csv there. A CT that cannot be segmented is a line with the reason; the others go
 on. Exit codes: 0 all done, 1 some failed, 2 wrong usage or no CT found.
+"""
+
+
+VIEW_EXAMPLES = """examples:
+  flareseg view demo/
+  flareseg view organs/patient_ct_organs.nii.gz --ct cts/patient/ct.nii.gz
+
+CASE is a labelmap of flareseg segment or batch, or a folder that holds one. Its report names the
+CT, which is looked for beside it. The page is served to this computer alone, until Ctrl-C.
+Needs flareseg[view].
 """
 
 
@@ -112,6 +123,16 @@ def make_parser() -> argparse.ArgumentParser:
             help="segment all CTs of a folder",
             description="Segment all CTs of a folder; a bad one never stops the rest.",
             epilog=BATCH_EXAMPLES,
+            formatter_class=RAW,
+        )
+    )
+    _fill_view(
+        commands.add_parser(
+            "view",
+            parents=[shared],
+            help="show CT and organs in the browser",
+            description="Show a CT and its organs in the browser, in slices and in 3-D.",
+            epilog=VIEW_EXAMPLES,
             formatter_class=RAW,
         )
     )
@@ -179,6 +200,15 @@ def _add_switches(group: argparse._ArgumentGroup) -> None:
     add("--no-centre-first", "centre_first", "run the neighbours of windows without organs too")
     add("--no-cleanup", "clean", "write what the network said")
     group.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def _fill_view(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("case", type=Path, metavar="CASE", help="a labelmap, or a folder that holds one")
+    add("--ct", type=Path, metavar="PATH", help="its CT (default: beside it, as its report says)")
+    add("--series", metavar="UID", help="which DICOM series of the CT's folder")
+    add("--port", type=_count, default=0, metavar="N", help="of the page (default: any)")
+    add("--no-browser", dest="browser", action="store_false", help="only say the address")
 
 
 def _fill_evaluate(parser: argparse.ArgumentParser) -> None:

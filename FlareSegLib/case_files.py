@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from FlareSegLib.errors import InputError
 from FlareSegLib.io import EXTENSIONS
+from FlareSegLib.job import beside
 
 logger = logging.getLogger(__name__)
 
 LABEL, CT = "label", "ct"
 """A case may be a folder: <case>/label.nii.gz, and its CT <case>/ct.nii.gz."""
+REPORT = ".report.json"
+"""As in job.py: organs.nii.gz has organs.report.json."""
 CHANNEL = "_0000"
 """After the case's name in the file names of nnU-Net and FLARE."""
 
@@ -79,3 +83,43 @@ def _files_in_folders(folder: Path, stem: str) -> Iterator[tuple[str, Path]]:
     """Yield case and path of <case>/<stem>.nii.gz, and of other extensions."""
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
         yield from ((inner.name, path) for name, path in _files(inner) if name == stem)
+
+
+def to_view(case: Path, ct: Path | None = None) -> tuple[Path, Path]:
+    """Return the CT and the labelmap of a case that FlareSeg has segmented.
+
+    Args:
+        case: A labelmap with its report beside it, or a folder that holds one such.
+        ct: The CT; None: the file beside the labelmap that the report names.
+
+    Raises:
+        InputError: There is not one labelmap, or its CT is not beside it.
+    """
+    labelmap = _only_result(case) if case.is_dir() else case
+    if not labelmap.is_file():
+        raise InputError(f"{labelmap} does not exist: give a labelmap of flareseg segment")
+    return ct or _ct_beside(labelmap), labelmap
+
+
+def _only_result(folder: Path) -> Path:
+    stems = [path.name.removesuffix(REPORT) for path in folder.glob(f"*{REPORT}")]
+    places = [folder / f"{stem}{extension}" for stem in stems for extension in EXTENSIONS]
+    found = sorted(path for path in places if path.is_file())
+    if len(found) != 1:
+        named = ", ".join(path.name for path in found[:3])
+        text = f"{len(found)} results ({named}): name one" if found else "no result: give another"
+        raise InputError(f"{folder} holds {text}")
+    return found[0]
+
+
+def _ct_beside(labelmap: Path) -> Path:
+    cure = "name the CT with --ct"
+    report = beside(labelmap, REPORT)
+    try:
+        name = json.loads(report.read_text(encoding="utf-8"))["run"]["input"]
+        ct = labelmap.parent / str(name)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{labelmap} has no report beside it that names its CT: {cure}") from error
+    if not ct.exists():
+        raise InputError(f"{ct} is not there, from which {labelmap.name} was made: {cure}")
+    return ct

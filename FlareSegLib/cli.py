@@ -241,6 +241,18 @@ def _evaluate(options: argparse.Namespace, progress: Progress) -> str:
     return f"{summary(evaluate(job, rules, progress))}\n\n{rule_text(rules)}\n"
 
 
+def run_view(options: argparse.Namespace) -> None:
+    """Show a CT and its organs in the browser, until Ctrl-C."""
+    from FlareSegLib.case_files import to_view
+    from FlareSegLib.view import Place, view
+
+    def ready(address: str) -> None:
+        print(f"{address}  ends with Ctrl-C", flush=True)
+
+    ct, labelmap = to_view(options.case, options.ct)
+    view(ct, labelmap, Place(options.port, options.browser, ready), options.series)
+
+
 def run_info(_: argparse.Namespace) -> None:
     """Print versions, machine and models."""
     from FlareSegLib.about import lines
@@ -252,6 +264,7 @@ RUNS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "segment": run_segment,
     "batch": run_batch,
     "evaluate": run_evaluate,
+    "view": run_view,
     "info": run_info,
     "sample": run_sample,
 }
