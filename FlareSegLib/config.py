@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -40,7 +40,7 @@ class ModelConfig:
     spacing_mm: ZyxMm
     """Voxel spacing (z, y, x) that the network was trained on."""
     window: Zyx
-    """Input shape (z, y, x) of the network."""
+    """Input shape (z, y, x) of the network; of a flat one, the shape that it was written for."""
     hu_range: tuple[float, float]
     """HU are clipped to this range."""
     hu_mean: float
@@ -61,6 +61,12 @@ class ModelConfig:
     """Least overlap of neighbouring windows in a coarse plan."""
     onnx: str = "model.onnx"
     """File name of the network, beside model.json."""
+    is_flat: bool = False
+    """The network takes windows of any size, see flat.py."""
+    fast_onnx: str = ""
+    """File name of a network for speed "fast"; empty: there is none of its own."""
+    fast_sha256: str = ""
+    """Checksum of fast_onnx."""
     schema_version: int = SCHEMA_VERSION
     """Of model.json."""
 
@@ -98,6 +104,12 @@ class ModelConfig:
         sizes = (*self.spacing_mm, *self.window, *self.hu_range, self.hu_mean, self.hu_sd)
         overlaps = (self.fine_overlap, self.coarse_overlap, self.fine_windows_limit)
         return (*sizes, *overlaps, self.logits_stride, self.pad_hu)
+
+    def at_speed(self, speed: Speed) -> ModelConfig:
+        """Return the facts of the network for a speed."""
+        if speed != "fast" or not self.fast_onnx:
+            return self
+        return replace(self, onnx=self.fast_onnx, sha256=self.fast_sha256)
 
     @property
     def logits_spacing_mm(self) -> ZyxMm:

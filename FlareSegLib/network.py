@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib import flat
 from FlareSegLib.errors import ModelError, ResourceError
 from FlareSegLib.onnx_file import check_onnx
 
@@ -44,11 +45,7 @@ class OnnxNetwork:
         path = folder / config.onnx
         self._session = _open_session(read_checked(path, config.sha256), path, threads)
         self._input = self._session.get_inputs()[0].name
-        shape = tuple(self._session.get_inputs()[0].shape)
-        if shape[2:] != config.window:
-            raise ModelError(
-                f"{path} takes {shape}, model.json says {config.window}: do not mix models"
-            )
+        check_shape(tuple(self._session.get_inputs()[0].shape), config, path)
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
@@ -61,6 +58,52 @@ class OnnxNetwork:
                 "out of memory in the network: close other programs or use --speed fast"
             ) from error
         return logits
+
+
+class FlatOnnxNetwork:
+    """A flat network (flat.py), run by onnxruntime on windows of any size."""
+
+    def __init__(self, folder: Path, config: ModelConfig, threads: int) -> None:
+        """Load folder/config.onnx after checking its sha256 and input shape.
+
+        Raises:
+            ModelError: File missing, checksum or input shape wrong, or not loadable.
+        """
+        self._path, self._made_for, self._threads = folder / config.onnx, config.window[1], threads
+        self._content = read_checked(self._path, config.sha256)
+        self._rows = self._made_for
+        self._session = _open_session(self._content, self._path, threads)
+        check_shape(tuple(self._session.get_inputs()[0].shape), config, self._path)
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/2, y/2, x/2) of a normalized window (z, y, x)."""
+        z, rows, x = window.shape
+        if rows != self._rows:
+            content = flat.with_rows(self._content, self._made_for, rows)
+            self._session, self._rows = _open_session(content, self._path, self._threads), rows
+        try:
+            logits = self._session.run(None, {"cells": flat.to_cells(window)})[0]
+        except MemoryError as error:
+            raise ResourceError("out of memory in the network: close other programs") from error
+        shaped: NDArray[np.float32] = logits.reshape(-1, z // 2, rows // 2, x // 2)
+        return shaped
+
+
+def check_shape(shape: tuple[int | str, ...], config: ModelConfig, path: Path) -> None:
+    """Check that a network takes what model.json says.
+
+    Args:
+        shape: Of its input; words are free extents.
+        config: What model.json says.
+        path: The file, for the error.
+
+    Raises:
+        ModelError: It does not.
+    """
+    is_right = shape[:2] == (1, 8) if config.is_flat else shape[2:] == config.window
+    if not is_right:
+        what = "cells (1, 8, rows, columns)" if config.is_flat else f"{config.window}"
+        raise ModelError(f"{path} takes {shape}, model.json says {what}: do not mix models")
 
 
 def read_checked(path: Path, sha256: str) -> bytes:

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib import flat
 from FlareSegLib.config import ModelConfig
 from FlareSegLib.errors import ModelError
+from FlareSegLib.geometry import Zyx
 from FlareSegLib.network import read_checked
 
 
@@ -28,14 +30,34 @@ class OpenVinoNetwork:
             raise ModelError(
                 "OpenVINO is not installed: pip install 'flareseg[openvino]'"
             ) from error
-        content = read_checked(folder / config.onnx, config.sha256)
-        core = openvino.Core()
-        model = core.read_model(io.BytesIO(content))  # what was checked, not what lies there now
-        model.reshape([1, 1, *config.window])
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-        self._compiled = core.compile_model(model, "CPU", hints)
+        self._content = read_checked(folder / config.onnx, config.sha256)
+        self._core = openvino.Core()
+        self._config, self._threads = config, threads
+        self._shape: Zyx | None = None
+        if not config.is_flat:
+            self._compile(config.window)
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
-        logits: NDArray[np.float32] = self._compiled(window[None, None])[0][0]
-        return logits
+        z, y, x = window.shape
+        if (z, y, x) != self._shape:
+            self._compile((z, y, x))
+        logits: NDArray[np.float32]
+        if not self._config.is_flat:
+            logits = self._compiled(window[None, None])[0][0]
+            return logits
+        logits = self._compiled(flat.to_cells(window))[0]
+        return logits.reshape(-1, z // 2, y // 2, x // 2)
+
+    def _compile(self, shape: Zyx) -> None:
+        """Make the network ready for windows of a shape (z, y, x)."""
+        z, y, x = shape
+        content, taken = self._content, [1, 1, z, y, x]
+        if self._config.is_flat:
+            content = flat.with_rows(content, self._config.window[1], y)
+            taken = [1, 8, z * y // 4, x // 2]
+        model = self._core.read_model(io.BytesIO(content))  # what was checked, not what lies there
+        model.reshape(taken)
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
+        self._compiled = self._core.compile_model(model, "CPU", hints)
+        self._shape = shape

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from FlareSegLib.config import ModelConfig, read_model_config
 from FlareSegLib.errors import ModelError
-from FlareSegLib.network import Network, OnnxNetwork, read_checked
+from FlareSegLib.network import FlatOnnxNetwork, Network, OnnxNetwork, read_checked
 from FlareSegLib.network_openvino import OpenVinoNetwork
 
 Loader = Callable[[Path, ModelConfig, int, str], Network]
@@ -41,8 +41,9 @@ def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str =
     Raises:
         ModelError: The file is missing, changed, or not loadable.
     """
-    runner = OpenVinoNetwork if pick(runtime) == "openvino" else OnnxNetwork
-    return runner(folder, config, threads)
+    if pick(runtime) == "openvino":
+        return OpenVinoNetwork(folder, config, threads)
+    return (FlatOnnxNetwork if config.is_flat else OnnxNetwork)(folder, config, threads)
 
 
 def loads_once() -> Loader:

@@ -12,7 +12,7 @@ from FlareSegLib import windows
 from FlareSegLib.config import ModelConfig, RunOptions
 from FlareSegLib.geometry import Box, Zyx
 from FlareSegLib.network import Network
-from FlareSegLib.stitch import Stitcher
+from FlareSegLib.stitch import BACKGROUND_LOGIT, Stitcher
 
 
 @dataclass
@@ -53,8 +53,35 @@ class Sliding:
             body: Coarse mask of the body over the same box as the array.
             on_window: Called after each window with the share that is done or skipped, in [0, 1].
         """
+        joined = self._joined if self._config.is_flat else self._stitched
+        z, y, x = (-(-n // self._config.logits_stride) for n in self._array.shape)
+        return joined(body, on_window)[:z, :y, :x]
+
+    def _joined(
+        self, body: NDArray[np.bool_], on_window: Callable[[float], None]
+    ) -> NDArray[np.float16]:
+        """Return the logits of slabs, each as far as to the middle of what it shares with the next.
+
+        Weighted means of windows would cost a third of the network.
+        """
         stride = self._config.logits_stride
-        weights = windows.importance(_zyx([n // stride for n in self._config.window]))
+        z, y, x = (n // stride for n in self.plan.shape)
+        logits = np.zeros((z, y, x, len(self._config.labels) + 1), np.float16)
+        logits[..., 0] = BACKGROUND_LOGIT
+        for step, (first, last) in zip(self.plan.steps, self.plan.seams(stride), strict=True):
+            top = step.centre.start[0] // stride
+            if self._is_wanted(step.centre, body):
+                found = self._predict(step.centre)[:, first - top : last - top]
+                logits[first:last] = np.moveaxis(found, 0, -1)
+            on_window(self.counts.done / self.counts.planned)
+        return logits
+
+    def _stitched(
+        self, body: NDArray[np.bool_], on_window: Callable[[float], None]
+    ) -> NDArray[np.float16]:
+        """Return the weighted means of overlapping windows."""
+        stride = self._config.logits_stride
+        weights = windows.importance(_zyx([n // stride for n in self.plan.window]))
         stitcher = Stitcher(
             _zyx([n // stride for n in self.plan.shape]), len(self._config.labels) + 1, weights
         )
@@ -62,8 +89,7 @@ class Sliding:
             for box, logits in self._run_step(step, body):
                 stitcher.add(_zyx([n // stride for n in box.start]), logits)
                 on_window(self.counts.done / self.counts.planned)
-        z, y, x = (-(-n // stride) for n in self._array.shape)
-        return stitcher.logits()[:z, :y, :x]
+        return stitcher.logits()
 
     def _run_step(
         self, step: windows.ZStep, body: NDArray[np.bool_]

@@ -45,6 +45,12 @@ def space_to_depth(volume: Tensor) -> Tensor:
     return cells.permute(0, 2, 4, 6, 1, 3, 5).reshape(n, 8, z // 2, y // 2, x // 2)
 
 
+def flattened(volume: Tensor) -> Tensor:
+    """Return cells (n, 8, z/2 * y/2, x/2) of a volume (n, 1, z, y, x), slices below each other."""
+    cells: Tensor = space_to_depth(volume).flatten(2, 3)
+    return cells
+
+
 class FlatConv(nn.Module):
     """A convolution on flattened slices, then BatchNorm: along y and x, or along z."""
 
@@ -115,14 +121,14 @@ class Student(nn.Module):
     def forward(self, volume: Tensor) -> Tensor:
         """Return logits (n, classes, z/2, y/2, x/2) of a normalized volume (n, 1, z, y, x)."""
         n, _, z, y, x = volume.shape
-        _, decoder = self._flat_features(volume)
+        _, decoder = self.flat_features(flattened(volume), y // 2)
         logits: Tensor = self.head(decoder[0])
         return logits.reshape(n, -1, z // 2, y // 2, x // 2)
 
     def features(self, volume: Tensor) -> Features:
         """Return the feature maps of a normalized volume: what losses inside the network need."""
         depth = volume.shape[2] // 2
-        encoder, decoder = self._flat_features(volume)
+        encoder, decoder = self.flat_features(flattened(volume), volume.shape[3] // 2)
         return Features(
             tuple(flat.unflatten(2, (depth, -1)) for flat in encoder),
             tuple(flat.unflatten(2, (depth, -1)) for flat in decoder),
@@ -133,12 +139,9 @@ class Student(nn.Module):
         logits: Tensor = self.head(finest.flatten(2, 3))
         return logits.unflatten(2, finest.shape[2:4])
 
-    def _flat_features(self, volume: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def flat_features(self, cells: Tensor, rows: int) -> tuple[list[Tensor], list[Tensor]]:
         """Return the maps (n, c, z * rows, x) of encoder and decoder, finest first."""
-        n, _, z, y, x = volume.shape
-        flat = space_to_depth(volume).reshape(n, 8, (z // 2) * (y // 2), x // 2)
-        rows = y // 2
-        flat = torch.relu(self.stem(flat.contiguous(memory_format=torch.channels_last), rows))
+        flat = torch.relu(self.stem(cells.contiguous(memory_format=torch.channels_last), rows))
         encoder: list[Tensor] = []
         for level, blocks in enumerate(self.encoders):
             if level:

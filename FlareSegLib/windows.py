@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib import flat
 from FlareSegLib.config import ModelConfig, RunOptions
 from FlareSegLib.geometry import Box, Zyx
 from FlareSegLib.labels import TUBES
@@ -17,6 +19,11 @@ EMPTY_VOXELS = 1000
 """A centre window with fewer foreground voxels of the input grid is empty (CDL-UNet's program)."""
 TOUCH_VOXELS = 10
 """A tube touches a face of the centre window with more voxels than this (CDL-UNet's program)."""
+
+MOST_VOXELS = 3_000_000
+"""Of a window of a flat network: its feature maps take about 60 bytes a voxel."""
+SLAB_OVERLAP = 24
+"""Slices that neighbouring slabs share."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,8 @@ class Plan:
 
     shape: Zyx
     """Shape (z, y, x) that the volume is padded to, at its far end."""
+    window: Zyx
+    """Shape of every window."""
     steps: tuple[ZStep, ...]
     is_fine: bool
     """True if the fine stride was taken."""
@@ -41,6 +50,15 @@ class Plan:
     def count(self) -> int:
         """Number of windows."""
         return sum(1 + len(step.neighbours) for step in self.steps)
+
+    def seams(self, stride: int) -> list[tuple[int, int]]:
+        """Return the slices [start, stop) of logits that are each z step's own.
+
+        A seam lies in the middle of what two steps share, where both see equally far.
+        """
+        tops = [step.centre.start[0] for step in self.steps]
+        middles = [(a + self.window[0] + b) // (2 * stride) for a, b in pairwise(tops)]
+        return list(pairwise([0, *middles, self.shape[0] // stride]))
 
 
 def starts(length: int, window: int, overlap: float, multiple: int = 1) -> list[int]:
@@ -62,6 +80,8 @@ def plan(shape: Zyx, config: ModelConfig, options: RunOptions) -> Plan:
     The fine stride is taken where it needs few windows (config.fine_windows_limit), else the
     coarse one; speed "fast" always takes the coarse, "accurate" always the fine.
     """
+    if config.is_flat:
+        return _slabs(shape)
     fine = _lay_out(shape, config, config.fine_overlap, is_fine=True)
     wants_fine = fine.count <= config.fine_windows_limit or options.speed == "accurate"
     if wants_fine and options.speed != "fast":
@@ -81,7 +101,22 @@ def _lay_out(shape: Zyx, config: ModelConfig, overlap: float, *, is_fine: bool) 
         ((b, c) for b in rows[1] for c in rows[2]),
         key=lambda at: (math.dist(at, middle), at),
     )
-    return Plan((z, y, x), tuple(_z_step(a, in_plane, config.window) for a in rows[0]), is_fine)
+    steps = tuple(_z_step(a, in_plane, config.window) for a in rows[0])
+    return Plan((z, y, x), config.window, steps, is_fine)
+
+
+def _slabs(shape: Zyx) -> Plan:
+    """Return windows of the whole plane, as deep as MOST_VOXELS allows, over a volume.
+
+    A flat network has no norm that depends on its window, so more context only costs time.
+    """
+    z, y, x = (step * math.ceil(n / step) for n, step in zip(shape, flat.MULTIPLE, strict=True))
+    deepest = max(3 * SLAB_OVERLAP, MOST_VOXELS // (y * x))
+    count = max(1, math.ceil((z - SLAB_OVERLAP) / (deepest - SLAB_OVERLAP)))
+    depth = 2 * math.ceil((z + (count - 1) * SLAB_OVERLAP) / count / 2)
+    tops = [2 * round(i * (z - depth) / max(1, count - 1) / 2) for i in range(count)]
+    steps = tuple(_z_step(top, [(0, 0)], (depth, y, x)) for top in tops)
+    return Plan((z, y, x), (depth, y, x), steps, is_fine=True)
 
 
 def _z_step(start: int, in_plane: list[tuple[int, int]], window: Zyx) -> ZStep:

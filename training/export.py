@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from FlareSegLib.config import ModelConfig, read_model_config
 from FlareSegLib.labels import ORGANS
-from FlareSegLib.network import OnnxNetwork
+from FlareSegLib.network import FlatOnnxNetwork
 from FlareSegLib.student import Student
 from training.cases import THREADS, load_ct
 from training.checkpoint import load
@@ -35,15 +36,28 @@ def load_student(config: Config) -> Student:
     return model.eval()
 
 
+class Flat(nn.Module):
+    """A student as the chain of 2-D convolutions that it is, for one height of window (flat.py)."""
+
+    def __init__(self, student: Student, height: int) -> None:
+        super().__init__()
+        self.student, self.rows = student, height // 2
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """Return logits (1, classes, rows, columns) of cells (1, 8, rows, columns)."""
+        logits: Tensor = self.student.head(self.student.flat_features(cells, self.rows)[1][0])
+        return logits
+
+
 def write_onnx(model: Student, window: tuple[int, ...], path: Path) -> None:
-    """Write the network for one window shape (z, y, x), BatchNorm folded into the convolutions."""
-    example = torch.zeros(1, 1, *window)
+    """Write the network for windows (z, y, x) of one height, z and x free; BatchNorm folded in."""
+    z, y, x = (n // 2 for n in window)
     torch.onnx.export(
-        model,
-        (example,),
+        Flat(model, window[1]),
+        (torch.zeros(1, 8, z * y, x),),
         path,
         opset_version=OPSET,
-        input_names=["window"],
+        input_names=["cells"],
         output_names=["logits"],
         external_data=False,
         dynamo=True,
@@ -51,6 +65,10 @@ def write_onnx(model: Student, window: tuple[int, ...], path: Path) -> None:
     )
     proto = onnx.load(path)
     proto.ir_version = IR_VERSION
+    del proto.graph.value_info[:]
+    for value in (proto.graph.input[0], proto.graph.output[0]):
+        for axis, name in ((2, "rows"), (3, "columns")):
+            value.type.tensor_type.shape.dim[axis].dim_param = name
     del proto.metadata_props[:]
     proto.graph.doc_string = ""
     for node in proto.graph.node:
@@ -72,6 +90,7 @@ def write_facts(config: Config, folder: Path) -> ModelConfig:
         "hu_sd": config.data.hu_sd,
         "labels": [organ.key for organ in ORGANS],
         "logits_stride": 2,
+        "is_flat": True,
     }
     text = (
         json.dumps(
@@ -107,9 +126,10 @@ def check_parity(model: Student, config: Config, facts: ModelConfig, folder: Pat
     Raises:
         ValueError: It is more than TOLERANCE of the range of the logits.
     """
-    network = OnnxNetwork(folder, facts, THREADS)
+    network = FlatOnnxNetwork(folder, facts, THREADS)
+    z, y, x = facts.window
     worst = 0.0
-    for window in real_windows(config, facts.window):
+    for window in real_windows(config, (z, y + 32, x + 16)):  # not the height it was written for
         with torch.no_grad():
             expected = model(torch.from_numpy(window)[None, None])[0].numpy()
         difference = float(np.abs(network(window) - expected).max())

@@ -115,3 +115,20 @@ def test_a_failing_network_fails_the_run():
 
     with pytest.raises(RuntimeError, match="third call"):
         run(an_array(), Fails())
+
+
+def test_slabs_of_a_flat_network_give_back_the_volume(monkeypatch):
+    monkeypatch.setattr("FlareSegLib.windows.MOST_VOXELS", 80 * 64 * 80)
+    array = an_array((301, 50, 71))
+    config = a_config(window=WINDOW, logits_stride=2, is_flat=True)
+    network = Echo(2)
+    logits, counts = run(array, network, config)
+    assert logits.shape == (151, 25, 36, 14)
+    assert np.allclose(logits[..., 1], array[::2, ::2, ::2], atol=4e-3)
+    assert counts.run == counts.planned == len(network.seen) > 3
+    body = np.zeros((301, 1, 1), bool)
+    body[200:] = True
+    logits, counts = run(array, Echo(2), config, body=body)
+    assert counts.skipped_air > 0
+    assert (logits[:60].argmax(axis=-1) == 0).all()
+    assert np.allclose(logits[105:, ..., 1], array[::2, ::2, ::2][105:], atol=4e-3)

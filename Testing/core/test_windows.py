@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,3 +134,30 @@ def test_importance_is_symmetric_positive_and_highest_in_the_middle(shape):
 
 def test_the_empty_limit_is_the_papers():
     assert windows.EMPTY_VOXELS == 1000
+
+
+@given(st.tuples(*[st.integers(1, 900)] * 3))
+def test_slabs_of_a_flat_network_cover_the_volume(shape):
+    found = plan(shape, a_config(window=WINDOW, is_flat=True, logits_stride=2), RunOptions())
+    z, y, x = found.window
+    assert (y % 16, x % 16, z % 2) == (0, 0, 0)
+    assert z * y * x <= max(windows.MOST_VOXELS, 3 * windows.SLAB_OVERLAP * y * x) + 2 * y * x
+    assert (y, x) == found.shape[1:]
+    assert y >= shape[1]
+    assert x >= shape[2]
+    tops = [step.centre.start[0] for step in found.steps]
+    assert tops[0] == 0
+    assert tops[-1] + z == found.shape[0] >= shape[0]
+    assert all(a + z - b >= windows.SLAB_OVERLAP - 2 for a, b in itertools.pairwise(tops))
+
+
+@given(st.integers(1, 900))
+def test_seams_part_the_slices_in_the_middle_of_what_slabs_share(depth):
+    config = a_config(window=WINDOW, is_flat=True, logits_stride=2)
+    found = plan((depth, 200, 260), config, RunOptions())
+    seams = found.seams(2)
+    assert [a for a, _ in seams[1:]] == [b for _, b in seams[:-1]]
+    assert (seams[0][0], seams[-1][1]) == (0, found.shape[0] // 2)
+    for step, (first, last) in zip(found.steps, seams, strict=True):
+        top = step.centre.start[0] // 2
+        assert top <= first < last <= top + found.window[0] // 2
