@@ -10,25 +10,25 @@ compares the two.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from FlareSegLib.geometry import Grid, ZyxMm
 
 logger = logging.getLogger(__name__)
 
-CHUNK_VOXELS = 1 << 16
-"""Mixed voxels interpolated at once: 14 channels of them stay in the cache."""
-SLAB_SLICES = 8
-"""Slices of the CT that one thread restores at once."""
+MIXED = 255
+"""Stands for a cell whose corners differ; no organ has this value."""
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Axis:
     """Interpolation along one axis: voxel i of the CT lies between logits low[i] and high[i]."""
 
     low: NDArray[np.intp]
@@ -36,8 +36,9 @@ class _Axis:
     share: NDArray[np.float32]
     """Weight of high."""
 
-    def part(self, start: int, stop: int) -> _Axis:
-        return _Axis(self.low[start:stop], self.high[start:stop], self.share[start:stop])
+    def part(self, where: slice) -> Axis:
+        """Return the interpolation of some of the voxels."""
+        return Axis(self.low[where], self.high[where], self.share[where])
 
 
 def to_labels(
@@ -51,88 +52,118 @@ def to_labels(
         logits: (z, y, x, classes).
         logits_spacing_mm: Spacing of the logits (z, y, x).
         grid: Of the CT.
-        threads: Slabs restored at the same time; if a thread fails, all is done again by one.
+        threads: Layers restored at the same time; if a thread fails, all is done again by one.
     """
-    axes = [
-        _axis(n, ours, m, theirs)
-        for n, ours, m, theirs in zip(
-            grid.shape, grid.spacing_mm, logits.shape[:3], logits_spacing_mm, strict=True
-        )
-    ]
-    coarse = np.argmax(logits, axis=-1).astype(np.uint8)
-    mixed = _mixed_cells(coarse)
-    labels = np.empty(grid.shape, np.uint8)
+    z, y, x = axes_of(logits.shape, logits_spacing_mm, grid)
+    cells = _cells(np.argmax(logits, axis=-1).astype(np.uint8))
+    labels = np.zeros(grid.shape, np.uint8)
+    starts = [0, *(np.flatnonzero(np.diff(z.low)) + 1), grid.shape[0]]
+    layers = [(int(a), int(b)) for a, b in pairwise(starts) if cells[z.low[a]].any()]
 
-    def restore_slab(start: int) -> None:
-        stop = min(start + SLAB_SLICES, grid.shape[0])
-        slab = [axes[0].part(start, stop), axes[1], axes[2]]
-        labels[start:stop] = _slab_labels(logits, coarse, mixed, slab)
+    def restore_layer(layer: tuple[int, int]) -> None:
+        first, last = layer
+        low, high = z.low[first], z.high[first]
+        pair = np.concatenate([logits[low], logits[high]], axis=-1, dtype=np.float32)
+        _fill(labels[first:last], cells[low], pair, z.share[first:last], (y, x))
 
-    _for_each(restore_slab, range(0, grid.shape[0], SLAB_SLICES), threads)
+    for_each(restore_layer, layers, threads)
     return labels
 
 
-def _for_each(work: Callable[[int], None], starts: range, threads: int) -> None:
-    """Run work for every start, threaded; serially if that fails (paper 1, section 2.3)."""
+def for_each(
+    work: Callable[[tuple[int, int]], None], items: Sequence[tuple[int, int]], threads: int
+) -> None:
+    """Run work for every item, threaded; serially if that fails (paper 1, section 2.3)."""
     if threads > 1:
         try:
             with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, starts))
+                list(pool.map(work, items))
             return
         except (MemoryError, RuntimeError) as error:
             logger.warning("a thread failed (%s): restoring the labels with one thread", error)
-    for start in starts:
-        work(start)
+    for item in items:
+        work(item)
 
 
-def _axis(count: int, spacing_mm: float, logits: int, logits_spacing_mm: float) -> _Axis:
+def axes_of(shape: tuple[int, ...], spacing_mm: ZyxMm, grid: Grid) -> tuple[Axis, Axis, Axis]:
+    """Return how the voxels of a grid lie between logits of a shape over the same box."""
+    z, y, x = (
+        _axis(n, ours, m, theirs)
+        for n, ours, m, theirs in zip(
+            grid.shape, grid.spacing_mm, shape[:3], spacing_mm, strict=True
+        )
+    )
+    return z, y, x
+
+
+def _axis(count: int, spacing_mm: float, logits: int, logits_spacing_mm: float) -> Axis:
     at = (np.arange(count) + 0.5) * (spacing_mm / logits_spacing_mm) - 0.5
     at = np.clip(at, 0, logits - 1)
     low = np.floor(at).astype(np.intp)
-    return _Axis(low, np.minimum(low + 1, logits - 1), (at - low).astype(np.float32))
+    return Axis(low, np.minimum(low + 1, logits - 1), (at - low).astype(np.float32))
 
 
-def _mixed_cells(coarse: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return, for each logit, whether it and its next ones along z, y, x differ in class."""
+def _cells(coarse: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the class of each cell: of a logit and its next ones along z, y, x; or MIXED."""
     lowest, highest = coarse, coarse
     for axis in range(3):
         width = [(0, int(axis == i)) for i in range(3)]
         further = tuple(slice(int(axis == i), None) for i in range(3))
         lowest = np.minimum(lowest, np.pad(lowest, width, mode="edge")[further])
         highest = np.maximum(highest, np.pad(highest, width, mode="edge")[further])
-    mixed: NDArray[np.bool_] = lowest != highest
-    return mixed
+    return np.where(lowest == highest, coarse, np.uint8(MIXED))
 
 
-def _slab_labels(
-    logits: NDArray[np.float16],
-    coarse: NDArray[np.uint8],
-    mixed: NDArray[np.bool_],
-    axes: list[_Axis],
-) -> NDArray[np.uint8]:
-    index = np.ix_(*(axis.low for axis in axes))
-    labels = coarse[index]
-    voxels = np.flatnonzero(mixed[index])
-    flat = labels.reshape(-1)
-    for start in range(0, len(voxels), CHUNK_VOXELS):
-        chunk = voxels[start : start + CHUNK_VOXELS]
-        flat[chunk] = _interpolated_labels(logits, np.unravel_index(chunk, labels.shape), axes)
-    return labels
+def _fill(
+    labels: NDArray[np.uint8],
+    cells: NDArray[np.uint8],
+    pair: NDArray[np.float32],
+    shares: NDArray[np.float32],
+    axes: tuple[Axis, Axis],
+) -> None:
+    """Write the slices of a CT that lie between two slices of logits.
+
+    Args:
+        labels: The slices (z, y, x), all zero; written.
+        cells: Class of each cell between the two, (y, x).
+        pair: Logits of the lower and the upper slice, (y, x, 2 * classes).
+        shares: Weight of the upper slice in each slice of labels.
+        axes: Interpolation along y and x.
+    """
+    seen = cells != 0
+    box = tuple(_extent(axis, seen.any(axis=1 - i)) for i, axis in enumerate(axes))
+    y, x = (axis.part(where) for axis, where in zip(axes, box, strict=True))
+    plane = cells[y.low].take(x.low, axis=1)
+    at = np.flatnonzero(plane == MIXED)
+    below, above = np.split(_weights(at, y, x, cells.shape) @ pair.reshape(cells.size, -1), 2, 1)
+    above -= below
+    for share, target in zip(shares, labels, strict=True):
+        plane.reshape(-1)[at] = (below + share * above).argmax(axis=1)
+        target[box] = plane
 
 
-def _interpolated_labels(
-    logits: NDArray[np.float16], voxels: tuple[NDArray[np.intp], ...], axes: list[_Axis]
-) -> NDArray[np.uint8]:
-    """Return the arg-max of the eight weighted logits around voxels, given as (z, y, x) indices."""
-    rows = logits.reshape(-1, logits.shape[-1])
-    total = np.zeros((len(voxels[0]), logits.shape[-1]), np.float32)
-    for corner in range(8):
-        at, weight = [], np.ones(len(voxels[0]), np.float32)
-        for bit, (axis, voxel) in enumerate(zip(axes, voxels, strict=True)):
-            is_high = bool(corner >> bit & 1)
-            at.append((axis.high if is_high else axis.low)[voxel])
-            share = axis.share[voxel]
-            weight *= share if is_high else 1 - share
-        total += rows[np.ravel_multi_index(tuple(at), logits.shape[:3])] * weight[:, None]
-    labels: NDArray[np.uint8] = total.argmax(axis=1).astype(np.uint8)
-    return labels
+def _extent(axis: Axis, wanted: NDArray[np.bool_]) -> slice:
+    """Return the voxels of a CT that lie in cells from the first wanted one to the last."""
+    hits = np.flatnonzero(wanted)
+    first, last = np.searchsorted(axis.low, [hits[0], hits[-1] + 1])
+    return slice(int(first), int(last))
+
+
+def _weights(at: NDArray[np.intp], y: Axis, x: Axis, shape: tuple[int, ...]) -> csr_array:
+    """Return the matrix that interpolates the logits of a slice of this shape at some voxels.
+
+    Args:
+        at: Flat indices of the voxels, in a plane of the voxels of y and x.
+        y: Interpolation along y.
+        x: Interpolation along x.
+        shape: Of a slice of logits.
+    """
+    rows, columns = np.divmod(at, len(x.low))
+    places, weights = [], []
+    for line, to_y in ((y.low, 1 - y.share), (y.high, y.share)):
+        for column, to_x in ((x.low, 1 - x.share), (x.high, x.share)):
+            places.append((line * shape[1])[rows] + column[columns])
+            weights.append(to_y[rows] * to_x[columns])
+    ends = np.arange(0, 4 * len(at) + 1, 4)
+    data = np.stack(weights, axis=1).ravel(), np.stack(places, axis=1).ravel(), ends
+    return csr_array(data, shape=(len(at), shape[0] * shape[1]))

@@ -60,7 +60,7 @@ def test_the_result_does_not_depend_on_threads():
 def test_a_failing_thread_falls_back_to_one(monkeypatch, caplog):
     logits = smooth_logits((20, 14, 15))
     expected = to_labels(logits, LOGITS_MM, Grid((60, 50, 49), (1.3, 0.84, 0.9)), 1)
-    honest, calls = restore._slab_labels, []
+    honest, calls = restore._fill, []
 
     def fails_once(*args):
         calls.append(1)
@@ -68,7 +68,7 @@ def test_a_failing_thread_falls_back_to_one(monkeypatch, caplog):
             raise MemoryError("no room")
         return honest(*args)
 
-    monkeypatch.setattr(restore, "_slab_labels", fails_once)
+    monkeypatch.setattr(restore, "_fill", fails_once)
     with caplog.at_level(logging.WARNING):
         found = to_labels(logits, LOGITS_MM, Grid((60, 50, 49), (1.3, 0.84, 0.9)), 3)
     assert np.array_equal(found, expected)
