@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from FlareSegLib.boxes import Slices, boxes_of
 from FlareSegLib.geometry import ZyxMm
 from FlareSegLib.labels import ORGANS, Organ
 
 CORNERS = np.ones((3, 3, 3), np.bool_)
 """Voxels that share a corner are one piece: thin vessels step diagonally between thick slices, and
 sharing faces only would cut them up. Background is then joined by faces, so a hole cannot leak."""
-Slices = tuple[slice, slice, slice]
 LEAST_ORGAN = 0.2
 """The largest piece of an organ goes only if it is smaller than this share of least_island_ml."""
 
@@ -48,7 +48,7 @@ def clean(
 
 def _boxes(labels: NDArray[np.uint8]) -> list[tuple[Organ, Slices]]:
     """Return the organs that are there, each with its bounding box."""
-    found = ndimage.find_objects(labels, max_label=len(ORGANS))
+    found = boxes_of(labels, len(ORGANS))
     return [(organ, box) for organ, box in zip(ORGANS, found, strict=True) if box]
 
 

@@ -137,7 +137,9 @@ def sibling(path: Path, named: str, name: str) -> Path:
     Raises:
         InputError: It lies elsewhere (also by a link), or is no regular file.
     """
-    is_plain = Path(named).name == named and not any(c in named for c in '\0\\:%"')
+    is_plain = (
+        bool(named.strip()) and Path(named).name == named and not any(c in named for c in '\0\\:%"')
+    )
     if not is_plain or named.split()[0].upper() == "LIST":
         raise InputError(
             f"{name} names {named[:60]!r} as its data: a single file in the same folder is allowed"

@@ -19,6 +19,7 @@ from scipy import ndimage, optimize
 
 from FlareSegLib import __version__
 from FlareSegLib.atomic import atomic
+from FlareSegLib.boxes import boxes_of
 from FlareSegLib.geometry import Grid, Labelmap, Volume, ZyxMm
 from FlareSegLib.labels import BY_KEY, ORGANS, Organ
 
@@ -127,7 +128,7 @@ def measure(labelmap: Labelmap, hu: Volume, organs: tuple[Organ, ...]) -> tuple[
     """
     if labelmap.array.shape != hu.array.shape:
         raise ValueError(f"labelmap {labelmap.array.shape} and CT {hu.array.shape} differ in shape")
-    boxes = ndimage.find_objects(labelmap.array, max_label=len(ORGANS))
+    boxes = boxes_of(labelmap.array, len(ORGANS))
     rows = {
         organ.key: _row(organ, box, labelmap, hu) for organ, box in zip(ORGANS, boxes, strict=True)
     }
