@@ -11,6 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from FlareSegLib.apart import headers_apart, is_coded, read_apart
+from FlareSegLib.dicom_header import Slice, image_of, read_headers, to_slice
 from FlareSegLib.errors import InputError
 from FlareSegLib.headers import DICOM, image_format
 from FlareSegLib.paths import is_text
@@ -21,22 +23,6 @@ _EXPORT = "export or download the whole series again"
 _MOST_TILT_DEG = 0.1
 _MOST_UNEVEN_MM = 0.11
 """Positions are often written with one decimal, so distances of slices are off by up to 0.1 mm."""
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """What the header of one file says."""
-
-    path: Path
-    series: str
-    description: str
-    modality: str
-    size: tuple[int, ...]
-    position_mm: tuple[float, ...]
-    """World position (L, P, S) of the first voxel; empty if missing."""
-    axes: tuple[float, ...]
-    """Unit vectors along a row and along a column; empty if missing."""
-    tilt_deg: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +40,8 @@ class Series:
 
 def find_series(files: Sequence[Path]) -> list[Series]:
     """Return the series among the files of one folder; what cannot be read is left out."""
-    groups = _by_series(_headers([path for path in files if _is_readable_dicom(path)]))
+    headers = _headers([path for path in files if _is_readable_dicom(path)])
+    groups = _by_series([one for one in headers if one.is_whole])
     return [
         Series(
             uid,
@@ -77,10 +64,8 @@ def read_series(path: Path, series: str | None) -> sitk.Image:
     Raises:
         InputError: No series or several, not CT, slices missing, doubled, tilted or mixed.
     """
-    reader = sitk.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileNames([str(one) for one in series_paths(path, series)])
-    return reader.Execute()
+    paths = series_paths(path, series)
+    return read_apart(paths) if any(map(is_coded, paths)) else image_of(paths)
 
 
 def series_paths(path: Path, series: str | None) -> list[Path]:
@@ -90,11 +75,10 @@ def series_paths(path: Path, series: str | None) -> list[Path]:
         InputError: As read_series().
     """
     name = path.name or str(path)
-    if path.is_dir():
-        slices = _chosen(_slices(path), series, name)
-    else:
-        own = series or next((one.series for one in _headers([path])), None)
-        slices = _chosen(_slices(path.parent), own, name)
+    own = None if path.is_dir() else next((one.series for one in _headers([path])), None)
+    found = _slices(path if path.is_dir() else path.parent)
+    slices = _chosen([one for one in found if one.is_whole], series or own, name)
+    _check_whole([one for one in found if not one.is_whole], slices[0].series)
     _check_alike(slices, name)
     slices, positions_mm = _sorted_along_normal(slices)
     _check_steps(positions_mm, name)
@@ -108,7 +92,7 @@ def may_hold_series(path: Path) -> bool:
     return image_format(path) == DICOM
 
 
-def _slices(folder: Path) -> list[_Slice]:
+def _slices(folder: Path) -> list[Slice]:
     return _headers([path for path in sorted(folder.rglob("*")) if _may_be_dicom(path)])
 
 
@@ -120,7 +104,8 @@ def _may_be_dicom(path: Path) -> bool:
             start = file.read(132)
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}): make it readable") from error
-    without_preamble = path.suffix.lower() in ("", ".dcm", ".ima") and len(start) == 132
+    suffix = path.suffix.lower()
+    without_preamble = suffix == ".dcm" or (suffix in ("", ".ima") and len(start) == 132)
     if start[128:] != b"DICM" and not without_preamble:
         return False
     if not is_text(path):
@@ -136,49 +121,20 @@ def _is_readable_dicom(path: Path) -> bool:
         return False
 
 
-def _headers(paths: list[Path]) -> list[_Slice]:
-    """Return the headers of those files that are images; reports, plans and segmentations are not.
+def _headers(paths: list[Path]) -> list[Slice]:
+    """Return the headers of those files that are images; coded ones are opened by a child process.
 
     A segmentation that lies beside its CT must not turn one series into two.
     """
-    slices = []
-    for path in paths:
-        reader = sitk.ImageFileReader()
-        reader.SetImageIO("GDCMImageIO")
-        reader.SetFileName(str(path))
-        try:
-            reader.ReadImageInformation()
-        except RuntimeError:
-            continue
-        slices.append(_header(path, reader))
+    coded = {path for path in paths if is_coded(path)}
+    slices = read_headers([path for path in paths if path not in coded])
+    if coded:
+        found = headers_apart(sorted(coded))
+        slices = sorted(slices + [to_slice(one) for one in found], key=lambda one: one.path)
     return [one for one in slices if one.modality != "SEG"]
 
 
-def _header(path: Path, reader: sitk.ImageFileReader) -> _Slice:
-    def text(tag: str) -> str:
-        value = reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else ""
-        return str(value).encode("ascii", "replace").decode().strip(" \0")
-
-    def numbers(tag: str) -> tuple[float, ...]:
-        try:
-            found = tuple(float(part) for part in text(tag).split("\\"))
-        except ValueError:
-            return ()
-        return found if np.isfinite(found).all() else ()
-
-    return _Slice(
-        path,
-        series=text("0020|000e"),
-        description=text("0008|103e") or "no description",
-        modality=text("0008|0060"),
-        size=tuple(reader.GetSize()),
-        position_mm=numbers("0020|0032"),
-        axes=numbers("0020|0037"),
-        tilt_deg=next(iter(numbers("0018|1120")), 0.0),
-    )
-
-
-def _chosen(slices: list[_Slice], series: str | None, name: str) -> list[_Slice]:
+def _chosen(slices: list[Slice], series: str | None, name: str) -> list[Slice]:
     """Return the slices of the only series, or of the one that is asked for."""
     if not slices:
         raise InputError(f"{name} holds no DICOM images: give a folder with a CT series, or a file")
@@ -195,14 +151,24 @@ def _chosen(slices: list[_Slice], series: str | None, name: str) -> list[_Slice]
     raise InputError(f"{name} holds no series {series} but {table}: pass --series with one of them")
 
 
-def _by_series(slices: list[_Slice]) -> dict[str, list[_Slice]]:
-    groups: dict[str, list[_Slice]] = {}
+def _by_series(slices: list[Slice]) -> dict[str, list[Slice]]:
+    groups: dict[str, list[Slice]] = {}
     for one in slices:
         groups.setdefault(one.series, []).append(one)
     return groups
 
 
-def _check_alike(slices: list[_Slice], name: str) -> None:
+def _check_whole(broken: list[Slice], series: str) -> None:
+    """Check that no slice is damaged: the first or last of a series would not be missed."""
+    own = [one for one in broken if one.series in ("", series)]
+    if own:
+        raise InputError(
+            f"{own[0].path.name} is cut off or damaged ({len(own)} files in its folder are): "
+            f"{_EXPORT}"
+        )
+
+
+def _check_alike(slices: list[Slice], name: str) -> None:
     """Check that the slices are CT and parallel, with equal size and without tilt."""
     first = slices[0]
     if first.modality != "CT":
@@ -225,7 +191,7 @@ def _check_alike(slices: list[_Slice], name: str) -> None:
         )
 
 
-def _sorted_along_normal(slices: list[_Slice]) -> tuple[list[_Slice], NDArray[np.float64]]:
+def _sorted_along_normal(slices: list[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
     """Return the slices in the order of their normal, and their positions (n, 3): x, y, normal."""
     row, column = np.array(slices[0].axes[:3]), np.array(slices[0].axes[3:])
     frame = np.array([row, column, np.cross(row, column)])

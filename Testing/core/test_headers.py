@@ -129,6 +129,8 @@ def test_a_metaimage_header_out_of_bounds_is_refused(tmp_path, fields):
         {"line_skip": "-1"},
         {"byte_skip": "99999999999"},
         {"data_file": "LIST"},
+        {"data_file": ""},
+        {"data_file": "\xa0"},
         {"data_file": "ct%03d.raw 1 18 1"},
         {"endian": "middle"},
         {"type": None},
