@@ -17,8 +17,6 @@ from training.cases import load_ct, load_labels, load_soft
 from training.patch import Case, Patch
 from training.sections import Augment
 
-ANYWHERE_SHARE = 0.15
-"""Share of patches centred anywhere; the others are centred on a voxel of a class drawn evenly."""
 PLACES = 5000
 """Voxels of each class of a case that are kept to choose places from."""
 
@@ -51,6 +49,8 @@ class View:
     hu_range: tuple[float, float]
     hu_mean: float
     hu_sd: float
+    anywhere: float = 0.15
+    """Share of patches centred on any voxel of all cases; the others on one of a class."""
 
     def normalized(self, hu: Tensor) -> Tensor:
         """Return HU clipped, shifted and scaled."""
@@ -90,6 +90,7 @@ class Patches:
         if not cases:
             raise ValueError("no case to draw patches from: the split or the curriculum is empty")
         self._cases, self._view, self._shares = list(cases), view, shares
+        self._voxels = torch.tensor([float(case.hu.numel()) for case in cases])
         values = sorted({value for case in cases for value in case.places})
         self._by_class = {v: [case for case in cases if v in case.places] for v in values}
 
@@ -133,8 +134,8 @@ class Patches:
 
     def _place(self, generator: torch.Generator) -> tuple[Case, Tensor, int]:
         """Return a case, the voxel that becomes the middle of the patch, jittered, its class."""
-        if uniform(0, 1, generator) < ANYWHERE_SHARE or not self._by_class:
-            case = self._cases[index(len(self._cases), generator)]
+        if uniform(0, 1, generator) < self._view.anywhere or not self._by_class:
+            case = self._cases[int(torch.multinomial(self._voxels, 1, generator=generator))]
             return case, torch.rand(3, generator=generator) * torch.tensor(case.hu.shape), 0
         value = list(self._by_class)[index(len(self._by_class), generator)]
         case = self._by_class[value][index(len(self._by_class[value]), generator)]

@@ -20,7 +20,7 @@ from training.patch import Case
 from training.run import Run
 from training.run_folder import RunFolder
 from training.sections import Student
-from training.teachers import LiveTeacher, OnnxTeacher, TorchTeacher
+from training.teachers import LiveTeacher, OnnxTeacher, TorchTeacher, channels_of
 
 SECTIONS = ("data", "teacher", "curriculum", "student", "augment", "distill", "train")
 """What must be the same when a run is resumed."""
@@ -31,7 +31,8 @@ NO_FILE = "0" * 64
 def view_of(config: Config) -> View:
     """Return how patches become what the student sees."""
     data = config.data
-    return View(config.train.patch, data.hu_range, data.hu_mean, data.hu_sd)
+    train = config.train
+    return View(train.patch, data.hu_range, data.hu_mean, data.hu_sd, train.anywhere)
 
 
 def new_run(config: Config, teacher: TorchTeacher | None) -> Run:
@@ -40,16 +41,28 @@ def new_run(config: Config, teacher: TorchTeacher | None) -> Run:
     network = new_student(config)
     if config.student.start:
         network.load_state_dict(checkpoint.weights(config.student.start))
-    wanted = config.distill
-    channels: tuple[int, ...] = ()
-    if wanted.features or wanted.attention:
-        if teacher is None:
-            raise ValueError(
-                "distill.features or distill.attention is above 0, but no network that shows its "
-                "inside teaches: train a teacher, or set both to 0"
-            )
-        channels = teacher.encoder_channels[-loop.LEVELS :]
-    return Run(network, config.data.classes, config.train, wanted, teacher_channels=channels)
+    channels = teacher_channels(config, teacher)
+    return Run(
+        network, config.data.classes, config.train, config.distill, teacher_channels=channels
+    )
+
+
+def teacher_channels(config: Config, teacher: TorchTeacher | None) -> tuple[int, ...]:
+    """Return the channels of the teacher's lowest encoder levels, if they are distilled.
+
+    Raises:
+        ValueError: They are to be, but no teacher shows its inside.
+    """
+    if not (config.distill.features or config.distill.attention):
+        return ()
+    if teacher is not None:
+        return teacher.encoder_channels[-loop.LEVELS :]
+    if config.teacher.onnx and config.teacher.features:
+        return channels_of(config.teacher.onnx, config.teacher.features)
+    raise ValueError(
+        "distill.features or distill.attention is above 0, but no teacher shows its inside: train "
+        "a teacher, name tensors of the ONNX file in teacher.features, or set both to 0"
+    )
 
 
 def trained_teacher(config: Config) -> TorchTeacher | None:
@@ -87,11 +100,11 @@ def first_student(state: Mapping[str, Any], default: Student) -> Student:
 def onnx_teacher(config: Config) -> Callable[[], LiveTeacher] | None:
     """Return what loads the ONNX teacher in a worker, if it is to look at patches."""
     path, wanted = config.teacher.onnx, config.distill
-    if not path or not wanted.live or wanted.from_student:
+    if not path or not (wanted.live or wanted.features or wanted.attention) or wanted.from_student:
         return None
     facts = {k: tuple(v) if isinstance(v, list) else v for k, v in config.teacher.facts.items()}
     model = ModelConfig(**{"sha256": NO_FILE, **facts})  # type: ignore[arg-type]
-    return lambda: OnnxTeacher(path, model, config.train.patch)
+    return lambda: OnnxTeacher(path, model, config.train.patch, config.teacher.features)
 
 
 def facts_of(config: Config, stride: int) -> ModelConfig:

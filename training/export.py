@@ -53,7 +53,7 @@ def write_onnx(model: Student, window: tuple[int, ...], path: Path) -> None:
     """Write the network for windows (z, y, x) of one height, z and x free; BatchNorm folded in."""
     z, y, x = (n // 2 for n in window)
     torch.onnx.export(
-        Flat(model, window[1]),
+        Flat(model, window[1]).eval(),
         (torch.zeros(1, 8, z * y, x),),
         path,
         opset_version=OPSET,

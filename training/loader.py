@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from training import targets
 from training.data import Patches, Sample
 from training.objective import Batch
 from training.sections import Distill
-from training.teachers import LiveTeacher
+from training.teachers import LiveTeacher, Said
 
 
 @dataclass(frozen=True)
@@ -65,17 +64,22 @@ class Samples(Dataset[list[Sample] | Batch]):
         return to_batch(samples, said, self._sources)
 
 
-def to_batch(samples: Sequence[Sample], said: Sequence[Tensor] | None, sources: Distill) -> Batch:
+def to_batch(samples: Sequence[Sample], said: Sequence[Said] | None, sources: Distill) -> Batch:
     """Return samples with their targets.
 
     Args:
         samples: As drawn.
-        said: Logits (classes, z, y, x) of a live teacher, a sample; None without one.
+        said: What a teacher says of each sample; None without one.
         sources: Weights of the labels.
     """
     mixed = []
+    is_asked = said is not None and sources.live > 0
     for i, one in enumerate(samples):
-        live = targets.live_target(said[i], one.labels, one.known, one.phase) if said else None
+        live = (
+            targets.live_target(said[i].logits, one.labels, one.known, one.phase)
+            if is_asked
+            else None
+        )
         mixed.append(targets.mixture(one.labels, one.stored, live, sources, one.known, one.phase))
     phases = tuple(one.phase for one in samples)
     return Batch(
@@ -85,7 +89,10 @@ def to_batch(samples: Sequence[Sample], said: Sequence[Tensor] | None, sources: 
         phases=phases,
         known=torch.tensor([one.known for one in samples]),
         names=tuple(one.name for one in samples),
-        is_taught=said is not None or all(one.stored is not None for one in samples),
+        features=tuple(map(torch.stack, zip(*(one.features for one in said), strict=True)))
+        if said
+        else (),
+        is_taught=is_asked or all(one.stored is not None for one in samples),
     )
 
 
@@ -115,4 +122,5 @@ def moved(batch: Batch, device: torch.device) -> Batch:
         name: getattr(batch, name).to(device, non_blocking=True)
         for name in ("images", "target", "labels", "known")
     }
-    return dataclasses.replace(batch, **tensors)
+    features = tuple(level.to(device, torch.float32) for level in batch.features)
+    return dataclasses.replace(batch, **tensors, features=features)

@@ -37,19 +37,18 @@ class Supply:
     """Share of the schedule with easy cases alone; 0 without a curriculum."""
 
 
-def train_step(run: Run, batch: Batch, features: tuple[Tensor, ...] = ()) -> dict[str, float]:
+def train_step(run: Run, batch: Batch) -> dict[str, float]:
     """Update the weights once; return the terms of the loss.
 
     Args:
         run: The run.
         batch: On the device of the run.
-        features: Of the teacher's lowest encoder levels, if they are distilled.
     """
     run.set_rate()
     for item in run.optimizers:
         item.zero_grad(set_to_none=True)
     with device.autocast(run.train, run.device):
-        found = terms(run.model, run.heads, batch, run.losses, features)
+        found = terms(run.model, run.heads, batch, run.losses)
     loss = torch.stack(list(found.values())).sum()
     check_finite(distributed.mean(float(loss.detach())), run.step, batch.names)
     loss.backward()
@@ -85,26 +84,21 @@ def orders(run: Run, batch: int, seed: int, easy_share: float) -> Iterator[Order
         step += 1
 
 
-def labelled(
-    drawn: Batch | list[Sample], teacher: TorchTeacher | None, run: Run
-) -> tuple[Batch, tuple[Tensor, ...]]:
-    """Return a batch on the device of the run, and the teacher's features.
+def labelled(drawn: Batch | list[Sample], teacher: TorchTeacher | None, run: Run) -> Batch:
+    """Return a batch on the device of the run.
 
     Args:
         drawn: As the loader gives it: with targets, or samples that a trained teacher labels here.
         teacher: On the device.
         run: The run.
     """
-    losses = run.losses
     if isinstance(drawn, Batch):
-        return loader.moved(drawn, run.device), ()
-    if teacher is None:
-        return loader.moved(loader.to_batch(drawn, None, losses), run.device), ()
-    scenes = torch.stack([sample.scene for sample in drawn]).to(run.device)
-    logits, features = teacher.look(scenes, LEVELS)
-    said = list(logits.cpu()) if losses.live else None
-    batch = loader.moved(loader.to_batch(drawn, said, losses), run.device)
-    return batch, features if losses.features or losses.attention else ()
+        return loader.moved(drawn, run.device)
+    said = None
+    if teacher is not None:
+        scenes = torch.stack([sample.scene for sample in drawn]).to(run.device)
+        said = teacher.look(scenes, LEVELS)
+    return loader.moved(loader.to_batch(drawn, said, run.losses), run.device)
 
 
 def fit(
@@ -124,15 +118,15 @@ def fit(
         validate: Gives the DSC of the averaged network on the validation cases.
     """
     train, path = run.train, folder.path / "checkpoint.pt"
-    batch = train.batch or automatic_batch(run, supply)
-    wanted = orders(run, batch, supply.seed, supply.easy_share)
+    size = train.batch or automatic_batch(run, supply)
+    wanted = orders(run, size, supply.seed, supply.easy_share)
     stream = loader.batches(supply.samples, wanted, train.workers)
     sums: dict[str, float] = {}
     while not run.is_done:
         began = time.monotonic()
-        ready, features = labelled(next(stream), supply.teacher, run)
+        batch = labelled(next(stream), supply.teacher, run)
         waited = time.monotonic() - began
-        found = train_step(run, ready, features)
+        found = train_step(run, batch)
         timing = {"seconds": time.monotonic() - began, "waited": waited}
         for name, value in (*found.items(), *timing.items()):
             sums[name] = sums.get(name, 0.0) + value / train.log_steps
@@ -170,11 +164,11 @@ def keep(path: Path, run: Run, settings: dict[str, Any]) -> None:
 def automatic_batch(run: Run, supply: Supply) -> int:
     """Return how many patches fill the device: a forward pass of one patch is weighed (paper 5)."""
     drawn = supply.samples[Order((0,), is_easy=False)]
-    one, features = labelled(drawn, supply.teacher, run)
+    one = labelled(drawn, supply.teacher, run)
 
     def forward() -> Tensor:
         with device.autocast(run.train, run.device):
-            found = terms(run.model, run.heads, one, run.losses, features)
+            found = terms(run.model, run.heads, one, run.losses)
         return torch.stack(list(found.values())).sum()
 
     state = {name: value.clone() for name, value in run.model.state_dict().items()}

@@ -34,14 +34,12 @@ class Batch:
     """Whether a teacher filled in the classes that the labels do not tell."""
     names: tuple[str, ...]
     """Of the cases, for messages."""
+    features: tuple[Tensor, ...] = ()
+    """Of the teacher's lowest encoder levels, (n, c, z, y, x), the bottleneck last."""
 
 
 def terms(
-    network: nn.Module,
-    heads: TrainingHeads,
-    batch: Batch,
-    losses: Distill,
-    teacher: tuple[Tensor, ...] = (),
+    network: nn.Module, heads: TrainingHeads, batch: Batch, losses: Distill
 ) -> dict[str, Tensor]:
     """Return the weighted terms of the loss of a batch; their sum is the loss.
 
@@ -50,7 +48,6 @@ def terms(
         heads: Of the network.
         batch: The samples.
         losses: Weights.
-        teacher: Encoder features of a trained teacher, its bottleneck last.
     """
     features: Features = network.features(batch.images)  # type: ignore[operator]
     finest = network.classify(features.decoder[0]).float()  # type: ignore[operator]
@@ -67,10 +64,10 @@ def terms(
         found["supervised"] = losses.supervised * deep_supervision(parts)
     if losses.features:
         bridged = [level.float() for level in heads.bridged(features)]
-        found["features"] = losses.features * transfer.feature_distance(bridged, teacher)
+        found["features"] = losses.features * transfer.feature_distance(bridged, batch.features)
     if losses.attention:
-        lowest = [level.float() for level in features.encoder[-len(teacher) :]]
-        found["attention"] = losses.attention * transfer.attention_distance(lowest, teacher)
+        lowest = [level.float() for level in features.encoder[-len(batch.features) :]]
+        found["attention"] = losses.attention * transfer.attention_distance(lowest, batch.features)
     return found
 
 

@@ -130,6 +130,8 @@ class Train:
     """bfloat16 where it is safe (autocast), on CPU and GPU (paper 5)."""
     compile: bool = False
     """torch.compile: pays on a GPU, was slower on the CPU."""
+    anywhere: float = 0.15
+    """Share of patches centred on any voxel of all cases; the others on one of a class."""
     workers: int = 0
     """Processes that make patches beside the training; 0: the training makes them itself."""
     device: str = "auto"
@@ -152,7 +154,7 @@ class Train:
             _need(getattr(self, key) > 0, f"train.{key}", getattr(self, key), "> 0")
         for key in ("batch", "workers", "val_steps", "patience", "clip_norm", "weight_decay"):
             _need(getattr(self, key) >= 0, f"train.{key}", getattr(self, key), "0 or more")
-        for key in ("warmup_share", "decay_share"):
+        for key in ("warmup_share", "decay_share", "anywhere"):
             _need(0 <= getattr(self, key) <= 1, f"train.{key}", getattr(self, key), "in [0, 1]")
 
 
@@ -164,6 +166,8 @@ class Teacher:
     """A published network; None: the teacher stage trains one."""
     facts: dict[str, object] = field(default_factory=dict)
     """Facts of the ONNX file, as in model.json."""
+    features: tuple[str, ...] = ()
+    """Names of tensors in the ONNX file: its lowest encoder levels, the bottleneck last."""
     name: str = "teacher"
     """Run folder of the teacher that is trained: another name for the second step of paper 3."""
     size: str = "nnunet"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,15 +18,26 @@ from FlareSegLib.config import ModelConfig
 from training.data import View
 from training.networks.features import Features
 
-Run = Callable[[np.ndarray], np.ndarray]
-"""Window (1, 1, z, y, x) to logits (1, classes, z, y, x)."""
+Array = NDArray[np.float32]
+Run = Callable[[Array], list[Array]]
+"""Window (1, 1, z, y, x) to logits (1, classes, z, y, x) and features."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a teacher says of a patch."""
+
+    logits: Tensor
+    """(classes, z, y, x)."""
+    features: tuple[Tensor, ...] = ()
+    """Of its lowest encoder levels, (c, z', y', x'), the bottleneck last."""
 
 
 class LiveTeacher(Protocol):
-    """What a teacher says of a patch."""
+    """Who is asked about a patch."""
 
-    def __call__(self, hu: Tensor) -> Tensor:
-        """Return logits (classes, z, y, x) of HU (z, y, x), both on the student's grid."""
+    def __call__(self, hu: Tensor) -> Said:
+        """Return what it says of HU (z, y, x) on the student's grid."""
 
 
 class OnnxTeacher:
@@ -36,50 +49,92 @@ class OnnxTeacher:
     """
 
     def __init__(
-        self, path: Path, facts: ModelConfig, shape: tuple[int, int, int], threads: int = 1
+        self,
+        path: Path,
+        facts: ModelConfig,
+        shape: tuple[int, int, int],
+        features: tuple[str, ...] = (),
+        threads: int = 1,
     ) -> None:
         """Load the network.
+
+        Args:
+            path: ONNX file.
+            facts: Of the network.
+            shape: Of the patch (z, y, x).
+            features: Names of tensors that it shows beside the logits.
+            threads: That it may take.
 
         Raises:
             ValueError: OpenVINO is not installed and the patch has not the teacher's shape.
         """
         self.facts = facts
         try:
-            self._run = _openvino(path, shape, threads)
+            self._run = _openvino(path, shape, features, threads)
         except ImportError:
             if shape != tuple(facts.window):
                 raise ValueError(
                     f"patch {shape} differs from the window {tuple(facts.window)} of {path}: "
                     "set patch to it, or pip install openvino"
                 ) from None
-            self._run = _onnxruntime(path, threads)
+            self._run = _onnxruntime(path, features, threads)
 
-    def __call__(self, hu: Tensor) -> Tensor:
-        """Return logits (classes, z, y, x) of HU (z, y, x)."""
+    def __call__(self, hu: Tensor) -> Said:
+        """Return what it says of HU (z, y, x)."""
         facts = self.facts
         window = (hu.clamp(*facts.hu_range) - facts.hu_mean) / facts.hu_sd
-        return torch.from_numpy(self._run(window[None, None].numpy().astype(np.float32)))[0]
+        logits, *features = self._run(window[None, None].numpy().astype(np.float32))
+        return Said(torch.from_numpy(logits)[0], tuple(torch.from_numpy(f)[0] for f in features))
 
 
-def _openvino(path: Path, shape: tuple[int, int, int], threads: int) -> Run:
+def channels_of(path: Path, features: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the channels of tensors in an ONNX file.
+
+    Raises:
+        ValueError: It has no tensor of that name.
+    """
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in graph.value_info}
+    if unknown := [name for name in features if name not in shapes]:
+        raise ValueError(f"teacher.features {unknown} are no tensors of {path}")
+    return tuple(shapes[name][1].dim_value for name in features)
+
+
+def _openvino(
+    path: Path, shape: tuple[int, int, int], features: tuple[str, ...], threads: int
+) -> Run:
     import openvino
 
     core = openvino.Core()
     model = core.read_model(path)
+    model.add_outputs(list(features))
     model.reshape([1, 1, *shape])
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
     network = core.compile_model(model, "CPU", settings)
-    return lambda window: network(window)[0].copy()
+
+    def run(window: Array) -> list[Array]:
+        found = network(window)
+        return [found[i].copy() for i in range(1 + len(features))]
+
+    return run
 
 
-def _onnxruntime(path: Path, threads: int) -> Run:
+def _onnxruntime(path: Path, features: tuple[str, ...], threads: int) -> Run:
+    import onnx
     import onnxruntime
 
+    model = onnx.load(path)
+    logits = model.graph.output[0].name
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in features)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     name = session.get_inputs()[0].name
-    return lambda window: session.run(None, {name: window})[0]
+    return lambda window: session.run([logits, *features], {name: window})
 
 
 class TorchTeacher:
@@ -104,16 +159,20 @@ class TorchTeacher:
         return tuple(self._network.encoder_channels)  # type: ignore[arg-type]
 
     @torch.no_grad()
-    def look(self, scenes: Tensor, levels: int = 2) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return logits (n, classes, z, y, x) and the lowest encoder levels, the bottleneck last.
+    def look(self, scenes: Tensor, levels: int = 2) -> list[Said]:
+        """Return what it says of scenes.
 
         Args:
             scenes: HU, (n, z, y, x), on the device of the network.
-            levels: How many encoder levels.
+            levels: How many of the lowest encoder levels it shows.
         """
         with self._autocast():
             features: Features = self._network.features(self._view.normalized(scenes)[:, None])  # type: ignore[operator]
             logits = self._network.classify(features.decoder[0])  # type: ignore[operator]
         if logits.shape[2:] != scenes.shape[1:]:
             logits = functional.interpolate(logits, scenes.shape[1:], mode="trilinear")
-        return logits.float(), tuple(level.float() for level in features.encoder[-levels:])
+        lowest = [level.float().cpu() for level in features.encoder[-levels:]]
+        return [
+            Said(one, tuple(level[i] for level in lowest))
+            for i, one in enumerate(logits.float().cpu())
+        ]

@@ -1,5 +1,7 @@
 import csv
 import dataclasses
+import sys
+import warnings
 
 import onnx
 import pytest
@@ -12,10 +14,11 @@ from FlareSegLib.labels import ORGANS  # noqa: E402
 from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa: E402
 from Testing.training.little import a_run  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config, write_cases  # noqa: E402
-from training import checkpoint, distill  # noqa: E402
+from training import checkpoint, distill, teachers  # noqa: E402
 from training.config import Config  # noqa: E402
 from training.optimizer import Muon, orthogonalized  # noqa: E402
 from training.sections import Distill, Student, Teacher  # noqa: E402
+from training.teachers import channels_of  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -111,7 +114,7 @@ def test_an_onnx_teacher_labels_every_patch_anew(folder, tmp_path, capsys):
         teacher=Teacher(onnx=path, facts=facts),
     )  # fmt: skip
     teacher = distill.onnx_teacher(config)()
-    said = teacher(torch.full((16, 32, 32), HU_MEAN + HU_SD * 3))
+    said = teacher(torch.full((16, 32, 32), HU_MEAN + HU_SD * 3)).logits
     assert (said.argmax(0) == 3).all()
     distill.main(config)
     assert len(rows_of(config)) == 8
@@ -155,7 +158,7 @@ def test_validation_cases_are_looked_at_and_never_trained_on(folder, tmp_path, m
     monkeypatch.setattr(
         loop,
         "train_step",
-        lambda run, batch, features: (seen.update(batch.names), step(run, batch, features))[1],
+        lambda run, batch: (seen.update(batch.names), step(run, batch))[1],
     )
     distill.main(config)
     assert seen == {"a"}
@@ -196,3 +199,58 @@ def test_muon_takes_convolutions_inside_and_adamw_the_rest():
     assert "stem.conv.weight" in names
     assert not any("head" in name or "norm" in name for name in names)
     assert len(inner) + len(adamw.param_groups[0]["params"]) == len(run.parameters())
+
+
+def test_features_inside_an_onnx_file_can_be_distilled(folder, tmp_path, capsys):
+    """Paper 1 with a published teacher: two tensors of its graph are named as encoder levels."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv3d(1, 4, 3, 2, 1), torch.nn.Conv3d(4, 6, 3, 2, 1),
+        torch.nn.Upsample(scale_factor=4), torch.nn.Conv3d(6, 14, 1),
+    )  # fmt: skip
+    path = tmp_path / "teacher.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, (torch.zeros(1, 1, 16, 32, 32),), path, dynamo=True, external_data=False
+        )
+    names = tuple(node.output[0] for node in onnx.load(path).graph.node if node.op_type == "Conv")
+    facts = {
+        "name": "t", "version": "0", "spacing_mm": list(SPACING_MM), "window": [16, 32, 32],
+        "hu_range": list(HU_RANGE), "hu_mean": HU_MEAN, "hu_sd": HU_SD,
+        "labels": [organ.key for organ in ORGANS],
+    }  # fmt: skip
+    assert channels_of(path, names[:2]) == (4, 6)
+    with pytest.raises(ValueError, match=r"teacher.features \['x'\]"):
+        channels_of(path, ("x",))
+    config = changed(
+        a_config(folder, distill=Distill(features=0.5, attention=1.0)), tmp_path,
+        teacher=Teacher(onnx=path, facts=facts, features=names[:2]),
+    )  # fmt: skip
+    scene = torch.randn(16, 32, 32) * 50
+    said = distill.onnx_teacher(config)()(scene)
+    with torch.no_grad():
+        first = network[0](((scene - HU_MEAN) / HU_SD)[None, None])[0]
+    assert torch.allclose(said.features[0], first, atol=0.05)
+    assert said.features[1].shape == (6, 4, 8, 8)
+    distill.main(config)
+    assert float(rows_of(config)[0]["features"]) > 0
+    capsys.readouterr()
+
+
+def test_onnxruntime_takes_the_place_of_openvino_at_the_shape_of_the_window(tmp_path, monkeypatch):
+    from FlareSegLib.config import ModelConfig
+
+    path = tmp_path / "teacher.onnx"
+    onnx.save(threshold_model((16, 32, 32)), path)
+    facts = ModelConfig(
+        "t", "0", "0" * 64, SPACING_MM, (16, 32, 32), HU_RANGE, HU_MEAN, HU_SD,
+        tuple(organ.key for organ in ORGANS),
+    )  # fmt: skip
+    scene = torch.full((16, 32, 32), HU_MEAN + HU_SD * 5)
+    expected = teachers.OnnxTeacher(path, facts, (16, 32, 32))(scene).logits
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = teachers.OnnxTeacher(path, facts, (16, 32, 32))(scene).logits
+    assert torch.equal(found.argmax(0), expected.argmax(0))
+    with pytest.raises(ValueError, match="pip install openvino"):
+        teachers.OnnxTeacher(path, facts, (16, 32, 64))

@@ -22,7 +22,7 @@ from training.networks.build import new_student, new_teacher  # noqa: E402
 from training.run import Run  # noqa: E402
 from training.run_folder import RunFolder  # noqa: E402
 from training.sections import Distill, Student, Teacher  # noqa: E402
-from training.teachers import TorchTeacher  # noqa: E402
+from training.teachers import Said, TorchTeacher  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -44,8 +44,8 @@ def steps(run, samples, count, teacher=None):
     found = []
     stream = loop.orders(run, 2, 0, 0.0)
     for _ in range(count):
-        batch, features = loop.labelled(samples[next(stream)], teacher, run)
-        found.append(loop.train_step(run, batch, features))
+        batch = loop.labelled(samples[next(stream)], teacher, run)
+        found.append(loop.train_step(run, batch))
     return found
 
 
@@ -157,10 +157,8 @@ class Organ:
     """A live teacher that calls every voxel liver."""
 
     def __call__(self, hu):
-        return (
-            torch.nn.functional.one_hot(torch.ones(hu.shape, dtype=torch.long), 14).movedim(-1, 0)
-            * 20.0
-        )
+        liver = torch.ones(hu.shape, dtype=torch.long)
+        return Said(torch.nn.functional.one_hot(liver, 14).movedim(-1, 0) * 20.0)
 
 
 def test_a_live_teacher_labels_the_same_augmented_patch(patches):
@@ -202,7 +200,7 @@ def test_a_first_student_can_teach_a_second(patches):
     teacher = TorchTeacher(
         new_student(SMALL, 14), VIEW, lambda: device.autocast(run.train, run.device)
     )
-    batch, _ = loop.labelled(
+    batch = loop.labelled(
         samples_of(patches, losses, is_raw=True)[Order((3,), is_easy=False)], teacher, run
     )
     assert batch.target.shape == (1, 14, *(n // 2 for n in PATCH))

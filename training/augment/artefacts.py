@@ -59,7 +59,7 @@ def table(hu: Tensor, generator: torch.Generator) -> Tensor:
     thickness = uniform(4, 14, generator)
     inside, skin = (depth >= 0) & (depth < thickness), (depth - thickness / 2).abs()
     plate = torch.where(skin > thickness / 2 - 1.2, uniform(0, 300, generator), -850.0)
-    return torch.where(inside & is_air_behind(hu), plate, hu)
+    return torch.where(inside & is_air_behind(hu) & is_scanned(hu), plate, hu)
 
 
 def arms(hu: Tensor, generator: torch.Generator) -> Tensor:
@@ -73,7 +73,8 @@ def arms(hu: Tensor, generator: torch.Generator) -> Tensor:
     limb = torch.full_like(away, uniform(-110, -80, generator))
     limb = torch.where(away < 0.85, uniform(30, 80, generator), limb)
     limb = torch.where(away < 0.3, uniform(400, 900, generator), limb)
-    return torch.where((away < 1) & (hu < AIR_BELOW) & ~_inside_body(hu), limb, hu)
+    outside = (hu < AIR_BELOW) & ~_inside_body(hu) & is_scanned(hu)
+    return torch.where((away < 1) & outside, limb, hu)
 
 
 def lesions(hu: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -101,6 +102,11 @@ def is_air_behind(hu: Tensor) -> Tensor:
     tissue = (hu > AIR_BELOW).float()
     behind = tissue.flip(1).cumsum(1).flip(1) > 0
     return ~behind
+
+
+def is_scanned(hu: Tensor) -> Tensor:
+    """Return which slices (z, 1, 1) hold tissue; the others lie beyond the scan."""
+    return (hu > AIR_BELOW).flatten(1).any(dim=1)[:, None, None]
 
 
 def _inside_body(hu: Tensor) -> Tensor:

@@ -11,6 +11,11 @@ from torch.nn import functional
 from training.augment.draws import index, uniform
 from training.patch import Patch
 
+LARGE_SHARE = 0.03
+"""Share of a patch from which on an organ is too large to be pasted."""
+TISSUE_HU = -300.0
+"""HU above which there is tissue."""
+
 
 def cutmix(one: Patch, two: Patch, generator: torch.Generator) -> Patch:
     """Return patch one with a box out of patch two, image and labels (Yun et al., ICCV 2019).
@@ -33,9 +38,12 @@ def cutmix(one: Patch, two: Patch, generator: torch.Generator) -> Patch:
 def paste_organ(one: Patch, two: Patch, value: int) -> Patch:
     """Return patch one with one organ of patch two, in its place, with a rim of what is around it.
 
-    Small organs are rare among few cases; pasted, they appear in other surroundings.
+    Small organs are rare among few cases; pasted, they appear in other surroundings. A large one
+    would be most of the patch: then patch one stays as it is.
     """
     organ = (two.labels == value).float()[None, None]
+    if float(organ.mean()) > LARGE_SHARE:
+        return one
     whole_cells = functional.max_pool3d(functional.max_pool3d(organ, 3, 1, 1), 2)
     mask = functional.interpolate(whole_cells, scale_factor=2, mode="nearest")[0, 0] > 0
     return _put(one, two, mask)
@@ -44,9 +52,10 @@ def paste_organ(one: Patch, two: Patch, value: int) -> Patch:
 def mixup(one: Patch, two: Patch, generator: torch.Generator) -> Patch:
     """Return patch one with a faint patch two over it: 5 to 35 % of its HU (Zhang et al., 2018).
 
-    Only a live teacher can say what is in it: the labels are those of patch one.
+    Only where patch two holds tissue: a tenth of air would make lung of a liver. Only a live
+    teacher can say what is in it: the labels are those of patch one.
     """
-    share = uniform(0.05, 0.35, generator)
+    share = uniform(0.05, 0.35, generator) * (two.hu > TISSUE_HU)
     return dataclasses.replace(one, hu=torch.lerp(one.hu, two.hu, share))
 
 

@@ -47,13 +47,13 @@ def low_dose(hu: Tensor, generator: torch.Generator) -> Tensor:
     The noise of a ray grows with the tissue that it crosses (Beer-Lambert); the longest rays run
     from side to side, so photon starvation draws streaks along x in the widest, densest rows.
     """
-    sd = uniform(10, 50, generator)
+    sd = uniform(10, 40, generator)
     path = ((hu + 1000.0) / 1000.0).clamp(0, 2.5).mean(dim=2, keepdim=True)
-    weight = (1.5 * (path / path.mean().clamp(min=1e-3) - 1)).exp().clamp(0.5, 3.0)
+    weight = (1.5 * (path / path.mean().clamp(min=1e-3) - 1)).exp().clamp(0.5, 2.5)
     grains = functional.avg_pool2d(torch.randn(hu.shape, generator=generator)[:, None], 3, 1, 1)
     rows = torch.randn(*hu.shape[:2], 4, generator=generator)
     streaks = functional.interpolate(rows, size=hu.shape[2], mode="linear", align_corners=True)
-    return hu + sd * weight * (2.5 * grains[:, 0] + 0.6 * streaks)
+    return hu + sd * weight * (2.5 * grains[:, 0] + 0.3 * streaks)
 
 
 def slices_lost(shape: tuple[int, ...], generator: torch.Generator) -> tuple[slice, slice, slice]:

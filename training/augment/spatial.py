@@ -13,8 +13,8 @@ from training.patch import AIR_HU, Case, Patch
 
 LEVELS = 255
 """Soft labels of a case are in units of 1/LEVELS."""
-BEND_CELLS, BEND_VOXELS = (4, 5, 5), 4.0
-"""Control points (z, y, x) of a bending and the SD of their shift."""
+BEND_CELLS, BEND_VOXELS = (4, 5, 5), (1.0, 5.0)
+"""Control points (z, y, x) of a bending, and the range of the SD of their shift."""
 
 
 def affine(generator: torch.Generator) -> Tensor:
@@ -33,7 +33,8 @@ def affine(generator: torch.Generator) -> Tensor:
 
 def bending(generator: torch.Generator) -> Tensor:
     """Return a random smooth shift (3, cells...) in voxels (z, y, x), 0 at the border."""
-    shift = torch.randn(3, *BEND_CELLS, generator=generator) * BEND_VOXELS
+    sd = uniform(*BEND_VOXELS, generator)
+    shift = torch.randn(3, *BEND_CELLS, generator=generator) * sd
     return functional.pad(shift, [1] * 6)
 
 
