@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.augment import mixing, recipe, spatial
 from training.augment.draws import chance, index, uniform
-from training.cases import load_ct, load_labels, load_soft
+from training.cases import load_ct, load_labels, load_soft, load_truth
 from training.patch import Case, Patch
 from training.sections import Augment
 
@@ -58,10 +58,16 @@ class View:
 
 
 def load_case(
-    folder: Path, name: str, seed: int, known: tuple[bool, ...], *, with_soft: bool = True
+    folder: Path,
+    name: str,
+    seed: int,
+    known: tuple[bool, ...],
+    *,
+    with_soft: bool = True,
+    is_truth: bool = False,
 ) -> Case:
-    """Return a case with places of each class."""
-    labels = load_labels(folder, name)
+    """Return a case with places of each class; is_truth takes the labels that came with the CT."""
+    labels = (load_truth if is_truth else load_labels)(folder, name)
     soft = torch.from_numpy(load_soft(folder, name)) if with_soft else None
     hu = torch.from_numpy(load_ct(folder, name))
     return Case(name, hu, torch.from_numpy(labels), soft, places_of(labels, seed), known)

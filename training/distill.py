@@ -10,9 +10,9 @@ import torch
 
 from FlareSegLib.config import ModelConfig
 from training import checkpoint, device, distributed, loop, validate
-from training.cases import case_ids
 from training.config import Config, run_stage
 from training.data import Patches, View, load_case
+from training.index import courses, taught
 from training.loader import Samples
 from training.model import new_student
 from training.networks import build
@@ -118,18 +118,26 @@ def facts_of(config: Config, stride: int) -> ModelConfig:
 
 def cases_of(config: Config, names: list[str]) -> list[Case]:
     """Return cases in memory, with soft labels if they are wanted."""
-    known = (True,) * config.data.classes
-    with_soft = config.distill.stored > 0
-    return [load_case(config.work, n, config.seed, known, with_soft=with_soft) for n in names]
+    known, wanted = taught(config), config.distill.stored > 0
+    return [
+        # what was dropped from soft labels, as not to be trusted, must not be taught as background
+        load_case(config.work, n, config.seed, known[n], with_soft=wanted and all(known[n]))
+        for n in names
+    ]
 
 
 def supply_of(config: Config, teacher: TorchTeacher | None) -> loop.Supply:
     """Return where batches come from."""
-    cases = cases_of(config, [n for n in case_ids(config.data.cases) if n not in config.data.val])
-    patches = Patches(cases, view_of(config), config.augment)
-    live = onnx_teacher(config)
-    samples = Samples(patches, patches, config.distill, live, is_raw=teacher is not None)
-    return loop.Supply(samples, teacher, config.seed, easy_share=0.0)
+    names, course = courses(config), config.curriculum
+    wanted = sorted({*names["easy"], *names["hard"]})
+    by_name = {case.name: case for case in cases_of(config, wanted)}
+    easy, hard = (
+        Patches([by_name[name] for name in names[key]], view_of(config), config.augment)
+        for key in ("easy", "hard")
+    )
+    samples = Samples(hard, easy, config.distill, onnx_teacher(config), is_raw=teacher is not None)
+    share = course.easy_share if course.use else 0.0
+    return loop.Supply(samples, teacher, config.seed, easy_share=share)
 
 
 def main(config: Config, resume: bool = False) -> None:
@@ -141,21 +149,11 @@ def main(config: Config, resume: bool = False) -> None:
     )
     teacher = trained_teacher(config)
     run = new_run(config, teacher)
-    if resume:
-        state = checkpoint.load(path)
-        checkpoint.check_same(state["config"], settings, path)
-        run.load(state)
-    else:
-        checkpoint.check_new(path)
+    run.begin(path, settings, resume=resume)
     folder = RunFolder(config, "distill")
     folder.cut(run.step)
-    val = cases_of(config, list(config.data.val))
-    facts = facts_of(config, int(run.model.logits_stride))  # type: ignore[arg-type]
-
-    def look(run: Run) -> float:
-        return validate.mean_dsc(run.average, facts, val, run.device)
-
-    loop.fit(run, supply_of(config, teacher), folder, settings, look if val else None)
+    look = validate.look(config, facts_of(config, int(run.model.logits_stride)))  # type: ignore[arg-type]
+    loop.fit(run, supply_of(config, teacher), folder, settings, look)
     distributed.end()
 
 

@@ -54,7 +54,7 @@ def write_index(work: Path, entries: Sequence[Entry]) -> None:
 def read_index(config: Config, split: str = "") -> list[Entry]:
     """Return the prepared cases, of one split if it is given.
 
-    A work folder without cases.json, of an older FlareSeg, has unlabelled training cases alone.
+    A work folder without cases.json, of an older FlareSeg, has no labels but those in work/labels.
 
     Raises:
         InputError: There is none.
@@ -66,7 +66,8 @@ def read_index(config: Config, split: str = "") -> list[Entry]:
         entries = [Entry(**{k: _tuple(v) for k, v in row.items()}) for row in rows]
     else:
         names = sorted(file.stem for file in (config.work / "ct").glob("*.npz"))
-        entries = [Entry(name, name, "train", nothing, "") for name in names]
+        val = config.data.val
+        entries = [Entry(n, n, "val" if n in val else "train", nothing, "") for n in names]
     found = [entry for entry in entries if split in ("", entry.split)]
     if not found:
         what = f"{split} case" if split else "case"

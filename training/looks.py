@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from FlareSegLib.body import body_mask
@@ -21,7 +20,12 @@ from FlareSegLib.sliding import Sliding
 from training import checkpoint
 from training.config import Config
 from training.distributed import device_of
+from training.networks.build import new_teacher
 from training.sections import Zyx
+from training.validate import TorchWindows
+
+NO_FILE = "0" * 64
+"""In place of the checksum of an ONNX file, where there is none to be checked."""
 
 
 @dataclass(frozen=True)
@@ -66,26 +70,11 @@ class Labeller:
         return ours
 
 
-class TorchNetwork:
-    """A network of ours as inference wants it: a window in, logits out."""
-
-    def __init__(self, module: torch.nn.Module, device: torch.device) -> None:
-        """Take a network in evaluation mode to a device."""
-        self._module, self._device = module.to(device).eval(), device
-
-    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
-        with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16):
-            logits = self._module(torch.from_numpy(window)[None, None].to(self._device))
-        found: NDArray[np.float32] = logits[0].float().cpu().numpy()
-        return found
-
-
 def own_facts(config: Config, window: Zyx, stride: int = 1) -> ModelConfig:
     """Return the facts of a network that was trained on this config's grid."""
     data, overlap = config.data, config.pseudo_label.overlap
     return ModelConfig(
-        name=config.teacher.name, version="0", sha256="", spacing_mm=data.spacing_mm,
+        name=config.teacher.name, version="0", sha256=NO_FILE, spacing_mm=data.spacing_mm,
         window=window, hu_range=data.hu_range, hu_mean=data.hu_mean, hu_sd=data.hu_sd,
         labels=data.keys, logits_stride=stride, fine_overlap=overlap, coarse_overlap=overlap,
     )  # fmt: skip
@@ -122,10 +111,8 @@ def load_labeller(config: Config) -> Labeller:
         facts = onnx_facts(config)
         network = load_network(config.teacher.onnx.parent, facts, config.data.threads)
         return Labeller(network, facts, config.data.keys)
-    from training.networks.build import new_teacher
-
     module = new_teacher(config.teacher, config.data.classes)
     module.load_state_dict(checkpoint.weights(config.work / config.teacher.name / "checkpoint.pt"))
     device = device_of(config.teacher.train.device)
     facts = own_facts(config, config.teacher.train.patch)
-    return Labeller(TorchNetwork(module, device), facts, config.data.keys)
+    return Labeller(TorchWindows(module.to(device), device), facts, config.data.keys)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from FlareSegLib.errors import ModelError
 from training import checkpoint, device, distributed, loader
 from training.data import Sample
 from training.loader import Order, Samples
@@ -110,18 +111,27 @@ def fit(
 ) -> None:
     """Train until the schedule ends; write checkpoint.pt and metrics.csv into the folder.
 
+    Rows tell the mean seconds of a step, and how much of them went by waiting for patches.
+
     Args:
         run: At its start, or as resumed.
         supply: Where batches come from.
         folder: Of the run.
         settings: What a resumed run must share: see checkpoint.settings.
         validate: Gives the DSC of the averaged network on the validation cases.
+
+    Raises:
+        ModelError: A loss is no number, or the batch cannot be shared out.
+        OutputError: A checkpoint cannot be written; the last one is kept.
     """
     train, path = run.train, folder.path / "checkpoint.pt"
-    size = train.batch or automatic_batch(run, supply)
-    wanted = orders(run, size, supply.seed, supply.easy_share)
+    run.batch = run.batch or automatic_batch(run, supply)
+    if run.batch % distributed.world():
+        raise ModelError(
+            f"train.batch is {run.batch}: make it a multiple of the {distributed.world()} processes"
+        )
+    wanted = orders(run, run.batch, supply.seed, supply.easy_share)
     stream = loader.batches(supply.samples, wanted, train.workers)
-    sums: dict[str, float] = {}
     while not run.is_done:
         began = time.monotonic()
         batch = labelled(next(stream), supply.teacher, run)
@@ -129,10 +139,10 @@ def fit(
         found = train_step(run, batch)
         timing = {"seconds": time.monotonic() - began, "waited": waited}
         for name, value in (*found.items(), *timing.items()):
-            sums[name] = sums.get(name, 0.0) + value / train.log_steps
+            run.sums[name] = run.sums.get(name, 0.0) + value / train.log_steps
         if run.step % train.log_steps == 0:
-            report(folder, run, sums)
-            sums.clear()
+            report(folder, run, run.sums)
+            run.sums.clear()
         if validate and train.val_steps and run.step % train.val_steps == 0:
             look(folder, run, validate)
         if run.step % train.checkpoint_steps == 0:

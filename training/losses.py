@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.distributed import total
+
 
 def dice_ce(logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:
     """Return soft Dice loss plus cross entropy (papers 1 and 3: the sum of both).
@@ -47,7 +49,7 @@ def merged(logs: Tensor, known: Tensor) -> Tensor:
 def soft_dice(
     student: Tensor, truth: Tensor, known: Tensor | None = None, *, is_squared: bool = False
 ) -> Tensor:
-    """Return the mean over organs of 1 - soft Dice, taken over the batch.
+    """Return the mean over organs of 1 - soft Dice, taken over the batch of all processes.
 
     Args:
         student: Probabilities, (n, classes, z, y, x).
@@ -60,16 +62,16 @@ def soft_dice(
         weight = known[:, :, None, None, None].to(student.dtype)
         student, truth = student * weight, truth * weight
     axes = (0, 2, 3, 4)
-    both = (student * truth).sum(axes)[1:]
-    total = (student**2 + truth**2 if is_squared else student + truth).sum(axes)[1:]
-    there = truth.sum(axes)[1:] > 1.0
-    dice = 2 * both / (total + 1.0)
+    both = total((student * truth).sum(axes)[1:])
+    size = total((student**2 + truth**2 if is_squared else student + truth).sum(axes)[1:])
+    there = total(truth.sum(axes)[1:]) > 1.0
+    dice = 2 * both / (size + 1.0)
     # An organ that is not in the batch costs in proportion to what the student claims, up to 1.
-    absent = total / (total + 100.0)
+    absent = size / (size + 100.0)
     costs = torch.where(there, 1 - dice, absent)
     if known is None:
         return costs.mean()
-    judged = known[:, 1:].any(dim=0)
+    judged = total(known[:, 1:].sum(dim=0).float()) > 0
     return (costs * judged).sum() / judged.sum().clamp(min=1)
 
 
@@ -79,5 +81,5 @@ def deep_supervision(losses: list[Tensor]) -> Tensor:
     w_l = 2^-l / sum of all (nnU-Net, Isensee et al. 2021).
     """
     weights = [0.5**level for level in range(len(losses))]
-    total: Tensor = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / sum(weights)  # type: ignore[assignment]
-    return total
+    mean: Tensor = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / sum(weights)  # type: ignore[assignment]
+    return mean

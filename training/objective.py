@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training import transfer
+from training.distributed import total
 from training.losses import deep_supervision, dice_ce, merged, soft_dice
 from training.networks.features import Features
 from training.networks.heads import TrainingHeads
@@ -83,7 +84,7 @@ def _divergence(logits: Tensor, batch: Batch, losses: Distill) -> Tensor:
     if batch.is_taught or bool(batch.known.all()):
         return transfer.divergence(logits, target, losses.temperature, weight)
     logs = merged(logits.log_softmax(dim=1), batch.known)
-    cross_entropy: Tensor = -(target * logs * weight).sum() / weight.sum()
+    cross_entropy: Tensor = total(-(target * logs * weight).sum()) / total(weight.sum())
     return cross_entropy
 
 

@@ -6,11 +6,13 @@ import copy
 import dataclasses
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from FlareSegLib.errors import ModelError
 from training import checkpoint, device, distributed
 from training.networks.heads import TrainingHeads
 from training.optimizer import optimizers
@@ -54,6 +56,10 @@ class Run:
             self.model.features = torch.compile(self.model.features)
         self.optimizers = optimizers(self.parameters(), train)
         self.schedule = Schedule()
+        self.batch = train.batch
+        """Patches per step; found by the first step where the config says 0."""
+        self.sums: dict[str, float] = {}
+        """Of the losses since the last row of metrics.csv."""
 
     def parameters(self) -> list[tuple[str, nn.Parameter]]:
         """Return all that is trained, by name."""
@@ -76,6 +82,8 @@ class Run:
             **{name: part.state_dict() for name, part in parts.items()},
             "optimizers": [item.state_dict() for item in self.optimizers],
             "schedule": dataclasses.asdict(self.schedule),
+            "batch": self.batch,
+            "sums": self.sums,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -86,6 +94,21 @@ class Run:
         for item, saved in zip(self.optimizers, state["optimizers"], strict=True):
             item.load_state_dict(saved)
         self.schedule = Schedule(**state["schedule"])
+        self.batch, self.sums = state["batch"], dict(state["sums"])
+
+    def begin(self, path: Path, settings: Mapping[str, object], *, resume: bool) -> None:
+        """Bring the run to where it is to begin: anew, or where its checkpoint stands.
+
+        Raises:
+            OutputError: A run is there and resume was not asked for.
+            ModelError: There is nothing to resume, or it was made with other settings.
+        """
+        if not resume:
+            checkpoint.check_new(path)
+            return
+        state = checkpoint.load(path)
+        checkpoint.check_same(state["config"], settings, path)
+        self.load(state)
 
     def set_rate(self) -> None:
         """Give the optimizers the learning rate of this step."""
@@ -118,10 +141,10 @@ def check_finite(loss: float, step: int, names: tuple[str, ...]) -> None:
     """Stop a run whose loss is no number, before it changes the weights.
 
     Raises:
-        FloatingPointError: With the step and the cases of the batch.
+        ModelError: With the step and the cases of the batch.
     """
     if not math.isfinite(loss):
-        raise FloatingPointError(
+        raise ModelError(
             f"loss is {loss} at step {step}, cases {', '.join(names)}: look at these cases, or "
             "lower train.learning_rate; the last checkpoint is kept"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -22,14 +23,19 @@ class RunFolder:
     """What a stage writes beside its results."""
 
     def __init__(self, config: Config, name: str) -> None:
-        """Make work/name with config.json (as resolved) and one more entry in run.json."""
+        """Make work/name with config.json (as resolved) and one more entry in run.json.
+
+        Of several processes only the first writes.
+        """
+        self._writer: object | None = None
         self.path = config.work / name
+        if not is_main():
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(self.path / "config.json", flat(config))
         path = self.path / "run.json"
         runs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         write_json(path, [*runs, _origin(config)])
-        self._writer: object | None = None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append a row to metrics.csv, tell TensorBoard (if installed) and print it.
@@ -47,7 +53,7 @@ class RunFolder:
     def cut(self, step: int) -> None:
         """Drop the rows of metrics.csv that lie beyond a step: a resumed run makes them again."""
         path = self.path / "metrics.csv"
-        if not path.exists():
+        if not path.exists() or not is_main():
             return
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
@@ -63,6 +69,11 @@ class RunFolder:
                 return None
             self._writer = SummaryWriter(str(self.path / "tensorboard"))
         return self._writer
+
+
+def is_main() -> bool:
+    """Return whether this process writes: of those that torchrun starts, the first."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def append_row(path: Path, row: Mapping[str, object]) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.distributed import total
+
 
 def tempered(probabilities: Tensor, temperature: float) -> Tensor:
     """Return softmax(z / T) from softmax(z): p^(1/T), made to sum to 1 over the classes.
@@ -40,7 +42,7 @@ def divergence(
     each = -(soft * log_student) - torch.special.entr(soft)
     if weight is None:
         return temperature**2 * each.sum(dim=1).mean()
-    return temperature**2 * (each * weight).sum() / weight.sum()
+    return temperature**2 * total((each * weight).sum()) / total(weight.sum())
 
 
 def feature_distance(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
@@ -54,8 +56,8 @@ def feature_distance(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Te
         teacher: (n, c, z', y', x') a level, without gradient.
     """
     pairs = [_on_one_grid(s, t.detach()) for s, t in zip(student, teacher, strict=True)]
-    total: Tensor = sum(functional.mse_loss(s, t) for s, t in pairs)  # type: ignore[assignment]
-    return total
+    distance: Tensor = sum(functional.mse_loss(s, t) for s, t in pairs)  # type: ignore[assignment]
+    return distance
 
 
 def attention_distance(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
@@ -70,10 +72,10 @@ def attention_distance(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> 
     """
     pairs = [_on_one_grid(_attention(s), _attention(t.detach())) for s, t in
              zip(student, teacher, strict=True)]  # fmt: skip
-    total: Tensor = sum(  # type: ignore[assignment]
+    distance: Tensor = sum(  # type: ignore[assignment]
         (_unit(s) - _unit(t)).square().sum(dim=1).mean() for s, t in pairs
     )
-    return total
+    return distance
 
 
 def _attention(features: Tensor) -> Tensor:

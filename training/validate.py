@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,11 @@ from torch.nn import functional
 from FlareSegLib.config import ModelConfig, RunOptions
 from FlareSegLib.metrics import dice
 from FlareSegLib.sliding import Sliding
+from training.config import Config
+from training.data import load_case
+from training.index import read_index
 from training.patch import Case
+from training.run import Run
 
 BODY_HU = -500.0
 
@@ -52,6 +56,26 @@ def predict(
     z, y, x = hu.shape
     labels: NDArray[np.uint8] = logits[0, :, :z, :y, :x].argmax(dim=0).to(torch.uint8).numpy()
     return labels
+
+
+def look(config: Config, facts: ModelConfig) -> Callable[[Run], float] | None:
+    """Return what gives the DSC of a run's averaged network on the validation cases, if any.
+
+    Args:
+        config: Whose validation cases, with the labels that came with them.
+        facts: What inference would be told of the network.
+    """
+    entries = read_index(config)
+    val = [
+        load_case(config.work, e.case, config.seed, e.known, with_soft=False, is_truth=True)
+        for e in entries
+        if e.split == "val" and any(e.known)
+    ]
+
+    def dsc(run: Run) -> float:
+        return mean_dsc(run.average, facts, val, run.device)
+
+    return dsc if val else None
 
 
 def mean_dsc(

@@ -14,7 +14,7 @@ from FlareSegLib.labels import ORGANS  # noqa: E402
 from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa: E402
 from Testing.training.little import a_run  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config, write_cases  # noqa: E402
-from training import checkpoint, distill, teachers  # noqa: E402
+from training import cases, checkpoint, distill, index, teachers  # noqa: E402
 from training.config import Config  # noqa: E402
 from training.optimizer import Muon, orthogonalized  # noqa: E402
 from training.sections import Distill, Student, Teacher  # noqa: E402
@@ -151,6 +151,14 @@ def test_validation_cases_are_looked_at_and_never_trained_on(folder, tmp_path, m
         config, tmp_path, data=dataclasses.replace(config.data, val=("b",)),
         train=dataclasses.replace(config.train, val_steps=4),
     )  # fmt: skip
+    index.write_index(
+        config.work,
+        [
+            index.Entry(name, name, side, (True,) * 14, "")
+            for name, side in (("a", "train"), ("b", "val"))
+        ],
+    )
+    cases.save_truth(config.work, "b", cases.load_labels(config.work, "b"))
     seen = set()
     from training import loop
 
