@@ -17,6 +17,24 @@ ROW_PIXELS = 21
 LOOK_COLOR = (196, 85, 0)
 
 
+def _short() -> dict[str, str]:
+    """Return notes that fit into a narrow panel; the whole sentence is in the tooltip."""
+    return {
+        "absent": _("not found"),
+        "touches_border": _("cut by scan edge"),
+        "implausible_volume": _("unusual volume"),
+        "wrong_side": _("wrong side?"),
+        "several_components": _("several pieces"),
+    }
+
+
+def whatToLookAt(report: dict) -> list[str]:
+    """Return what a person should know first: flags of the scan, and organs to look at."""
+    names = [organ["name"] for organ in report["organs"] if set(organ["flags"]) - HARMLESS]
+    found = [_("Please look at: {organs}").format(organs=", ".join(names))] if names else []
+    return [*report["flags"].values(), *found]
+
+
 def columns() -> list[str]:
     """Return the titles."""
     return [_("Organ"), _("ml"), _("Mean HU"), _("Note")]
@@ -24,14 +42,14 @@ def columns() -> list[str]:
 
 def rowsOf(report: dict) -> list[list[str]]:
     """Return the text of each cell."""
-    return [_row(organ) for organ in report["organs"]]
+    return [[*_cells(organ), "; ".join(organ["flags"].values())] for organ in report["organs"]]
 
 
-def _row(organ: dict) -> list[str]:
+def _cells(organ: dict) -> list[str]:
     isFound = organ["mean_hu"] is not None
     volume = f"{organ['volume_ml']:.1f}" if isFound else NO_VALUE
     mean = f"{organ['mean_hu']:.0f}" if isFound else NO_VALUE
-    return [organ["name"], volume, mean, "; ".join(organ["flags"].values())]
+    return [organ["name"], volume, mean]
 
 
 def toCsv(report: dict, delimiter: str = ",") -> str:
@@ -51,8 +69,11 @@ def fill(table: "qt.QTableWidget", report: dict | None) -> None:
     table.setRowCount(len(organs))
     for row, organ in enumerate(organs):
         asksToLook = bool(set(organ["flags"]) - HARMLESS)
-        for column, text in enumerate(_row(organ)):
-            table.setItem(row, column, _item(text, organ["key"], column, asksToLook))
+        note = "; ".join(_short().get(flag, flag) for flag in organ["flags"])
+        for column, text in enumerate((*_cells(organ), note)):
+            item = _item(text, organ["key"], column, asksToLook)
+            item.setToolTip(". ".join(organ["flags"].values()) or text)
+            table.setItem(row, column, item)
     table.setWordWrap(False)
     table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
     table.resizeColumnsToContents()
@@ -61,7 +82,6 @@ def fill(table: "qt.QTableWidget", report: dict | None) -> None:
 
 def _item(text: str, key: str, column: int, asksToLook: bool) -> "qt.QTableWidgetItem":
     item = qt.QTableWidgetItem(text)
-    item.setToolTip(text)
     if column == 0:
         pixmap = qt.QPixmap(12, 12)
         pixmap.fill(qt.QColor(*BY_KEY[key].color))
@@ -86,6 +106,7 @@ class ResultSection:
         """Show a report; None empties the table."""
         self._report = report
         fill(self._ui.resultTable, report)
+        self._ui.resultTable.visible = report is not None
         self._ui.copyButton.enabled = self._ui.saveButton.enabled = report is not None
 
     def onCopyButton(self, _checked: bool = False) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 import qt
 
 from FlareSegUI.Launchers import FAILED_TO_START, Launcher, newLauncher
+from FlareSegUI.Steps import spoken
 
 __all__ = ["FAILED_TO_START", "Listener", "ProcessRunner", "Runner"]
 KILL_MILLISECONDS = 12000
@@ -130,7 +131,7 @@ class ProcessRunner:
     def _onLine(self, line: str) -> None:
         facts = _facts(line)
         if {"step", "share"} <= facts.keys():
-            self._listener.onProgress(_step(facts), float(facts["share"]))
+            self._listener.onProgress(spoken(facts), float(facts["share"]))
         elif "worker" in facts:
             self.workerNumber = int(facts["worker"])
         elif line:
@@ -144,9 +145,3 @@ def _facts(line: str) -> dict:
     except ValueError:
         return {}
     return facts if isinstance(facts, dict) else {}
-
-
-def _step(facts: dict) -> str:
-    """Return what is done, for people; of a batch, also at which case."""
-    of = f"{facts['index']}/{facts['count']} {facts['case']}: " if "case" in facts else ""
-    return f"{of}{facts['step']}"

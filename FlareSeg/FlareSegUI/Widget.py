@@ -17,7 +17,7 @@ from FlareSegUI.Logic import Ears, FlareSegLogic
 from FlareSegUI.ModelSection import ModelSection
 from FlareSegUI.OrganList import OrganList
 from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode
-from FlareSegUI.ResultTable import ResultSection
+from FlareSegUI.ResultTable import ResultSection, whatToLookAt
 from FlareSegUI.TimeLeft import TimeLeft
 
 PERCENT = 100
@@ -241,7 +241,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode.show3D and slicer.app.layoutManager() is not None:
             slicer.util.resetThreeDViews()
         said = _("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed)
-        self._showIdle(". ".join([said, *Nodes.reportOf(segmentation)["flags"].values()]))
+        self._showIdle(". ".join([said, *whatToLookAt(Nodes.reportOf(segmentation))]))
         self.ui.progressBar.value = PERCENT
 
     def onBatchDone(self, _segmentation: None, code: int) -> None:

@@ -103,7 +103,7 @@ def draw_3d(segmentation: object, path: Path) -> None:
     camera.SetPosition(-0.25, 1, 0.12)
     camera.SetFocalPoint(0, 0, 0)
     renderer.ResetCamera()
-    camera.Zoom(1.45)
+    camera.Zoom(1.3)
     window = vtk.vtkRenderWindow()
     window.SetOffScreenRendering(1)
     window.SetMultiSamples(8)

@@ -39,7 +39,7 @@ def children_of(number):
 def wait_for_network(panel):
     def at_network():
         assert panel.logic.isRunning, panel.ui.statusLabel.text
-        return panel.ui.statusLabel.text.startswith("network")
+        return panel.ui.statusLabel.text.startswith("Finding the organs")
 
     wait_until(at_network)
 
@@ -159,7 +159,7 @@ steps = []
 ears = Ears(onProgress=lambda step, _: steps.append(step))
 ct = to_node(abdomen((40, 38, 48), (8.0, 8.0, 8.0))[0])
 logic.start(ct, None, Options(model=Path(model), runtime="onnxruntime", threads=1), ears)
-wait_until(lambda: "network" in steps)
+wait_until(lambda: "Finding the organs" in steps)
 print(logic._runner.workerNumber, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -23,6 +23,7 @@ def test_the_panel_opens_with_defaults(panel):
     assert parameters.cleanUp
     assert panel.ui.outputSelector.currentText == "Create new on Apply"
     assert panel.ui.resultTable.rowCount == 0
+    assert not panel.ui.resultTable.visible
     assert not panel.ui.copyButton.enabled
     assert not panel.ui.progressBar.isVisible()
     assert panel.ui.organList.count == len(ORGANS)

@@ -327,7 +327,7 @@ def test_a_batch_can_be_cancelled_and_keeps_what_is_finished(panel, ct, slow_mod
     panel.ui.batchInputPath.currentPath = str(folder)
     panel.ui.batchOutputPath.currentPath = str(tmp_path / "out")
     panel.ui.batchButton.click()
-    wait_until(lambda: "slow: network" in panel.ui.statusLabel.text)
+    wait_until(lambda: "slow: Finding the organs" in panel.ui.statusLabel.text)
     panel.ui.batchButton.click()
     wait_until(lambda: not panel.logic.isRunning, seconds=20)
     assert panel.ui.statusLabel.text == "Cancelled; the cases that are finished stay"

@@ -65,7 +65,7 @@ def test_cancel_half_way_through_a_real_ct(panel, path):
 
     panel._parameterNode.inputVolume = load(path)
     panel.ui.applyButton.click()
-    wait_until(lambda: panel.ui.statusLabel.text.startswith("network"), seconds=300)
+    wait_until(lambda: panel.ui.statusLabel.text.startswith("Finding the organs"), seconds=300)
     panel.ui.applyButton.click()
     wait_until(lambda: not panel.logic.isRunning, seconds=30)
     assert panel.ui.statusLabel.text == "Cancelled; nothing was changed"
