@@ -9,8 +9,9 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from FlareSegLib.labels import BY_KEY
 from FlareSegUI.Parameter import FORMATS, FlareSegParameterNode
-from FlareSegUI.ResultTable import LOOK_COLOR, ROW_PIXELS
+from FlareSegUI.ResultTable import HARMLESS, LOOK_COLOR, fitColumns, shortNotes
 
 SUMMARY = "summary.csv"
 """As in FlareSegLib.batch, which imports the whole core."""
@@ -82,7 +83,7 @@ def _fill(table: "qt.QTableWidget", rows: list[dict[str, str]]) -> None:
     table.setRowCount(len(rows))
     for i, row in enumerate(sorted(rows, key=lambda row: row.get("status") != "failed")):
         hasFailed = row.get("status") == "failed"
-        note = row.get("reason") or row.get("flags", "").replace(";", "; ").replace("_", " ")
+        note = row.get("reason") or noteOf(row.get("flags", ""))
         state = _WORDS.get(row.get("status", ""), row.get("status", ""))
         for column, text in enumerate((row.get("case", ""), state, note)):
             item = qt.QTableWidgetItem(text)
@@ -90,11 +91,19 @@ def _fill(table: "qt.QTableWidget", rows: list[dict[str, str]]) -> None:
             if hasFailed:
                 item.setForeground(qt.QBrush(qt.QColor(*LOOK_COLOR)))
             table.setItem(i, column, item)
-    table.setWordWrap(False)
-    table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
-    table.resizeColumnsToContents()
-    table.horizontalHeader().setStretchLastSection(True)
+    fitColumns(table)
     table.visible = bool(rows)
+
+
+def noteOf(flags: str) -> str:
+    """Return what asks people to look, of the flags of a case in summary.csv."""
+    notes = []
+    for text in flags.split(";"):
+        key, _colon, flag = text.rpartition(":")
+        if flag and flag not in HARMLESS:
+            word = shortNotes().get(flag, flag.replace("_", " "))
+            notes.append(f"{BY_KEY[key].name} {word}" if key in BY_KEY else word)
+    return "; ".join(notes)
 
 
 def whyNotBatch(parameters: FlareSegParameterNode) -> str | None:

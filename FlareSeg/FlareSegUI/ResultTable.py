@@ -17,7 +17,7 @@ ROW_PIXELS = 21
 LOOK_COLOR = (196, 85, 0)
 
 
-def _short() -> dict[str, str]:
+def shortNotes() -> dict[str, str]:
     """Return notes that fit into a narrow panel; the whole sentence is in the tooltip."""
     return {
         "absent": _("not found"),
@@ -69,14 +69,20 @@ def fill(table: "qt.QTableWidget", report: dict | None) -> None:
     table.setRowCount(len(organs))
     for row, organ in enumerate(organs):
         asksToLook = bool(set(organ["flags"]) - HARMLESS)
-        note = "; ".join(_short().get(flag, flag) for flag in organ["flags"])
+        note = "; ".join(shortNotes().get(flag, flag) for flag in organ["flags"])
         for column, text in enumerate((*_cells(organ), note)):
             item = _item(text, organ["key"], column, asksToLook)
             item.setToolTip(". ".join(organ["flags"].values()) or text)
             table.setItem(row, column, item)
+    fitColumns(table)
+
+
+def fitColumns(table: "qt.QTableWidget") -> None:
+    """Give the columns the width of their text, and the last one what is left."""
     table.setWordWrap(False)
     table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
-    table.resizeColumnsToContents()
+    for column in range(table.columnCount - 1):
+        table.resizeColumnToContents(column)
     table.horizontalHeader().setStretchLastSection(True)
 
 

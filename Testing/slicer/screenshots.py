@@ -73,7 +73,7 @@ def shoot(panel: object, path: Path) -> None:
     panel.parent.show()
     for _ in range(5):
         slicer.app.processEvents()
-    panel.parent.adjustSize()
+    panel.parent.setFixedHeight(panel.parent.layout().totalSizeHint().height())
     slicer.app.processEvents()
     size = panel.parent.rect.size()
     width, height = int(size.width() * SCALE), int((size.height() + CAPTION_PIXELS) * SCALE)

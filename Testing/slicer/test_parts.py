@@ -229,7 +229,7 @@ def test_slicer_510_runs(slicer510, logic, ct, options):
 
 
 def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, tmp_path):
-    from FlareSegUI import Nodes
+    from FlareSegUI import BatchSection, Nodes
 
     folder, output = tmp_path / "cts", tmp_path / "out"
     folder.mkdir()
@@ -251,6 +251,8 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     cells = [[table.item(row, column).text() for column in range(3)] for row in range(2)]
     assert [cell[:2] for cell in cells] == [["bad", "failed"], ["good", "done"]]
     assert "bad.nrrd" in cells[0][2]
+    flags = "liver:touches_border;left_kidney:implausible_volume;fewer_organs"
+    assert BatchSection.noteOf(flags) == "left kidney unusual volume; fewer organs"
     assert panel.ui.batchFolderButton.enabled
     assert any(step.startswith("2/2 good: ") for step in steps), steps
     names = {path.name for path in output.iterdir()}

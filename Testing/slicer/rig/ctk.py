@@ -16,7 +16,7 @@ class ctkCollapsibleButton(qt.QWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._text, self._isCollapsed = "", False
+        self._text, self._isCollapsed, self._hidden = "", False, set()
         self.setContentsMargins(0, HEADER_PIXELS, 0, 0)
 
     def _getText(self):
@@ -29,10 +29,12 @@ class ctkCollapsibleButton(qt.QWidget):
         return self._isCollapsed
 
     def _setCollapsed(self, isCollapsed):
+        children = [child for child in self.children() if isinstance(child, qt.QWidget)]
+        if not self._isCollapsed:  # what is hidden in an open section stays so
+            self._hidden = {child for child in children if child.isHidden()}
         self._isCollapsed = isCollapsed
-        for child in self.children():
-            if isinstance(child, qt.QWidget):
-                child.setVisible(not isCollapsed)
+        for child in children:
+            child.setVisible(not isCollapsed and child not in self._hidden)
         self.setMaximumHeight(HEADER_PIXELS if isCollapsed else 16777215)
         self.contentsCollapsed.emit(isCollapsed)
 
