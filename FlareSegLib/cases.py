@@ -8,11 +8,12 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from FlareSegLib.dicom import Series, find_series
+from FlareSegLib.privacy import identity_of
 
 IMAGES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 """Extensions of files that are taken for a CT."""
@@ -133,6 +134,26 @@ def _with_unique_names(cases: list[Case]) -> tuple[Case, ...]:
         return replace(case, name=f"{short}-{_digest(f'{case.place}/{case.series}')}")
 
     return tuple(unique(case) for case in cases)
+
+
+def without_ids(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Return the cases, those that are called after their patient under a pseudonym: privacy.py."""
+
+    def hidden(case: Case) -> Case:
+        identity = identity_of(case.source, case.series)
+        return replace(case, name=identity.hide(case.name), place=identity.hide(case.place))
+
+    return _numbered([hidden(case) for case in cases])
+
+
+def _numbered(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Number names that are there already: copies of a series have one pseudonym."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for case in cases:
+        seen[key := case.name.casefold()] += 1
+        numbered.append(case if seen[key] == 1 else replace(case, name=f"{case.name}-{seen[key]}"))
+    return tuple(numbered)
 
 
 def _safe(text: str) -> str:

@@ -108,7 +108,7 @@ def run_batch(options: argparse.Namespace) -> int:
         logging.getLogger("FlareSegLib").setLevel(logging.DEBUG)
     from FlareSegLib.batch import run_batch as run
     from FlareSegLib.batch import untold
-    from FlareSegLib.cases import find_cases
+    from FlareSegLib.cases import find_cases, without_ids
 
     for_people = options.progress == "auto" and not sys.stderr.isatty()  # they get a line per CT
     with _watched(is_quiet=options.quiet or for_people, form=options.progress) as progress:
@@ -116,6 +116,7 @@ def run_batch(options: argparse.Namespace) -> int:
         cases = find_cases(options.folder, without=options.output)
         if not cases:
             make_parser().error(f"no CT found in {options.folder}: {BATCH_INPUT}")
+        cases = cases if options.keep_ids else without_ids(cases)
         plan = _to_plan(options)
         ended = untold if options.quiet else _lines_of(len(cases))
         rows = run(cases, plan, progress, ended)
@@ -187,6 +188,7 @@ def _to_run_options(options: argparse.Namespace) -> RunOptions:
         centre_first=options.centre_first,
         clean=options.clean,
         runtime=options.runtime,
+        keep_ids=options.keep_ids,
     )
 
 

@@ -180,6 +180,8 @@ class RunOptions:
     """Skip the neighbours of a centre window that saw no organ (CDL-UNet, FLARE 2024)."""
     clean: bool = True
     """Apply the clean-up rules."""
+    keep_ids: bool = False
+    """Leave the patient's name in names of cases, reports and messages: see privacy.py."""
     runtime: Runtime = "auto"
     """What runs the network; auto is OpenVINO where it is installed, else onnxruntime."""
 

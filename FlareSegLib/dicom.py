@@ -103,13 +103,15 @@ def _may_be_dicom(path: Path) -> bool:
         with path.open("rb") as file:
             start = file.read(132)
     except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror}): make it readable") from error
+        raise InputError(
+            f"{path.name} cannot be opened ({error.strerror}): make it readable"
+        ) from error
     suffix = path.suffix.lower()
     without_preamble = suffix == ".dcm" or (suffix in ("", ".ima") and len(start) == 132)
     if start[128:] != b"DICM" and not without_preamble:
         return False
     if not is_text(path):
-        raise InputError(f"{path} is no UTF-8 text: rename file or folder")
+        raise InputError(f"{path.name} is no UTF-8 text: rename file or folder")
     return True
 
 

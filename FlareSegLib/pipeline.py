@@ -19,6 +19,7 @@ from FlareSegLib.job import Job
 from FlareSegLib.labels import BY_KEY, Organ, chosen
 from FlareSegLib.network import Network
 from FlareSegLib.paths import RESOURCES
+from FlareSegLib.privacy import hiding, shown_name
 from FlareSegLib.progress import Progress, Stopwatch, silent
 from FlareSegLib.report import Report
 from FlareSegLib.resources import peak_mib, threads_for
@@ -140,7 +141,7 @@ def segment_file(
     if job.preview:
         preview.check_installed()
     config = read_model_config(model)
-    with watch.step("read"):
+    with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
         volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
     threads = threads_for(volume.grid, config.spacing_mm, options.threads)
     with watch.step("load network"):
@@ -149,10 +150,11 @@ def segment_file(
     with watch.step("write"):
         made = Provenance(job.source, job.series, config.name, config.version)
         write_labelmap(result.labelmap, job.labelmap, made)
+    name = job.source.name if options.keep_ids else shown_name(job.source, job.series)
     if job.preview:
         with watch.step("preview"):
-            _write_preview(volume, result, job.preview, job.source.name)
-    facts = {"input": job.source.name, **result.report.facts, "runtime": pick(options.runtime)}
+            _write_preview(volume, result, job.preview, name)
+    facts = {"input": name, **result.report.facts, "runtime": pick(options.runtime)}
     facts["peak_memory_mib"] = peak_mib()
     return _write_report(dataclasses.replace(result.report, facts=facts), job)
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from FlareSegLib.atomic import atomic
 from FlareSegLib.job import Job
 from FlareSegLib.labels import Organ
+from FlareSegLib.privacy import shown_name
 
 COLUMNS = ("case", "status", "reason", "seconds", "flags", "place", "series")
 """Before the volumes, one column per organ such as liver_ml."""
@@ -73,7 +74,7 @@ def finished(job: Job) -> Measured | None:
         return None
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         report = json.loads(job.report_path.read_text(encoding="utf-8"))
-        if report["run"]["input"] == job.source.name:
+        if report["run"]["input"] in (job.source.name, shown_name(job.source, job.series)):
             return measured(report)
     return None
 
