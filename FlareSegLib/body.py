@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from FlareSegLib.geometry import Box, Volume
 
@@ -22,6 +21,8 @@ def body_mask(volume: Volume) -> NDArray[np.bool_]:
     The volume is looked at every COARSE_MM. An opening cuts off table and tubes; the largest piece
     is kept. All False if there is no tissue.
     """
+    from scipy import ndimage
+
     steps = _steps(volume)
     coarse = volume.array[:: steps[0], :: steps[1], :: steps[2]] > BODY_HU
     tissue = _largest_component(ndimage.binary_opening(coarse, np.ones((1, 3, 3), bool)))
@@ -50,6 +51,8 @@ def _steps(volume: Volume) -> list[int]:
 
 
 def _largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    from scipy import ndimage
+
     components, count = ndimage.label(mask)
     if count < 2:
         return mask

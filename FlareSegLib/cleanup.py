@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import KDTree
 
 from FlareSegLib.boxes import Slices, boxes_of
 from FlareSegLib.geometry import ZyxMm
@@ -58,6 +56,8 @@ def _ml(voxels: int, spacing_mm: ZyxMm) -> float:
 
 def _islands(mask: NDArray[np.bool_], organ: Organ, spacing_mm: ZyxMm) -> NDArray[np.bool_]:
     """Return the voxels of the mask that the organ's rules remove."""
+    from scipy import ndimage
+
     pieces, count = ndimage.label(mask, CORNERS)
     piece_of = pieces[mask]  # of each organ voxel: a box may be mostly background
     voxels = np.bincount(piece_of)
@@ -83,6 +83,9 @@ def _near(
     The distance is that between the centres of the nearest voxels. A tree of surface points took
     3 ms where a distance transform over the box (7.5 million voxels) took 1.2 s.
     """
+    from scipy import ndimage
+    from scipy.spatial import KDTree
+
     others = [piece for piece in others if piece != largest]
     if not others:
         return []
@@ -112,6 +115,8 @@ def _holes(labels: NDArray[np.uint8], value: int) -> NDArray[np.bool_]:
 
     Background inside another organ that lies in this one is left alone: it would become an island.
     """
+    from scipy import ndimage
+
     organ = labels == value
     regions, count = ndimage.label(np.pad(~organ, 1, constant_values=True))
     if count < 2:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from FlareSegLib import __version__
 from FlareSegLib.atomic import atomic
+from FlareSegLib.boxes import boxes_of
 from FlareSegLib.errors import InputError, OutputError
 from FlareSegLib.geometry import Labelmap
 from FlareSegLib.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
@@ -92,7 +92,7 @@ def write_dicom_seg(
         InputError: The series lacks what a SEG must refer to.
         OutputError: No organ is there, or the file cannot be written.
     """
-    boxes = ndimage.find_objects(labelmap.array, max_label=len(ORGANS))
+    boxes = boxes_of(labelmap.array, len(ORGANS))
     present = [organ for organ, box in zip(ORGANS, boxes, strict=True) if box]
     if not present:
         raise OutputError(

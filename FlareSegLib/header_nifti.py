@@ -24,6 +24,10 @@ _FIELDS = {
 }  # fmt: skip
 """Where the fields are, by sizeof_hdr: bytes before them, and their kinds."""
 
+_INT16 = 4
+_UNSCALED = ((1.0, 0.0), (0.0, 0.0))
+"""Slope and intercept of voxels that mean what they say; a slope of 0 is none."""
+
 
 def nifti_header(path: Path) -> Header:
     """Return what the header of a .nii, .nii.gz or .hdr file promises.
@@ -47,7 +51,9 @@ def nifti_header(path: Path) -> Header:
         damaged(name, f"vox_offset is {offset:g}")
     shape = shape_of(fields["dim"][1 : count + 1], name)
     data, is_packed = _data_of_pair(path) if is_pair else (path, is_packed)
-    return Header(shape, bits // 8, data, int(offset), is_packed)
+    is_plain = kind == _INT16 and fields["scale"] in _UNSCALED and start[:1] == b"\x5c"
+    dtype = "<i2" if is_plain else ""
+    return Header(shape, bits // 8, data, int(offset), is_packed, dtype)
 
 
 def _start(path: Path) -> tuple[bytes, bool]:

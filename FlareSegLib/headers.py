@@ -52,6 +52,8 @@ class Header:
     """Bytes before the voxels, once unpacked."""
     is_packed: bool = False
     """The voxels, or the whole file, are deflated."""
+    dtype: str = ""
+    """How NumPy reads the voxels as they stand, such as "<i2"; empty: leave it to ITK."""
 
     @property
     def expected(self) -> int:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
 from FlareSegLib.atomic import atomic, check_place
+from FlareSegLib.boxes import boxes_of
 from FlareSegLib.dicom import may_hold_series, read_series, series_paths
 from FlareSegLib.dicom_seg import Provenance, check_installed, check_no_image, write_dicom_seg
 from FlareSegLib.errors import InputError, OutputError, ResourceError
@@ -23,7 +23,7 @@ from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
 from FlareSegLib.headers import DICOM, NIFTI, USABLE, check_regular, image_format
 from FlareSegLib.hounsfield import check_ct, to_hounsfield
 from FlareSegLib.paths import is_text
-from FlareSegLib.safe_read import FORMATS, check_header, check_whole
+from FlareSegLib.safe_read import FORMATS, check_header, check_whole, unpacked
 from FlareSegLib.seg_nrrd import segment_fields
 
 EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
@@ -54,9 +54,8 @@ def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0
     path = Path(path)
     name = path.name or str(path)
     with _readable_errors(name):
-        image = _open(path, series)
-    _check_grid(image, name)
-    volume = to_volume(image)
+        volume = _open(path, series)
+    _check_grid(volume.grid, name)
     array = to_hounsfield(volume.array, hu_offset, name)
     check_ct(array, name)
     return Volume(array, volume.grid)
@@ -74,7 +73,7 @@ def read_labelmap(path: Path) -> Labelmap:
         format_name = image_format(path)
         if format_name not in FORMATS:
             raise InputError(f"{path.name} is no labelmap: give a NIfTI, NRRD or MHA file")
-        volume = to_volume(_read_file(path, format_name))
+        volume = _read_file(path, format_name)
     with np.errstate(invalid="ignore"):
         labels = volume.array.astype(np.uint8)
     wrong = volume.array[labels != volume.array]
@@ -88,11 +87,16 @@ def read_labelmap(path: Path) -> Labelmap:
 
 def to_volume(image: sitk.Image) -> Volume:
     """Return a 3-D SimpleITK image as a Volume; the voxels are shared, not copied."""
-    columns = np.array(image.GetDirection()).reshape(3, 3).T[::-1]
+    return Volume(np.asarray(_Voxels(image)), _to_grid(image))
+
+
+def _to_grid(image: sitk.Image | sitk.ImageFileReader) -> Grid:
+    """Return the grid of the first three axes."""
+    axes = image.GetDimension()
+    columns = np.array(image.GetDirection()).reshape(axes, axes)[:3, :3].T[::-1]
     direction = tuple(tuple(float(v) for v in row) for row in columns)
-    array: NDArray[np.generic] = np.asarray(_Voxels(image))
-    spacing = image.GetSpacing()[::-1]
-    return Volume(array, Grid(array.shape, spacing, image.GetOrigin(), direction))  # type: ignore[arg-type]
+    z, y, x = image.GetSize()[2::-1]
+    return Grid((z, y, x), image.GetSpacing()[2::-1], image.GetOrigin()[:3], direction)  # type: ignore[arg-type]
 
 
 def check_writable(path: Path, source: Path | None = None) -> None:
@@ -140,12 +144,12 @@ def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = Non
 def _write_image(labelmap: Labelmap, path: Path) -> None:
     image = _to_image(labelmap)
     if path.name.lower().endswith(".seg.nrrd"):
-        for key, value in segment_fields(_boxes(image)).items():
+        for key, value in segment_fields(_boxes(labelmap)).items():
             image.SetMetaData(key, value)
     with atomic(path) as temporary:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
-            if _is_nifti(temporary):
+            if temporary.name.lower().endswith((".nii", ".nii.gz")):
                 check_whole(
                     check_header(temporary, NIFTI), temporary.name
                 )  # ITK does not notice a full disk here
@@ -183,7 +187,7 @@ def _readable_errors(name: str) -> Iterator[None]:
         sitk.ProcessObject.SetGlobalWarningDisplay(warnings_shown)
 
 
-def _open(path: Path, series: str | None) -> sitk.Image:
+def _open(path: Path, series: str | None) -> Volume:
     """Return the 3-D image at path, not yet checked for what it shows."""
     is_folder = path.is_dir()
     if not is_folder:
@@ -192,7 +196,7 @@ def _open(path: Path, series: str | None) -> sitk.Image:
         raise InputError(f"{path} is no UTF-8 text: rename file or folder")
     format_name = DICOM if is_folder else image_format(path)
     if format_name == DICOM:
-        return read_series(path, series)
+        return to_volume(read_series(path, series))
     if format_name not in FORMATS:
         kind = "unknown or damaged" if format_name == "unknown" else format_name
         raise InputError(f"{path.name} is no CT (format {kind}): {USABLE}")
@@ -201,7 +205,7 @@ def _open(path: Path, series: str | None) -> sitk.Image:
     return _read_file(path, format_name)
 
 
-def _read_file(path: Path, format_name: str) -> sitk.Image:
+def _read_file(path: Path, format_name: str) -> Volume:
     """Return the image in a file that was found plain; ITK is told its format, tries no other."""
     header = check_header(path, format_name)
     reader = sitk.ImageFileReader()
@@ -220,18 +224,16 @@ def _read_file(path: Path, format_name: str) -> sitk.Image:
         raise InputError(f"{path.name} is {what} ({extent}): give one 3-D volume")
     if format_name == NIFTI:
         check_whole(header, path.name)
+        if (voxels := unpacked(header)) is not None:
+            return Volume(voxels, _to_grid(reader))
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
-    return reader.Execute()
+    return to_volume(reader.Execute())
 
 
-def _is_nifti(path: Path) -> bool:
-    return path.name.lower().endswith((".nii", ".nii.gz"))
-
-
-def _check_grid(image: sitk.Image, name: str) -> None:
-    """Check number of slices, spacing and direction of a 3-D image."""
-    size = image.GetSize()
+def _check_grid(grid: Grid, name: str) -> None:
+    """Check number of slices, spacing and direction."""
+    size = grid.shape[::-1]
     if min(size) < _FEWEST_SLICES:
         extent = " x ".join(str(length) for length in size)
         raise InputError(
@@ -239,14 +241,14 @@ def _check_grid(image: sitk.Image, name: str) -> None:
             f"FlareSeg needs a CT volume of at least {_FEWEST_SLICES} slices"
         )
     least, most_fine, most_coarse = _SPACING_MM
-    spacing = sorted(image.GetSpacing())
+    spacing = sorted(grid.spacing_mm)
     if not (spacing[0] >= least and spacing[1] <= most_fine and spacing[2] <= most_coarse):
-        found = " x ".join(f"{step:g}" for step in image.GetSpacing())
+        found = " x ".join(f"{step:g}" for step in grid.spacing_mm[::-1])
         raise InputError(
             f"{name} has a voxel spacing of {found} mm: correct its header, {least} to "
             f"{most_fine:g} mm in a slice and up to {most_coarse:g} mm between slices are possible"
         )
-    direction = np.array(image.GetDirection()).reshape(3, 3)
+    direction = np.array(grid.direction)
     if not np.allclose(direction @ direction.T, np.eye(3), atol=1e-3):
         raise _skewed(name)
 
@@ -286,12 +288,11 @@ def _to_image(labelmap: Labelmap) -> sitk.Image:
     return image
 
 
-def _boxes(image: sitk.Image) -> dict[int, Box]:
-    """Return the bounding box of each label value in an image."""
-    shapes = sitk.LabelShapeStatisticsImageFilter()
-    shapes.Execute(image)
-    boxes = {}
-    for value in shapes.GetLabels():
-        x, y, z, width, height, depth = shapes.GetBoundingBox(value)
-        boxes[int(value)] = Box((z, y, x), (z + depth, y + height, x + width))
-    return boxes
+def _boxes(labelmap: Labelmap) -> dict[int, Box]:
+    """Return the bounding box of each label value."""
+    edges = enumerate(boxes_of(labelmap.array, 255), start=1)
+    return {
+        value: Box(*zip(*((edge.start, edge.stop) for edge in box), strict=True))
+        for value, box in edges
+        if box
+    }

@@ -23,7 +23,7 @@ from FlareSegLib.privacy import hiding, shown_name
 from FlareSegLib.progress import Progress, Stopwatch, silent
 from FlareSegLib.report import Report
 from FlareSegLib.resources import peak_mib, threads_for
-from FlareSegLib.runtimes import Loader, load_network, pick
+from FlareSegLib.runtimes import Loader, import_ahead, load_network, pick
 from FlareSegLib.sliding import Sliding
 
 
@@ -140,7 +140,8 @@ def segment_file(
         check_place(path)
     if job.preview:
         preview.check_installed()
-    config = read_model_config(model)
+    config = read_model_config(model).at_speed(options.speed)
+    import_ahead(options.runtime)
     with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
         volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
     threads = threads_for(volume.grid, config.spacing_mm, options.threads)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from FlareSegLib.atomic import atomic
+from FlareSegLib.boxes import boxes_of
 from FlareSegLib.errors import OutputError
 from FlareSegLib.geometry import Labelmap, Volume
 from FlareSegLib.labels import ORGANS, Organ
@@ -103,7 +103,7 @@ def best_slices(labelmap: Labelmap, organs: Iterable[Organ]) -> tuple[int, int, 
 
     The middle where there are no organs.
     """
-    boxes = ndimage.find_objects(labelmap.array, max_label=len(ORGANS))
+    boxes = boxes_of(labelmap.array, len(ORGANS))
     voxels = [np.zeros(n, np.int64) for n in labelmap.grid.shape]
     counts = [np.zeros(n, np.int64) for n in labelmap.grid.shape]
     for organ in organs:
@@ -242,7 +242,7 @@ def _draw_legend(figure: Figure, labelmap: Labelmap, organs: tuple[Organ, ...]) 
     left, right = width - LEGEND_INCHES + GAP_INCHES, width - GAP_INCHES
     top = height - HEADER_INCHES - LINE_INCHES / 2
     _write(figure, (right, top), "ml", DIM, 9, "right")
-    boxes = ndimage.find_objects(labelmap.array, max_label=len(ORGANS))
+    boxes = boxes_of(labelmap.array, len(ORGANS))
     for i, organ in enumerate(organs, start=1):
         y = top - i * LINE_INCHES
         box = boxes[organ.value - 1]

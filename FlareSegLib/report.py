@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import platform
@@ -15,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
 
 from FlareSegLib import __version__
 from FlareSegLib.atomic import atomic
@@ -141,6 +141,8 @@ def measure(labelmap: Labelmap, hu: Volume, organs: tuple[Organ, ...]) -> tuple[
 def _row(
     organ: Organ, box: tuple[slice, slice, slice] | None, labelmap: Labelmap, hu: Volume
 ) -> OrganRow:
+    from scipy import ndimage
+
     row = OrganRow(organ.key, organ.name, organ.value)
     if box is None:
         return replace(row, flags=("absent",))
@@ -175,8 +177,8 @@ def _flags(row: OrganRow, organ: Organ, *, is_cut: bool) -> tuple[str, ...]:
 
 def _world_axes(grid: Grid) -> tuple[int, ...]:
     """Return the world axis (0 L, 1 P, 2 S) that is closest to each array axis, each taken once."""
-    pairs = optimize.linear_sum_assignment(np.abs(np.array(grid.direction)), maximize=True)
-    return tuple(int(axis) for axis in pairs[1])
+    cosines = np.abs(np.array(grid.direction))  # [array axis, world axis]
+    return max(itertools.permutations(range(3)), key=lambda axes: cosines[[0, 1, 2], axes].sum())
 
 
 def orientation(grid: Grid) -> str:

@@ -14,12 +14,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from FlareSegLib.geometry import Grid, ZyxMm
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +161,8 @@ def _weights(at: NDArray[np.intp], y: Axis, x: Axis, shape: tuple[int, ...]) -> 
         x: Interpolation along x.
         shape: Of a slice of logits.
     """
+    from scipy.sparse import csr_array
+
     rows, columns = np.divmod(at, len(x.low))
     places, weights = [], []
     for line, to_y in ((y.low, 1 - y.share), (y.high, y.share)):

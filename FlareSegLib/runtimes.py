@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 from FlareSegLib.config import ModelConfig, read_model_config
 from FlareSegLib.errors import ModelError
@@ -44,6 +47,22 @@ def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str =
     if pick(runtime) == "openvino":
         return OpenVinoNetwork(folder, config, threads)
     return (FlatOnnxNetwork if config.is_flat else OnnxNetwork)(folder, config, threads)
+
+
+def import_ahead(runtime: str) -> Thread:
+    """Return a thread that imports the packages which later steps need; reading leaves it room.
+
+    What fails there fails again, and is told, where it is needed.
+    """
+
+    def work() -> None:
+        for name in (pick(runtime), "scipy.ndimage", "scipy.sparse", "scipy.spatial"):
+            with suppress(Exception):
+                import_module(name)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    return thread
 
 
 def loads_once() -> Loader:

@@ -439,3 +439,32 @@ def test_a_broken_labelmap_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"cut off or damaged"):
         read_labelmap(path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_packed_file_gives_the_voxels_and_grid_of_the_plain_one(tmp_path, order, parts):
+    plain, packed = tmp_path / "a.nii", tmp_path / "b.nii.gz"
+    sitk.WriteImage(ct_image(), str(plain))
+    content = bytearray(plain.read_bytes())
+    if order == ">":  # ITK reads it, the fast way does not
+        content[352:] = np.frombuffer(content[352:], "<i2").astype(">i2").tobytes()
+        for at, kind in ((0, "i"), (40, "8h"), (70, "2h"), (76, "8f"), (108, "3f"), (252, "2h"),
+                         (256, "18f")):  # fmt: skip
+            struct.pack_into(">" + kind, content, at, *struct.unpack_from("<" + kind, content, at))
+    half = len(content) // parts
+    packed.write_bytes(gzip.compress(content[:half]) + gzip.compress(content[half:]))
+    if parts == 1:
+        packed.write_bytes(gzip.compress(content))
+    expected, found = read_volume(plain), read_volume(packed)
+    assert found.grid == expected.grid
+    np.testing.assert_array_equal(found.array, expected.array)
+
+
+def test_packed_voxels_with_a_slope_are_scaled(tmp_path):
+    path = tmp_path / "a.nii"
+    sitk.WriteImage(ct_image(), str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<2f", content, 112, 2.0, 10.0)
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(content))
+    np.testing.assert_array_equal(read_volume(tmp_path / "b.nii.gz").array, 2 * ct_array() + 10)
