@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from FlareSegUI.Runner import Listener, ProcessRunner
 
@@ -31,7 +32,7 @@ def registerSamples(thumbnails: Path, worker: Path) -> None:
         nodeNames="LIDC-IDRI-0001",
         checksums=f"SHA256:{SHA256}",
         thumbnailFileName=str(thumbnails / "FlareSegSampleCT.png"),
-        customDownloader=lambda *_: loadSample(ProcessRunner(worker)),
+        customDownloader=lambda *_source: loadSample(ProcessRunner(worker)),
     )
 
 
@@ -44,13 +45,14 @@ def loadSample(runner: ProcessRunner) -> list:
     folder = Path(slicer.app.cachePath) / "FlareSeg"
     lines: list[str] = []
     codes: list[int] = []
-    listener = Listener(lambda *_: None, lines.append, codes.append)
+    listener = Listener(lambda *_step: None, lines.append, codes.append)
     runner.start(["sample", "-o", str(folder)], folder / "sample.log", listener)
     while runner.isRunning:
         slicer.app.processEvents()
         time.sleep(POLL_SECONDS)
     if codes != [0]:
-        raise RuntimeError("\n".join(lines[-3:]) or "the sample CT cannot be fetched")
+        raise RuntimeError("\n".join(lines[-3:]) or _("The sample CT cannot be fetched"))
     if hashlib.sha256((folder / FILE).read_bytes()).hexdigest() != SHA256:
-        raise RuntimeError(f"{folder / FILE} is damaged: delete it and try again")
+        text = _("{path} is damaged: delete it and try again")
+        raise RuntimeError(text.format(path=folder / FILE))
     return [slicer.util.loadVolume(str(folder / FILE), {"name": "LIDC-IDRI-0001"})]

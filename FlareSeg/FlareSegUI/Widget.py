@@ -241,14 +241,12 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode.show3D and slicer.app.layoutManager() is not None:
             slicer.util.resetThreeDViews()
         said = _("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed)
-        self._showIdle(". ".join([said, *whatToLookAt(Nodes.reportOf(segmentation))]))
-        self.ui.progressBar.value = PERCENT
+        self._showIdle(". ".join([said, *whatToLookAt(Nodes.reportOf(segmentation))]), PERCENT)
 
     def onBatchDone(self, _segmentation: None, code: int) -> None:
         """Say how the batch ended."""
         said = _("Batch done; some cases failed") if code else _("Batch done")
-        self._showIdle(f"{said}: {self.batch.showReport()}")
-        self.ui.progressBar.value = PERCENT
+        self._showIdle(f"{said}: {self.batch.showReport()}", PERCENT)
 
     def onFailed(self, text: str) -> None:
         """Say why the run failed."""
@@ -277,9 +275,9 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.toolTip = _("Stop; nothing is changed")
         self._enableInputs(False)
 
-    def _showIdle(self, said: str = "") -> None:
+    def _showIdle(self, said: str = "", percent: int = 0) -> None:
         self._said = said
-        self.ui.progressBar.value = 0
+        self.ui.progressBar.value = percent
         self.ui.progressBar.visible = bool(said)
         self.ui.applyButton.text = _("Apply")
         self.ui.batchButton.text = _("Run batch")

@@ -21,7 +21,8 @@ MISSING = [name for name in ("slicer_core", "PySide6") if find_spec(name) is Non
 if sys.version_info < (3, 12):
     MISSING.append("Python 3.12, which Slicer has")  # PySide6 ends Python 3.11 with an abort
 VTK_AND_NUMPY = "ignore:Setting the shape on a NumPy array:DeprecationWarning"
-NEEDS_RIG = {"test_ends", "test_panel", "test_parts", "test_runs", "test_real_scan"}
+NEEDS_RIG = {"test_batch_section", "test_ends", "test_panel", "test_parts", "test_runs"}
+NEEDS_RIG |= {"test_real_scan"}
 
 
 def pytest_collection_modifyitems(items):

@@ -134,4 +134,6 @@ def test_pictures_that_the_index_shows_exist(name):
     text = (ROOT / "CMakeLists.txt").read_text("utf-8")
     url = re.search(rf'^set\(EXTENSION_{name} "(\S+)"\)$', text, re.MULTILINE)[1]
     assert url.startswith("https://raw.githubusercontent.com/")
+    repository = json.loads((ROOT / "FlareSeg.json").read_text("utf-8"))["scm_url"]
+    assert url.split("/main/")[0].endswith(repository.removeprefix("https://github.com"))
     assert (ROOT / url.split("/main/")[1]).is_file()

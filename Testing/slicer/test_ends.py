@@ -99,6 +99,14 @@ def test_reload_or_the_end_of_slicer_ends_the_run(running):
     assert_nothing_left(running)
 
 
+def test_the_application_that_quits_ends_the_run(running):
+    import slicer
+
+    slicer.app.aboutToQuit.emit()
+    assert not running.logic.isRunning
+    assert_nothing_left(running)
+
+
 PYTHON_SLICER = """#!{python}
 import subprocess, sys
 sys.exit(subprocess.call([{python!r}, *sys.argv[1:]]))

@@ -37,7 +37,8 @@ def test_apply_finds_the_organs_of_a_real_ct(panel, path, tmp_path):
     wait_until(lambda: not panel.logic.isRunning, seconds=600)
     found = panel._parameterNode.outputSegmentation
     assert found is not None, panel.ui.statusLabel.text
-    assert len(set(shares)) > 20
+    assert len(set(shares)) > 10
+    assert max(np.diff([0, *shares])) <= 30  # percent: the bar does not stand still for long
     write_labelmap(sample_truth(path.parent), tmp_path / "truth.nii.gz")
     truth = slicer.util.arrayFromVolume(load(tmp_path / "truth.nii.gz"))  # Slicer turns z round
     for key, floor in FLOORS.items():
