@@ -56,8 +56,8 @@ class Config:
     """What the model folder says."""
 
 
-FREE = ("work", "train.log_steps", "train.checkpoint_steps", "train.workers", "train.device",
-        "data.cases", "data.val_cases", "data.threads", "teacher.onnx")  # fmt: skip
+FREE = ("work", "train.log_steps", "train.checkpoint_steps", "train.workers", "train.threads",
+        "train.device", "data.cases", "data.val_cases", "data.threads", "teacher.onnx")  # fmt: skip
 """Keys that may differ between a run and its resumption: they do not change what is learned."""
 
 

@@ -125,6 +125,8 @@ def fit(
         OutputError: A checkpoint cannot be written; the last one is kept.
     """
     train, path = run.train, folder.path / "checkpoint.pt"
+    if train.threads:
+        torch.set_num_threads(train.threads)
     run.batch = run.batch or automatic_batch(run, supply)
     if run.batch % distributed.world():
         raise ModelError(

@@ -134,6 +134,8 @@ class Train:
     """Share of patches centred on any voxel of all cases; the others on one of a class."""
     workers: int = 0
     """Processes that make patches beside the training; 0: the training makes them itself."""
+    threads: int = 0
+    """Of a step on a CPU; 0: all cores. With workers, as many fewer."""
     device: str = "auto"
     """auto: a GPU if there is one; else cpu, cuda."""
     log_steps: int = 50
@@ -152,7 +154,15 @@ class Train:
         _need(min(self.patch) > 0, "train.patch", self.patch, "> 0")
         for key in ("steps", "log_steps", "checkpoint_steps", "learning_rate", "ema_steps"):
             _need(getattr(self, key) > 0, f"train.{key}", getattr(self, key), "> 0")
-        for key in ("batch", "workers", "val_steps", "patience", "clip_norm", "weight_decay"):
+        for key in (
+            "batch",
+            "workers",
+            "threads",
+            "val_steps",
+            "patience",
+            "clip_norm",
+            "weight_decay",
+        ):
             _need(getattr(self, key) >= 0, f"train.{key}", getattr(self, key), "0 or more")
         for key in ("warmup_share", "decay_share", "anywhere"):
             _need(0 <= getattr(self, key) <= 1, f"train.{key}", getattr(self, key), "in [0, 1]")
