@@ -87,7 +87,8 @@ class ModelConfig:
 
     def _check_texts(self) -> None:
         """Check the words: name and version become part of a folder's name, onnx is opened."""
-        for key in ("name", "version", "onnx"):
+        keys = ("name", "version", "onnx", *(["fast_onnx"] if self.fast_onnx else []))
+        for key in keys:
             if not _PLAIN.fullmatch(getattr(self, key)):
                 raise ModelError(
                     f"model.json has {key} {getattr(self, key)[:60]!r}: only letters, digits and "
@@ -104,6 +105,12 @@ class ModelConfig:
         sizes = (*self.spacing_mm, *self.window, *self.hu_range, self.hu_mean, self.hu_sd)
         overlaps = (self.fine_overlap, self.coarse_overlap, self.fine_windows_limit)
         return (*sizes, *overlaps, self.logits_stride, self.pad_hu)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The networks and their checksums."""
+        fast = {self.fast_onnx: self.fast_sha256} if self.fast_onnx else {}
+        return {self.onnx: self.sha256, **fast}
 
     def at_speed(self, speed: Speed) -> ModelConfig:
         """Return the facts of the network for a speed."""
@@ -169,7 +176,8 @@ class RunOptions:
     """What a user can choose for a run."""
 
     speed: Speed = "balanced"
-    """fast: coarse windows; balanced: fine ones if they are few; accurate: fine, none skipped."""
+    """fast: int8 where the model has it, else coarse windows; balanced: float32; accurate: no
+    window skipped, slabs overlap more."""
     organs: tuple[str, ...] = ()
     """Organ keys to write; empty means all."""
     threads: int = 0

@@ -55,8 +55,9 @@ def _copy_checked(source: Path, folder: Path) -> ModelConfig:
     copy = _copy_from_folder if source.is_dir() else _copy_from_zip
     copy(source, MODEL_JSON, folder, MOST_JSON_BYTES)
     config = read_model_config(folder)
-    copy(source, config.onnx, folder, MOST_ONNX_BYTES)
-    read_checked(folder / config.onnx, config.sha256)
+    for name, sha256 in config.files.items():
+        copy(source, name, folder, MOST_ONNX_BYTES)
+        read_checked(folder / name, sha256)
     with contextlib.suppress(ModelError):  # a card is good manners, not a must
         copy(source, CARD, folder, MOST_JSON_BYTES)
     return config

@@ -33,7 +33,8 @@ def check_model(folder: Path, runtime: str = "auto") -> None:
         ModelError: A file is missing or changed, or the runtime is not installed.
     """
     config = read_model_config(folder)
-    read_checked(folder / config.onnx, config.sha256)
+    for name, sha256 in config.files.items():
+        read_checked(folder / name, sha256)
     if not find_spec(pick(runtime)):
         raise ModelError(f"{pick(runtime)} is not installed: pip install {pick(runtime)}")
 

@@ -20,9 +20,9 @@ EMPTY_VOXELS = 1000
 TOUCH_VOXELS = 10
 """A tube touches a face of the centre window with more voxels than this (CDL-UNet's program)."""
 
-MOST_VOXELS = 3_000_000
+MOST_VOXELS = 4_500_000
 """Of a window of a flat network: its feature maps take about 60 bytes a voxel."""
-SLAB_OVERLAP = 24
+SLAB_OVERLAP = 16
 """Slices that neighbouring slabs share."""
 
 
@@ -81,7 +81,7 @@ def plan(shape: Zyx, config: ModelConfig, options: RunOptions) -> Plan:
     coarse one; speed "fast" always takes the coarse, "accurate" always the fine.
     """
     if config.is_flat:
-        return _slabs(shape)
+        return _slabs(shape, 2 * SLAB_OVERLAP if options.speed == "accurate" else SLAB_OVERLAP)
     fine = _lay_out(shape, config, config.fine_overlap, is_fine=True)
     wants_fine = fine.count <= config.fine_windows_limit or options.speed == "accurate"
     if wants_fine and options.speed != "fast":
@@ -105,15 +105,15 @@ def _lay_out(shape: Zyx, config: ModelConfig, overlap: float, *, is_fine: bool) 
     return Plan((z, y, x), config.window, steps, is_fine)
 
 
-def _slabs(shape: Zyx) -> Plan:
+def _slabs(shape: Zyx, overlap: int) -> Plan:
     """Return windows of the whole plane, as deep as MOST_VOXELS allows, over a volume.
 
     A flat network has no norm that depends on its window, so more context only costs time.
     """
     z, y, x = (step * math.ceil(n / step) for n, step in zip(shape, flat.MULTIPLE, strict=True))
-    deepest = max(3 * SLAB_OVERLAP, MOST_VOXELS // (y * x))
-    count = max(1, math.ceil((z - SLAB_OVERLAP) / (deepest - SLAB_OVERLAP)))
-    depth = 2 * math.ceil((z + (count - 1) * SLAB_OVERLAP) / count / 2)
+    deepest = max(3 * overlap, MOST_VOXELS // (y * x))
+    count = max(1, math.ceil((z - overlap) / (deepest - overlap)))
+    depth = 2 * math.ceil((z + (count - 1) * overlap) / count / 2)
     tops = [2 * round(i * (z - depth) / max(1, count - 1) / 2) for i in range(count)]
     steps = tuple(_z_step(top, [(0, 0)], (depth, y, x)) for top in tops)
     return Plan((z, y, x), (depth, y, x), steps, is_fine=True)

@@ -9,7 +9,7 @@ pytest.importorskip("onnxscript", reason="extra train is not installed")
 import onnx  # noqa: E402
 
 from FlareSegLib.config import read_model_config  # noqa: E402
-from FlareSegLib.network import OnnxNetwork  # noqa: E402
+from FlareSegLib.network import FlatOnnxNetwork  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config  # noqa: E402
 from Testing.training.world import write_case  # noqa: E402
 from training import checkpoint, export, prepare  # noqa: E402
@@ -48,7 +48,7 @@ def test_the_exported_network_is_the_trained_one(config):
     window = np.random.default_rng(0).normal(size=facts.window).astype(np.float32)
     with torch.no_grad():
         expected = export.load_student(config)(torch.from_numpy(window)[None, None])[0].numpy()
-    found = OnnxNetwork(config.work / "small", facts, 1)(window)
+    found = FlatOnnxNetwork(config.work / "small", facts, 1)(window)
     assert np.allclose(found, expected, atol=1e-3 * np.ptp(expected))
 
 
@@ -59,3 +59,18 @@ def test_an_export_that_differs_is_refused(config):
     torch.nn.init.constant_(other.head.bias, 7.0)
     with pytest.raises(ValueError, match="differ"):
         export.check_parity(other, config, facts, config.work / "small")
+
+
+def test_the_fast_variant_is_int8_and_says_nearly_the_same(config):
+    export.main(config)
+    folder = config.work / "small"
+    facts = read_model_config(folder)
+    fast = facts.at_speed("fast")
+    assert (fast.onnx, facts.at_speed("balanced")) == ("model_int8.onnx", facts)
+    proto = onnx.load(folder / fast.onnx)
+    weights = [item for item in proto.graph.initializer if item.data_type == onnx.TensorProto.INT8]
+    assert sum(len(item.raw_data) for item in weights) > 1000
+    assert max(np.abs(onnx.numpy_helper.to_array(item)).max() for item in weights) <= 64
+    window = export.real_windows(config, facts.window, 1)[0]
+    exact, found = (FlatOnnxNetwork(folder, one, 1)(window) for one in (facts, fast))
+    assert 0 < np.abs(found - exact).max() < 0.2 * np.ptp(exact)
