@@ -7,7 +7,10 @@ which order network   window to logits                       stitch    logits of
 restore   logits to labels on the input grid     cleanup   per-organ rules
 report    volumes, flags, seconds                pipeline  all of it, on one screen
 
-cases     the CTs of a folder                    batch     the pipeline for each, and a summary
+cases     the CTs of a folder                    manifest  of a table or pattern
+plan      what to do with each                   batch     all of them: journal, summary, lock
+isolated  a process for cases                    pool      many of them; cluster: on Dask
+cohort    what all say together                  cohort_page  as HTML
 
 Apart from that: evaluate scores labelmaps against the truth with metrics (DSC, NSD, HD95), scores
 (means, intervals, tests), score_tables and score_plots.

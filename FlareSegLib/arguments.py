@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,11 +67,14 @@ BATCH_EXAMPLES = """examples:
   flareseg batch cts/ organs/
   flareseg batch cts/ organs/ --skip-existing
   flareseg batch dicom/ organs/ --format .dcm --speed fast --preview
+  flareseg batch cohort.csv organs/ --jobs 0 --skip-existing --html
+  flareseg batch "cts/**/*_venous.nii.gz" organs/ --scheduler tcp://head:8786
 
-A case is an image file (NIfTI, NRRD, MHA, MHD) or a DICOM series, in INPUT or its subfolders. Of
+A case is an image file (NIfTI, NRRD, MHA, MHD) or a DICOM series, in INPUT or its subfolders; or
+INPUT is a pattern, or a table (.csv, .parquet) with the column path, and perhaps case, series. Of
 patient/ct.nii.gz come patient_ct_organs.nii.gz and patient_ct_organs.report.json in OUTPUT, and a
-line in summary.csv there. A CT that cannot be segmented is a line with the reason; the others go
-on. Exit codes: 0 all done, 1 some failed, 2 wrong usage or no CT found.
+line in summary.csv there, and in journal.jsonl as it ends. A CT that cannot be segmented is a line
+with the reason; the others go on. Exit codes: 0 all done, 1 some failed, 2 wrong usage or no CT.
 """
 
 
@@ -155,15 +159,29 @@ def _fill_batch(parser: argparse.ArgumentParser) -> None:
     def add(name: str, say: str, **more: object) -> None:
         group.add_argument(name, help=say, **more)  # type: ignore[arg-type]
 
-    add("folder", "where the CTs are, subfolders too", type=Path, metavar="INPUT")
+    add("source", "folder with the CTs, pattern or table", type=Path, metavar="INPUT")
     add("output", "folder for the results", type=Path, metavar="OUTPUT")
     add("--skip-existing", "leave out what an earlier run has finished", action="store_true")
     add("--format", "of the labelmaps (default: .nii.gz)", choices=FORMATS, default=FORMATS[0])
     add("--csv", "an organ table for each CT", action="store_true")
     add("--preview", "a picture of each CT", action="store_true")
+    add("--html", "a page of the whole cohort", action="store_true")
+    add("--parquet", "the summary as Parquet too", action="store_true")
     add("--model", MODEL, type=Path, metavar="DIR")
+    _add_ways(parser.add_argument_group("many at once"))
     _add_choices(parser.add_argument_group("choices"))
     _add_switches(parser.add_argument_group("switches"))
+
+
+def _add_ways(group: argparse._ArgumentGroup) -> None:
+    def add(flag: str, say: str, **more: object) -> None:
+        group.add_argument(flag, help=say, **more)  # type: ignore[arg-type]
+
+    hang = "seconds per CT; 0: any (default: 3600, but with --jobs 1 any)"
+    dask = "address of a Dask scheduler (tcp://...), or local"
+    add("--jobs", "processes; 0: as many as fit (default: 1)", type=_count, default=1, metavar="N")
+    add("--timeout", hang, type=_seconds, metavar="SECONDS")
+    add("--scheduler", dask, type=_scheduler, metavar="ADDRESS")
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
@@ -264,6 +282,20 @@ def _ml(text: str) -> float:
         if 0 <= value < math.inf:
             return value
     raise argparse.ArgumentTypeError(f"{text} is no volume: give 0 or more ml")
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if 0 <= value <= threading.TIMEOUT_MAX:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no time: give 0 (any) or more seconds")
+
+
+def _scheduler(text: str) -> str:
+    if text == "local" or "://" in text:
+        return text
+    raise argparse.ArgumentTypeError(f"{text} is no address: give local, or one as tcp://head:8786")
 
 
 def _count(text: str) -> int:

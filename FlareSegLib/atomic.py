@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import os
+import platform
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +17,8 @@ from FlareSegLib.errors import OutputError
 from FlareSegLib.paths import is_text
 
 _FULL = "the disk is full: free some space or choose another folder"
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_TEMPORARY = re.compile(r"\.flareseg-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{12}\..*")
 _CURES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -37,16 +43,44 @@ def atomic(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The system refused; says why and what to do.
     """
-    temporary = path.with_name(f".{uuid4().hex[:12]}{''.join(path.suffixes[-2:])}")
+    mark = f".flareseg-{_HOST}-{os.getpid()}-{uuid4().hex[:12]}"
+    temporary = path.with_name(f"{mark}{''.join(path.suffixes[-2:])}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise _output_error(path, error) from error
+        raise output_error(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in a folder that killed processes of this machine have left."""
+    for path in folder.glob(".flareseg-*"):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found and found[1] == _HOST and not _is_alive(int(found[2])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there os.kill() ends the process, whatever the signal is
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def check_place(path: Path) -> None:
@@ -64,10 +98,11 @@ def check_place(path: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(bytes(4096))  # an empty file fits on a full disk
     except OSError as error:
-        raise _output_error(path, error) from error
+        raise output_error(path, error) from error
 
 
-def _output_error(path: Path, error: OSError) -> OutputError:
+def output_error(path: Path, error: OSError) -> OutputError:
+    """Return the error that says why a file cannot be written, and what to do."""
     reason = error.strerror or str(error)
     cure = _CURES.get(error.errno or 0, f"{reason}: choose another folder")
     return OutputError(f"{path} cannot be written: {cure}")

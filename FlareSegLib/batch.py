@@ -1,82 +1,52 @@
-"""Many CTs: one network for all, and a bad case never stops the rest."""
+"""Many CTs: each is a row, whatever becomes of it; what is finished is never lost or done again."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 
-from FlareSegLib import dicom_seg, preview
-from FlareSegLib.atomic import check_place
+from FlareSegLib.atomic import sweep
 from FlareSegLib.cases import Case
-from FlareSegLib.config import RunOptions
-from FlareSegLib.errors import Cancelled, OutputError, to_line
-from FlareSegLib.io import DICOM_SEG
-from FlareSegLib.job import Job, beside
+from FlareSegLib.cluster import run_cluster
+from FlareSegLib.cohort_page import write_page
+from FlareSegLib.errors import OutputError
+from FlareSegLib.journal import NAME, Journal
 from FlareSegLib.labels import chosen
-from FlareSegLib.pipeline import segment_file
-from FlareSegLib.progress import CaseStep, Progress, Step, silent
-from FlareSegLib.runtimes import Loader, check_model, loads_once
-from FlareSegLib.summary import NOTHING, Row, finished, measured, write_summary
+from FlareSegLib.lock import locked
+from FlareSegLib.plan import Plan, row_for, run_case
+from FlareSegLib.pool import run_pool
+from FlareSegLib.progress import CaseStep, Pace, Progress, Step, silent
+from FlareSegLib.runtimes import loads_once
+from FlareSegLib.summary import Row, finished, write_parquet, write_summary
 
-SUMMARY = "summary.csv"
-MARK = "_organs"
-"""Between the name of a case and the extension: ct.nii.gz gives ct_organs.nii.gz."""
+HANG_SECONDS = 3600.0
+"""A case in a process of its own that takes longer hangs, if nothing else is said."""
+_REST = 20
+"""The summary is written anew after so many times the seconds that it took: 5 % of the time."""
 _log = logging.getLogger(__name__)
+
+__all__ = ["Plan", "Ways", "run_batch", "untold"]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to do with every case."""
+class Ways:
+    """Where the cases are run. None of it changes a result."""
 
-    output: Path
-    """Folder for all files."""
-    model: Path
-    """Model folder."""
-    options: RunOptions = field(default_factory=RunOptions)
-    """Choices of the user."""
-    extension: str = ".nii.gz"
-    """Of the labelmaps; sets their format."""
-    hu_offset: float = 0.0
-    """Added to the voxels as read."""
-    with_csv: bool = False
-    """Write the organ table of each case too."""
-    with_preview: bool = False
-    """Write a picture of each case too."""
-    skip_existing: bool = False
-    """Leave out the cases that are finished: report and all files there."""
+    jobs: int = 1
+    """Processes at once; 0: as many as cores and memory allow."""
+    timeout: float | None = None
+    """Seconds that a case may take; None: HANG_SECONDS where cases have processes of their own."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler, or "local" for one on this machine."""
 
     @property
-    def summary(self) -> Path:
-        """The table of all cases."""
-        return self.output / SUMMARY
-
-    def job(self, case: Case) -> Job:
-        """Return what to read and to write for a case."""
-        labelmap = self.output / f"{case.name}{MARK}{self.extension}"
-        return Job(
-            case.source,
-            labelmap,
-            csv=beside(labelmap, ".csv") if self.with_csv else None,
-            preview=beside(labelmap, ".png") if self.with_preview else None,
-            series=case.series,
-            hu_offset=self.hu_offset,
-        )
-
-    def check(self) -> None:
-        """Check before the first case what would make all of them fail.
-
-        Raises:
-            FlareSegError: The output, the model, or a package that is needed.
-        """
-        check_place(self.summary)
-        check_model(self.model, self.options.runtime)
-        if self.with_preview:
-            preview.check_installed()
-        if self.extension == DICOM_SEG:
-            dicom_seg.check_installed()
+    def is_here(self) -> bool:
+        """Whether all cases run in this process: none can be stopped from outside."""
+        return self.jobs == 1 and self.timeout is None and self.scheduler is None
 
 
 def untold(_: Row) -> None:
@@ -88,81 +58,146 @@ def run_batch(
     plan: Plan,
     progress: Progress = silent,
     ended: Callable[[Row], None] = untold,
+    ways: Ways | None = None,
 ) -> tuple[Row, ...]:
     """Segment all cases; return a row for each, in their order.
 
-    summary.csv holds the rows so far after each case, so that a run can be stopped at any time:
-    what is finished stays, and no file is half-written.
+    Each case is a line of journal.jsonl as it ends. summary.csv follows, and no file is ever
+    half-written, so that a run can be stopped or killed at any time: what is finished stays.
 
     Args:
         cases: With unique names, see cases.find_cases.
         plan: What to do with them.
         progress: Takes a CaseStep between pieces of work; may raise Cancelled.
         ended: Takes the row of each case when it is done.
+        ways: Where they run; None: one after the other in this process.
 
     Raises:
         Cancelled: The progress callback asked to stop.
-        FlareSegError: Nothing can be written, or the model cannot be used: see Plan.check.
+        FlareSegError: Nothing can be written, another batch writes there, or the model cannot be
+            used: see Plan.check.
     """
     plan.check()
-    rows = _finished_rows(cases, plan) if plan.skip_existing else {}
-    for row in rows.values():
-        ended(row)
-    load = loads_once()
-    for index, case in enumerate(cases, start=1):
-        if case.name in rows:
-            continue
-
-        def show(step: Step, index: int = index, name: str = case.name) -> None:
-            share = (index - 1 + step.share) / len(cases)
-            progress(CaseStep(step.name, share, name, index, len(cases)))
-
-        rows[case.name] = run_case(case, plan, load, show)
-        _write_so_far(cases, rows, plan)
-        ended(rows[case.name])
-    _write(cases, rows, plan)
-    return tuple(rows[case.name] for case in cases)
+    with locked(plan.output):
+        sweep(plan.output)
+        return _run(cases, _Record(cases, plan, ended), plan, progress, ways or Ways())
 
 
-def run_case(case: Case, plan: Plan, load: Loader, progress: Progress = silent) -> Row:
-    """Segment one case; whatever goes wrong becomes the reason in its row.
-
-    Raises:
-        Cancelled: The progress callback asked to stop.
-    """
-    began = time.perf_counter()
-    row = Row(case.name, case.place, case.series or "", "ok")
+def _run(
+    cases: Sequence[Case], record: _Record, plan: Plan, progress: Progress, ways: Ways
+) -> tuple[Row, ...]:
+    if plan.skip_existing:
+        record.take_finished()
+    todo = [case for case in cases if case.name not in record.rows]
     try:
-        report = segment_file(plan.job(case), plan.model, plan.options, progress, load)
-    except Cancelled:
+        for row in _rows(todo, plan, ways, _Shares(progress, len(cases), len(todo))):
+            record.add(row)
+    except BaseException:
+        with suppress(OutputError):  # what ended the run is what matters
+            record.write()
         raise
-    except Exception as error:  # noqa: BLE001  nothing that one case holds may stop the others
-        progress(Step("failed", 1.0))  # a stop may have come as another error
-        _log.debug("%s failed", case.name, exc_info=True)
-        seconds = time.perf_counter() - began
-        measures = replace(NOTHING, seconds=seconds)
-        return replace(row, status="failed", reason=to_line(error), measured=measures)
-    return replace(row, measured=measured(report.to_dict()))
+    record.write()
+    return tuple(record.rows[case.name] for case in cases)
 
 
-def _finished_rows(cases: Sequence[Case], plan: Plan) -> dict[str, Row]:
-    rows = {}
-    for case in cases:
-        if found := finished(plan.job(case)):
-            rows[case.name] = Row(
-                case.name, case.place, case.series or "", "skipped", measured=found
-            )
-    return rows
+def _rows(todo: Sequence[Case], plan: Plan, ways: Ways, shares: _Shares) -> Iterator[Row]:
+    """Yield the row of each case as it ends."""
+    timeout = HANG_SECONDS if ways.timeout is None else ways.timeout
+    if not todo:
+        return
+    if ways.scheduler:
+        rows = run_cluster(todo, plan, ways.scheduler, ways.jobs, timeout)
+    elif ways.is_here:
+        rows = _run_here(todo, plan, shares)
+    else:
+        rows = run_pool(todo, plan, ways.jobs, timeout, shares.tell)
+    for row in rows:
+        shares.end(row.case)
+        yield row
 
 
-def _write_so_far(cases: Sequence[Case], rows: dict[str, Row], plan: Plan) -> None:
-    """Write the summary if it can be: on Windows a spreadsheet that shows it is in the way."""
-    try:
-        _write(cases, rows, plan)
-    except OutputError as error:
-        _log.warning("%s", error)
+def _run_here(todo: Sequence[Case], plan: Plan, shares: _Shares) -> Iterator[Row]:
+    load = loads_once()
+    for case in todo:
+        yield run_case(case, plan, load, partial(shares.show, case.name))
 
 
-def _write(cases: Sequence[Case], rows: dict[str, Row], plan: Plan) -> None:
-    known = [rows[case.name] for case in cases if case.name in rows]
-    write_summary(known, chosen(plan.options.organs), plan.summary)
+class _Shares:
+    """Makes the progress of the whole out of that of the cases."""
+
+    def __init__(self, progress: Progress, count: int, todo: int) -> None:
+        self._progress, self._count = progress, count
+        self._done = count - todo
+        self._running: dict[str, float] = {}
+        self._most = 0.0
+        self._pace = Pace()
+
+    def tell(self, case: str, share: float) -> None:
+        """Take the share of a case that runs elsewhere: its last steps do not hold up a stop."""
+        self.show(case, Step("segment", share))
+
+    def show(self, case: str, step: Step) -> None:
+        """Take the step of a case."""
+        self._running[case] = step.share
+        share = (self._done + sum(self._running.values())) / self._count
+        self._most = max(self._most, share)  # a case that is begun again does not go backwards
+        index = self._done + list(self._running).index(case) + 1
+        pace = self._pace.per_hour, self._pace.seconds_for(self._count - self._done)
+        self._progress(CaseStep(step.name, self._most, case, index, self._count, *pace))
+
+    def end(self, case: str) -> None:
+        """Note that a case has ended."""
+        self._running.pop(case, None)
+        self._done += 1
+        self._pace.tick()
+
+
+class _Record:
+    """What has become of the cases, in memory and on disk."""
+
+    def __init__(self, cases: Sequence[Case], plan: Plan, ended: Callable[[Row], None]) -> None:
+        self.rows: dict[str, Row] = {}
+        self._cases, self._plan, self._ended = cases, plan, ended
+        self._journal = Journal(plan.output / NAME)
+        self._next = 0.0
+
+    def take_finished(self) -> None:
+        """Take what earlier runs have finished."""
+        for case in self._cases:
+            if found := finished(self._plan.job(case)):
+                row = replace(row_for(case), status="skipped", measured=found)
+                self.rows[case.name] = row
+                self._ended(row)
+
+    def add(self, row: Row) -> None:
+        """Take a row: the journal at once, the summary when it is time."""
+        self.rows[row.case] = row
+        self._journal.append(row)
+        if time.monotonic() >= self._next:
+            began = time.monotonic()
+            self._write_so_far()
+            self._next = time.monotonic() + _REST * (time.monotonic() - began)
+        self._ended(row)
+
+    def _write_so_far(self) -> None:
+        """Write the summary if it can be: on Windows a spreadsheet that shows it is in the way."""
+        try:
+            self._write_summary()
+        except OutputError as error:
+            _log.warning("%s", error)
+
+    def _write_summary(self) -> None:
+        organs = chosen(self._plan.options.organs)
+        write_summary(self._known(), organs, self._plan.summary)
+
+    def _known(self) -> list[Row]:
+        return [self.rows[case.name] for case in self._cases if case.name in self.rows]
+
+    def write(self) -> None:
+        """Write all that is known."""
+        self._write_summary()
+        organs = chosen(self._plan.options.organs)
+        if self._plan.with_parquet:
+            write_parquet(self._known(), organs, self._plan.summary.with_suffix(".parquet"))
+        if self._plan.with_page:
+            write_page(self._known(), len(self._cases), self._plan)

@@ -57,7 +57,7 @@ def find_cases(folder: Path, without: Path | None = None) -> tuple[Case, ...]:
         found += [_case(path, folder) for path in images]
         series += find_series([path for path in files if path not in set(images)])
     found += _series_cases(_merged(series), folder)
-    return _with_unique_names(sorted(found, key=lambda case: (case.place, case.series or "")))
+    return unique_names(sorted(found, key=lambda case: (case.place, case.series or "")))
 
 
 def _files_by_folder(top: Path, without: Path | None) -> Iterator[list[Path]]:
@@ -87,7 +87,7 @@ def _case(path: Path, top: Path, series: str | None = None) -> Case:
     place = _readable(path.relative_to(top).as_posix())
     name = place if place != "." else _readable(top.resolve().name)
     ending = next((e for e in IMAGES if series is None and name.lower().endswith(e)), "")
-    return Case(_safe(name[: len(name) - len(ending)]), path, place, series)
+    return Case(safe(name[: len(name) - len(ending)]), path, place, series)
 
 
 def _series_cases(found: list[Series], top: Path) -> list[Case]:
@@ -123,7 +123,7 @@ def _merged(found: list[Series]) -> list[Series]:
     return merged
 
 
-def _with_unique_names(cases: list[Case]) -> tuple[Case, ...]:
+def unique_names(cases: list[Case]) -> tuple[Case, ...]:
     """Mark names that are too long, or that a file system may take for one, by their place."""
     counts = Counter(case.name.casefold() for case in cases)
 
@@ -156,7 +156,7 @@ def _numbered(cases: Sequence[Case]) -> tuple[Case, ...]:
     return tuple(numbered)
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Return text with letters and digits of any script, dots and dashes; the rest is "_"."""
     letters = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", text))
     return letters.strip("._-") or "case"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import itertools
 import logging
 import os
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING
 from FlareSegLib.arguments import make_parser
 from FlareSegLib.errors import Cancelled, to_line
 from FlareSegLib.job import Job, beside
-from FlareSegLib.progress import Step
+from FlareSegLib.paths import is_pattern, is_table
+from FlareSegLib.progress import Pace, Step
 from FlareSegLib.terminal import Stoppable, Stopped, shown_progress, write_line
 
 if TYPE_CHECKING:
@@ -99,43 +101,68 @@ def _segment(job: Job, options: argparse.Namespace, progress: Progress) -> str:
 
 
 def run_batch(options: argparse.Namespace) -> int:
-    """Segment all CTs of a folder; print a line for each, return the exit code."""
-    if not options.folder.is_dir():
-        make_parser().error(f"INPUT ({options.folder}) is no folder: give one that holds CTs")
-    if options.output.resolve() == options.folder.resolve():
-        make_parser().error(f"OUTPUT is INPUT ({options.folder}): choose another folder")
+    """Segment many CTs; print a line for each, return the exit code."""
+    _check_folders(options)
     if options.debug:
         logging.getLogger("FlareSegLib").setLevel(logging.DEBUG)
+    from FlareSegLib.batch import Ways, untold
     from FlareSegLib.batch import run_batch as run
-    from FlareSegLib.batch import untold
-    from FlareSegLib.cases import find_cases, without_ids
+    from FlareSegLib.cases import without_ids
+    from FlareSegLib.manifest import cases_of
 
     for_people = options.progress == "auto" and not sys.stderr.isatty()  # they get a line per CT
     with _watched(is_quiet=options.quiet or for_people, form=options.progress) as progress:
         progress(Step("search", 0.0))
-        cases = find_cases(options.folder, without=options.output)
+        cases = cases_of(options.source, without=options.output)
         if not cases:
-            make_parser().error(f"no CT found in {options.folder}: {BATCH_INPUT}")
+            make_parser().error(f"no CT found in {options.source}: {BATCH_INPUT}")
         cases = cases if options.keep_ids else without_ids(cases)
         plan = _to_plan(options)
         ended = untold if options.quiet else _lines_of(len(cases))
-        rows = run(cases, plan, progress, ended)
+        ways = Ways(options.jobs, options.timeout, options.scheduler)
+        rows = run(cases, plan, progress, ended, ways)
     if not options.quiet:
         print(f"{len(rows)} CTs: {_counts(rows)}\nsummary   {plan.summary}")
+        if plan.with_page:
+            print(f"page      {plan.page}")
     return int(any(row.status == "failed" for row in rows))
 
 
+def _check_folders(options: argparse.Namespace) -> None:
+    source, output = options.source, options.output
+    if not (source.is_dir() or is_table(source) or is_pattern(source)):
+        make_parser().error(
+            f"INPUT ({source}) is no folder: give one that holds CTs, a pattern such as "
+            '"cts/*.nii.gz", or a table (.csv, .parquet)'
+        )
+    if output.resolve() == source.resolve():
+        make_parser().error(f"OUTPUT is INPUT ({source}): choose another folder")
+
+
 def _lines_of(count: int) -> Callable[[Row], None]:
-    """Return what says how each of so many cases ended."""
+    """Return what says how each of so many cases ended, and how long the rest will take."""
     numbers = itertools.count(1)
+    pace = Pace()
 
     def say(row: Row) -> None:
+        number = next(numbers)
+        if row.status != "skipped":
+            pace.tick()
         scan_flags = [flag for flag in row.measured.flags if ":" not in flag]
         notes = f": {row.reason}" if row.reason else "".join(f"  ! {flag}" for flag in scan_flags)
         spent = f"{row.status:<7} {row.measured.seconds:6.1f} s"
-        write_line(f"{next(numbers):>{len(str(count))}}/{count} {spent}  {row.case}{notes}")
+        left = f"  {_left(pace, count - number)}" if number < count else ""
+        write_line(f"{number:>{len(str(count))}}/{count} {spent}  {row.case}{notes}{left}")
 
     return say
+
+
+def _left(pace: Pace, todo: int) -> str:
+    """Return pace and time left, for people."""
+    if (seconds := pace.seconds_for(todo)) is None:
+        return ""
+    text = str(datetime.timedelta(seconds=round(seconds)))
+    return f"({pace.per_hour:.0f} an hour, {text} left)"
 
 
 def _counts(rows: Sequence[Row]) -> str:
@@ -157,6 +184,8 @@ def _to_plan(options: argparse.Namespace) -> Plan:
         hu_offset=options.hu_offset,
         with_csv=options.csv,
         with_preview=options.preview,
+        with_page=options.html,
+        with_parquet=options.parquet,
         skip_existing=options.skip_existing,
     )
 

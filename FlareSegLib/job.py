@@ -32,6 +32,8 @@ class Job:
     """Where the table goes, if it is wanted."""
     preview: Path | None = None
     """Where the picture goes, if it is wanted."""
+    thumbnail: Path | None = None
+    """Where a very small picture goes, if it is wanted."""
     series: str | None = None
     """UID of the DICOM series, if the folder holds several."""
     hu_offset: float = 0.0
@@ -45,5 +47,5 @@ class Job:
     @property
     def targets(self) -> tuple[Path, ...]:
         """All files to write."""
-        wanted = (self.labelmap, self.report_path, self.csv, self.preview)
+        wanted = (self.labelmap, self.report_path, self.csv, self.preview, self.thumbnail)
         return tuple(path for path in wanted if path)

@@ -1,5 +1,6 @@
 """Where the files beside the code lie: in the source tree, a wheel and a Slicer extension."""
 
+import glob
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -16,3 +17,17 @@ def is_text(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+TABLES = (".csv", ".parquet")
+"""Extensions of a list of CTs."""
+
+
+def is_table(path: Path) -> bool:
+    """Return whether path is a table that may list CTs."""
+    return path.suffix.lower() in TABLES and path.is_file()
+
+
+def is_pattern(path: Path) -> bool:
+    """Return whether path holds *, ? or [ for the names of many."""
+    return glob.has_magic(str(path))

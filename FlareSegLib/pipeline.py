@@ -9,8 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib import body, cleanup, intensity, orient, preview, report, resample, restore
-from FlareSegLib.atomic import check_place
+from FlareSegLib import (
+    body,
+    cleanup,
+    intensity,
+    orient,
+    preview,
+    report,
+    resample,
+    restore,
+    thumbnail,
+)
+from FlareSegLib.atomic import check_place, digest
 from FlareSegLib.config import ModelConfig, RunOptions, read_model_config
 from FlareSegLib.dicom_seg import Provenance
 from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
@@ -155,21 +165,30 @@ def segment_file(
     if job.preview:
         with watch.step("preview"):
             _write_preview(volume, result, job.preview, name)
+    if job.thumbnail:
+        thumbnail.write_thumbnail(*_upright(volume, result), job.thumbnail)
     facts = {"input": name, **result.report.facts, "runtime": pick(options.runtime)}
     facts["peak_memory_mib"] = peak_mib()
     return _write_report(dataclasses.replace(result.report, facts=facts), job)
 
 
-def _write_preview(volume: Volume, result: Result, path: Path, title: str) -> None:
-    """Draw in canonical orientation: people expect the head up, whatever the file says."""
+def _upright(volume: Volume, result: Result) -> tuple[Volume, Labelmap]:
+    """Return CT and labels in canonical orientation: people expect the head up."""
     shown = orient.to_canonical(Volume(result.labelmap.array, result.labelmap.grid))
-    labelmap = Labelmap(shown.array, shown.grid)
+    return orient.to_canonical(volume), Labelmap(shown.array, shown.grid)
+
+
+def _write_preview(volume: Volume, result: Result, path: Path, title: str) -> None:
     organs = tuple(BY_KEY[row.key] for row in result.report.organs)
-    preview.write_preview(orient.to_canonical(volume), labelmap, organs, path, title)
+    preview.write_preview(*_upright(volume, result), organs, path, title)
 
 
 def _write_report(found: Report, job: Job) -> Report:
-    report.write_json(found, job.report_path)
+    """Write the table, and last of all the report: it has the checksums of the other files."""
     if job.csv:
         report.write_csv(found, job.csv)
+    others = (path for path in job.targets if path != job.report_path)
+    facts = {**found.facts, "files": {path.name: digest(path) for path in others}}
+    found = dataclasses.replace(found, facts=facts)
+    report.write_json(found, job.report_path)
     return found

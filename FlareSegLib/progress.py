@@ -33,15 +33,23 @@ class CaseStep(Step):
     """Number of the case, from 1."""
     count: int
     """Number of all cases."""
+    per_hour: float | None = None
+    """Cases that end in an hour; None until one has."""
+    seconds_left: float | None = None
+    """Until all have ended; None until one has."""
 
     @property
     def label(self) -> str:
         """What is shown to people."""
-        return f"{self.index}/{self.count} {self.name}"
+        pace = f", {self.per_hour:.0f} an hour" if self.per_hour else ""
+        return f"{self.index}/{self.count} {self.name}{pace}"
 
 
 Progress = Callable[[Step], None]
 """Called between pieces of work; it may raise errors.Cancelled to stop the run."""
+
+LAST_STEPS = ("write", "preview")
+"""From the first of them on a case is not stopped: either none of its files is written, or all."""
 
 SHARES: dict[str, tuple[float, float]] = {
     "read": (0.0, 0.12),
@@ -60,6 +68,28 @@ SHARES: dict[str, tuple[float, float]] = {
 
 def silent(_: Step) -> None:
     """Do nothing."""
+
+
+class Pace:
+    """How fast cases end; the clock is one that never goes backwards."""
+
+    def __init__(self) -> None:
+        self._ended = 0
+        self._began = time.monotonic()
+
+    def tick(self) -> None:
+        """Note that a case has ended."""
+        self._ended += 1
+
+    @property
+    def per_hour(self) -> float | None:
+        """Cases an hour; None until one has ended."""
+        spent = time.monotonic() - self._began
+        return self._ended / spent * 3600 if self._ended and spent else None
+
+    def seconds_for(self, todo: int) -> float | None:
+        """Return how long so many cases will take; None until one has ended."""
+        return todo / self.per_hour * 3600 if self.per_hour else None
 
 
 @dataclass

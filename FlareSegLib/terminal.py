@@ -12,12 +12,8 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Protocol
 
-from FlareSegLib.progress import Progress, Step, silent
+from FlareSegLib.progress import LAST_STEPS, Progress, Step, silent
 
-WRITE_STEP = "write"
-"""From this step on a run is not stopped: either none of its files is written, or all are."""
-LAST_STEPS = (WRITE_STEP, "preview")
-"""What comes after them is the next CT, if there is one: then the run is stopped."""
 BAR = "{desc:<12}{percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
 
 

@@ -128,7 +128,7 @@ def test_a_signal_that_became_another_error_is_still_a_stop():
 
 def test_from_the_first_file_on_a_run_is_not_stopped():
     with Stoppable() as stoppable:
-        stoppable.watch(Step(terminal.WRITE_STEP, 0.95))
+        stoppable.watch(Step(terminal.LAST_STEPS[0], 0.95))
         stoppable.watch(Step("preview", 0.98))
         signal.raise_signal(signal.SIGINT)
 
@@ -137,7 +137,7 @@ def test_a_signal_while_a_case_is_written_stops_before_the_next_one():
     reached = []
 
     def run(stoppable):
-        stoppable.watch(Step(terminal.WRITE_STEP, 0.45))
+        stoppable.watch(Step(terminal.LAST_STEPS[0], 0.45))
         signal.raise_signal(signal.SIGTERM)
         reached.append("written")
         stoppable.watch(Step("preview", 0.5))
@@ -153,7 +153,7 @@ def test_a_signal_while_a_case_is_written_stops_before_the_next_one():
 
 def test_a_signal_counts_again_from_the_next_case_on():
     def run(stoppable):
-        stoppable.watch(Step(terminal.WRITE_STEP, 0.45))
+        stoppable.watch(Step(terminal.LAST_STEPS[0], 0.45))
         stoppable.watch(Step("read", 0.5))
         signal.raise_signal(signal.SIGINT)
 
@@ -211,4 +211,4 @@ def test_outside_the_main_thread_signals_are_left_alone():
 def test_write_step_is_a_step_of_the_pipeline():
     from FlareSegLib.progress import SHARES
 
-    assert terminal.WRITE_STEP in SHARES
+    assert terminal.LAST_STEPS[0] in SHARES

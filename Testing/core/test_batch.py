@@ -224,7 +224,7 @@ def test_bad_cases_are_lines_and_good_ones_are_done(tmp_path, mixed, model):
     good = ("1", "3_dcm", "肝_5")
     endings = (".csv", ".nii.gz", ".report.json")
     expected = [f"{name}_organs{ending}" for name in good for ending in endings]
-    assert files(tmp_path / "out") == sorted([*expected, "summary.csv"])
+    assert files(tmp_path / "out") == sorted([*expected, "journal.jsonl", "summary.csv"])
     for name in good:
         found = sitk.ReadImage(str(tmp_path / "out" / f"{name}_organs.nii.gz"))
         np.testing.assert_array_equal(sitk.GetArrayFromImage(found), PHANTOM[1].array)
@@ -283,7 +283,7 @@ def test_any_error_of_a_case_is_its_reason(tmp_path, model, monkeypatch):
     def fail(*_):
         raise next(errors)
 
-    monkeypatch.setattr("FlareSegLib.batch.segment_file", fail)
+    monkeypatch.setattr("FlareSegLib.plan.segment_file", fail)
     rows = run_batch(find_cases(tmp_path / "in"), Plan(tmp_path / "out", model, RAW))
     assert [row.status for row in rows] == ["failed"] * 4
     assert rows[0].reason.startswith("unexpected RuntimeError: two lines")
@@ -323,7 +323,9 @@ def test_a_stop_leaves_what_is_finished_and_nothing_half_written(tmp_path, model
     plan = Plan(tmp_path / "out", model, RAW)
     with pytest.raises(Cancelled):
         run_batch(find_cases(tmp_path / "in"), plan, stop_at("b", name))
-    assert files(tmp_path / "out") == ["a_organs.nii.gz", "a_organs.report.json", "summary.csv"]
+    assert files(tmp_path / "out") == [
+        "a_organs.nii.gz", "a_organs.report.json", "journal.jsonl", "summary.csv",
+    ]  # fmt: skip
     assert [row["case"] for row in table(plan.summary)] == ["a"]
 
 
