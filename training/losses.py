@@ -63,7 +63,8 @@ def soft_dice(
         student, truth = student * weight, truth * weight
     axes = (0, 2, 3, 4)
     both = total((student * truth).sum(axes)[1:])
-    size = total((student**2 + truth**2 if is_squared else student + truth).sum(axes)[1:])
+    claims = student * student + truth * truth if is_squared else student + truth
+    size = total(claims.sum(axes)[1:])
     there = total(truth.sum(axes)[1:]) > 1.0
     dice = 2 * both / (size + 1.0)
     # An organ that is not in the batch costs in proportion to what the student claims, up to 1.

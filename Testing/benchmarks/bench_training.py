@@ -128,7 +128,7 @@ def one_batch(run: Run, patches: Patches, size: int) -> Batch:
     return loop.labelled(samples[Order(tuple(range(size)), is_easy=False)], None, run)
 
 
-def parts(rounds: int = 7) -> None:
+def parts(rounds: int = 4) -> None:
     """Time single steps of the shipped student's sizes, ways in turn; print medians a patch."""
     view = dataclasses.replace(VIEW, shape=(64, 96, 96))
     patches = Patches([a_case(0)], view, Augment())
@@ -137,7 +137,6 @@ def parts(rounds: int = 7) -> None:
         "bfloat16, batch 1": (CHEAP, 1),
         "bfloat16, batch 2": (CHEAP, 2),
         "bfloat16, batch 4": (CHEAP, 4),
-        "bfloat16, batch 2, torch.compile": (dataclasses.replace(CHEAP, compile=True), 2),
     }
     runs = {
         name: Run(new_student(Student(), 14), 14, train, LOSSES)

@@ -180,12 +180,13 @@ def test_a_live_teacher_labels_the_same_augmented_patch(patches):
     assert float(liver.min()) == 0  # and nowhere else
 
 
-def test_features_of_a_trained_teacher_are_distilled(patches):
+@pytest.mark.parametrize("kind", ["flat", "light"])
+def test_features_of_a_trained_teacher_are_distilled(patches, kind):
     torch.manual_seed(1)
     teacher_network = new_teacher(Teacher(channels=(4, 8, 8), blocks=1), 14)
     losses = Distill(hard=0.5, stored=0, live=0.5, features=0.5, attention=1.0)
     run = Run(
-        new_student(SMALL, 14), 14, a_train(), losses,
+        new_student(dataclasses.replace(SMALL, kind=kind), 14), 14, a_train(), losses,
         teacher_channels=teacher_network.encoder_channels[-2:],
     )  # fmt: skip
     teacher = TorchTeacher(teacher_network, VIEW, lambda: device.autocast(run.train, run.device))
