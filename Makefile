@@ -55,7 +55,7 @@ golden: setup  ## write the golden cases anew; shows what changed
 	$(BIN)/python -m Testing.golden.golden
 
 bench: setup  ## seconds and memory on a large CT, against the peer if its weights are given
-	$(BIN)/python -m Testing.benchmarks.bench_end_to_end $(BENCH)
+	$(BIN)/python -m Testing.benchmarks $(BENCH)
 
 slicer-test: setup  ## run the tests of the Slicer module in the rig, slow ones too
 	RIG=required $(IN_RIG) -m pytest Testing/slicer

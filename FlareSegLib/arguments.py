@@ -19,6 +19,8 @@ SPEEDS = ("fast", "balanced", "accurate")
 """As in config.py, which imports numpy: a test holds the two together."""
 RUNTIMES = ("auto", "onnxruntime", "openvino")
 """As in config.py."""
+RESTORES = ("mixed", "classwise")
+"""As in config.py."""
 ABSENT = ("score", "skip")
 """As in scores.py."""
 PROGRESS = ("auto", "json")
@@ -205,6 +207,7 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
     add("--speed", "fast is int8, twice as fast", choices=SPEEDS, default="balanced")
     add("--organs", "such as liver,spleen", type=_organ_keys, default="all", metavar="KEYS")
     add("--threads", "at most; 0: automatic", type=_count, default=0, metavar="N")
+    add("--restore", "to the grid: the same labels", choices=RESTORES, default="mixed")
     add("--runtime", "what runs the network", choices=RUNTIMES, default="auto")
     add("--progress", "how it is shown; json is for programs", choices=PROGRESS, default="auto")
     add("--hu-offset", "added to every voxel", type=_finite, default=0.0, metavar="HU")

@@ -217,6 +217,7 @@ def _to_run_options(options: argparse.Namespace) -> RunOptions:
         centre_first=options.centre_first,
         clean=options.clean,
         runtime=options.runtime,
+        restore=options.restore,
         keep_ids=options.keep_ids,
     )
 

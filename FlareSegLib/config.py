@@ -16,6 +16,7 @@ from FlareSegLib.labels import BY_KEY
 
 Speed = Literal["fast", "balanced", "accurate"]
 Runtime = Literal["auto", "onnxruntime", "openvino"]
+Restore = Literal["mixed", "classwise"]
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 """What can be part of a file name everywhere."""
 SCHEMA_VERSION = 1
@@ -25,6 +26,7 @@ MOST_JSON_BYTES = 2**20
 """A larger file is no model.json."""
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
 SPEEDS: tuple[str, ...] = get_args(Speed)
+RESTORES: tuple[str, ...] = get_args(Restore)
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,13 @@ class RunOptions:
     runtime: Runtime = "auto"
     """What runs the network; auto is OpenVINO where it is installed, else onnxruntime."""
 
+    restore: Restore = "mixed"
+    """How labels come to the grid of the CT: mixed looks only where classes meet; classwise is the
+    threaded way of paper 1. The labels are the same."""
+
     def __post_init__(self) -> None:
+        if self.restore not in RESTORES:
+            raise ValueError(f"restore is {self.restore!r}: choose one of {', '.join(RESTORES)}")
         if self.speed not in SPEEDS:
             raise ValueError(f"speed is {self.speed!r}: choose one of {', '.join(SPEEDS)}")
         if self.runtime not in RUNTIMES:

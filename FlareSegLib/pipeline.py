@@ -18,6 +18,7 @@ from FlareSegLib import (
     report,
     resample,
     restore,
+    restore_classwise,
     thumbnail,
 )
 from FlareSegLib.atomic import check_place, digest
@@ -88,7 +89,10 @@ def segment(
         sliding = Sliding(network, config, options, normalized.array)
         logits = sliding.run(mask, on_share)
     with watch.step("restore"):
-        labels = restore.to_labels(logits, config.logits_spacing_mm, roi.grid, threads)
+        to_labels = (
+            restore_classwise.to_labels if options.restore == "classwise" else restore.to_labels
+        )
+        labels = to_labels(logits, config.logits_spacing_mm, roi.grid, threads)
     with watch.step("clean up"):
         removed: dict[str, float] = {}
         if options.clean:

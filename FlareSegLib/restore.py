@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from FlareSegLib.geometry import Grid, ZyxMm
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
 MIXED = 255
@@ -73,9 +74,7 @@ def to_labels(
     return labels
 
 
-def for_each(
-    work: Callable[[tuple[int, int]], None], items: Sequence[tuple[int, int]], threads: int
-) -> None:
+def for_each(work: Callable[[Item], None], items: Sequence[Item], threads: int) -> None:
     """Run work for every item, threaded; serially if that fails (paper 1, section 2.3)."""
     if threads > 1:
         try:

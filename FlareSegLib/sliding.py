@@ -60,10 +60,7 @@ class Sliding:
     def _joined(
         self, body: NDArray[np.bool_], on_window: Callable[[float], None]
     ) -> NDArray[np.float16]:
-        """Return the logits of slabs, each as far as to the middle of what it shares with the next.
-
-        Weighted means of windows would cost a third of the network.
-        """
+        """Return the logits of slabs, each up to the middle of what it shares with the next."""
         stride = self._config.logits_stride
         z, y, x = (n // stride for n in self.plan.shape)
         logits = np.zeros((z, y, x, len(self._config.labels) + 1), np.float16)

@@ -3,11 +3,13 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from FlareSegLib.config import read_model_config
 from FlareSegLib.labels import ORGANS
 from FlareSegLib.paths import RESOURCES
+from FlareSegLib.runtimes import load_network
 
 MODELS = sorted(path for path in (RESOURCES / "Models").glob("*") if path.is_dir())
 each_model = pytest.mark.parametrize("folder", MODELS, ids=lambda path: path.name)
@@ -25,6 +27,8 @@ def test_facts_fit_the_file(folder: Path):
     content = (folder / config.onnx).read_bytes()
     assert config.name == folder.name
     assert hashlib.sha256(content).hexdigest() == config.sha256
+    fast = config.at_speed("fast")
+    assert hashlib.sha256((folder / fast.onnx).read_bytes()).hexdigest() == fast.sha256
     assert len(content) < 20e6, "weights of more than a few MB do not go into the repository"
 
 
@@ -57,3 +61,15 @@ def test_network_loads_in_old_runtimes(folder: Path):
 def test_model_card_says_what_it_was_trained_on_and_its_limits(folder: Path):
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
     assert all(word in card for word in ("trained on", "limits", "research", "licence"))
+
+
+@each_model
+def test_a_network_gives_the_same_bytes_whatever_the_threads(folder: Path):
+    config = read_model_config(folder)
+    shape = (32, 64, 64) if config.is_flat else config.window
+    window = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    for speed in ("balanced", "fast"):
+        facts = config.at_speed(speed)
+        one, *others = (load_network(folder, facts, n, "onnxruntime")(window) for n in (1, 2, 5))
+        assert np.ptp(one) > 1
+        assert all(np.array_equal(one, other) for other in others)

@@ -91,5 +91,6 @@ def test_no_figure_is_missing():
 def test_choices_of_the_command_are_those_of_the_core():
     assert arguments.SPEEDS == config.SPEEDS
     assert arguments.RUNTIMES == config.RUNTIMES
+    assert arguments.RESTORES == config.RESTORES
     assert get_args(get_type_hints(scores.Rules)["absent"]) == arguments.ABSENT
     assert set(arguments.FORMATS) <= {*io.EXTENSIONS, io.DICOM_SEG}

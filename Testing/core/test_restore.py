@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from FlareSegLib import restore
+from FlareSegLib import restore, restore_classwise
 from FlareSegLib.geometry import Grid
 from FlareSegLib.restore import to_labels
 
@@ -95,3 +95,35 @@ def test_tiny_grids_work(shape):
         to_labels(smooth_logits((2, 2, 2)), LOGITS_MM, Grid(shape, (1.0, 1.0, 1.0)), 1).shape
         == shape
     )
+
+
+def test_the_classwise_way_gives_the_same_labels(monkeypatch):
+    logits = smooth_logits((20, 14, 15))
+    grid = Grid((61, 50, 49), (1.3, 0.84, 0.9))
+    expected = to_labels(logits, LOGITS_MM, grid, 1)
+    for threads in (1, 3):
+        found = restore_classwise.to_labels(logits, LOGITS_MM, grid, threads)
+        assert np.mean(found != expected) <= 1e-4  # rounding at exact ties
+    monkeypatch.setattr(restore_classwise, "free_mib", lambda: 0.0)
+    taken = []
+    monkeypatch.setattr(restore_classwise, "for_each", lambda work, items, n: taken.append(n))
+    restore_classwise.to_labels(logits, LOGITS_MM, grid, 8)
+    assert taken == [1]
+
+
+def test_a_failing_class_falls_back_to_one_thread(monkeypatch, caplog):
+    logits = smooth_logits((20, 14, 15))
+    grid = Grid((60, 50, 49), (1.3, 0.84, 0.9))
+    expected = restore_classwise.to_labels(logits, LOGITS_MM, grid, 1)
+    honest, calls = restore_classwise._interpolated, []
+
+    def fails_once(*args):
+        calls.append(1)
+        if len(calls) == 5:
+            raise MemoryError("no room")
+        return honest(*args)
+
+    monkeypatch.setattr(restore_classwise, "_interpolated", fails_once)
+    found = restore_classwise.to_labels(logits, LOGITS_MM, grid, 3)
+    assert np.array_equal(found, expected)
+    assert "one thread" in caplog.text

@@ -1,0 +1,130 @@
+"""Programs run one after the other, round by round: seconds, peak memory, seconds of each step."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from FlareSegLib.resources import physical_cores
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Program:
+    """A command and what it took; its report, if it writes one, stands at `report`."""
+
+    name: str
+    command: list[str]
+    folder: Path = ROOT
+    report: Path | None = None
+    seconds: list[float] = field(default_factory=list)
+    peak_mib: list[float] = field(default_factory=list)
+    steps: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """Median of the seconds."""
+        return statistics.median(self.seconds)
+
+    def run(self) -> None:
+        """Run it once, as a process of its own."""
+        seconds, peak = timed(self.command, self.folder)
+        self.seconds.append(seconds)
+        self.peak_mib.append(peak)
+        if self.report:
+            facts = json.loads(self.report.read_text(encoding="utf-8"))["run"]
+            self.steps.append(facts["seconds"])
+
+
+def timed(command: list[str], folder: Path = ROOT) -> tuple[float, float]:
+    """Run a command in a folder; return its wall seconds and peak resident memory in MiB."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    said = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {said.decode()[-500:]}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def segment(name: str, ct: Path, folder: Path, *options: str, tree: Path = ROOT) -> Program:
+    """Return the program that segments a CT with the FlareSeg in a tree."""
+    stem = "".join(c if c.isalnum() else "_" for c in name)
+    out = folder / f"{stem}.nii.gz"
+    command = [sys.executable, "-m", "FlareSegLib", "segment", str(ct), "-o", str(out), "--quiet"]
+    return Program(name, [*command, *options], tree, out.with_name(f"{stem}.report.json"))
+
+
+def interleaved(programs: list[Program], rounds: int) -> None:
+    """Run all programs, round by round: what else the machine does hits them alike."""
+    for i in range(rounds):
+        for program in programs:
+            program.run()
+            print(f"round {i + 1}: {program.name} {program.seconds[-1]:.2f} s", flush=True)
+
+
+def table(programs: list[Program], dsc: dict[str, float]) -> str:
+    """Return medians, ranges and ratios in Markdown; ratios are to the last program.
+
+    Args:
+        programs: They have run.
+        dsc: Mean DSC on the validation CTs of some of them, by name.
+    """
+    last = programs[-1].median
+    lines = [
+        "| program | seconds, median (range) | times faster than the last row | peak MiB | DSC |",
+        "|---|---|---|---|---|",
+    ]
+    for one in programs:
+        spread = f"{min(one.seconds):.2f} to {max(one.seconds):.2f}"
+        score = f"{dsc[one.name]:.3f}" if one.name in dsc else ""
+        ratio = f"{last / one.median:.1f}"
+        cells = (one.name, f"{one.median:.2f} ({spread})", ratio, f"{max(one.peak_mib):.0f}", score)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def steps_table(programs: list[Program]) -> str:
+    """Return the median seconds of each step in Markdown, a column per program."""
+    shown = [one for one in programs if one.steps]
+    names = list(dict.fromkeys(step for one in shown for step in one.steps[0]))
+    lines = ["| step | " + " | ".join(one.name for one in shown) + " |"]
+    lines.append("|---" * (len(shown) + 1) + "|")
+    for step in names:
+        found = [statistics.median(s.get(step, 0.0) for s in one.steps) for one in shown]
+        lines.append(f"| {step} | " + " | ".join(f"{value:.2f}" for value in found) + " |")
+    rest = [one.median - statistics.median(sum(s.values()) for s in one.steps) for one in shown]
+    lines.append("| start and rest | " + " | ".join(f"{value:.2f}" for value in rest) + " |")
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """Return a line on the machine and the versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    def of(package: str) -> str:
+        try:
+            return f"{package} {version(package)}"
+        except PackageNotFoundError:
+            return f"no {package}"
+
+    names = ("numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "isal")
+    packages = ", ".join(map(of, names))
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text(encoding="utf-8").splitlines()
+        cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), cpu)
+    return f"{cpu}, {physical_cores()} cores, {platform.platform()}, {packages}"
