@@ -7,7 +7,7 @@ DEMO_STAMP := $(VENV)/.ready-demo
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint fmt test test-all fuzz demo golden bench slicer-test screenshots view-test clean
+.PHONY: help setup lint fmt test test-all fuzz test-lowest audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -71,6 +71,37 @@ view-test: setup  ## run the test of the viewer in Chromium, and take its pictur
 	$(BIN)/flareseg sample -o demo
 	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd
 	$(BIN)/python -m Testing.view.picture demo/organs.seg.nrrd docs/images/view.png
+
+test-lowest:  ## run the quick tests with the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear .cache/lowest
+	.cache/lowest/bin/python -m pip install --quiet uv
+	.cache/lowest/bin/uv pip compile --quiet --resolution lowest-direct --extra dev --extra openvino \
+		pyproject.toml -o .cache/lowest.txt
+	.cache/lowest/bin/python -m pip install --quiet -r .cache/lowest.txt
+	.cache/lowest/bin/python -m pytest -m 'not slow' -W ignore::DeprecationWarning
+
+ALLOWED := MIT;BSD;Apache;Python Software Foundation;PSF;MPL-2.0;ISC;HPND
+.cache/user:  # what a user gets, with all extras of a user
+	$(PYTHON) -m venv --clear .cache/user
+	.cache/user/bin/python -m pip install --quiet '.[preview,openvino,dicom,cluster]'
+
+audit: .cache/user  ## known flaws and licences of all that a user installs; needs the network
+	$(PYTHON) -m venv --clear .cache/audit
+	.cache/audit/bin/python -m pip install --quiet pip-audit pip-licenses
+	.cache/audit/bin/pip-licenses --python .cache/user/bin/python --from=mixed --partial-match \
+		--ignore-packages flareseg --allow-only '$(ALLOWED)'
+	.cache/user/bin/python -m pip freeze --exclude flareseg > .cache/user.txt
+	.cache/audit/bin/pip-audit --strict --no-deps --disable-pip -r .cache/user.txt
+
+sbom: .cache/user  ## write dist/flareseg.cdx.json, the list of all parts for a release (CycloneDX)
+	$(PYTHON) -m venv --clear .cache/sbom
+	.cache/sbom/bin/python -m pip install --quiet cyclonedx-bom
+	mkdir -p dist
+	.cache/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		-o dist/flareseg.cdx.json .cache/user/bin/python
+
+dist-test: setup  ## build sdist and wheel into dist/, install the wheel alone, segment a phantom with it
+	$(BIN)/python -m Testing.release.dist dist
 
 clean:  ## remove .venv, demo/ and caches
 	rm -rf $(VENV) .venv-rig demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
