@@ -34,8 +34,11 @@ _EXPORT = "export the series again, as uncompressed DICOM"
 
 def is_coded(path: Path) -> bool:
     """Return whether a DICOM file says that its content is coded."""
-    with path.open("rb") as file:
-        start = file.read(_START_BYTES)
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START_BYTES)
+    except OSError:  # its reader will say so
+        return False
     found = start.split(_TRANSFER_SYNTAX)[1:]
     return any(_uid(rest) not in PLAIN for rest in found)
 

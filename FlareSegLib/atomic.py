@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -81,6 +81,22 @@ def _is_alive(pid: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
+
+
+@contextmanager
+def none_or_all(paths: Iterable[Path]) -> Iterator[None]:
+    """Remove those of the files that are new if the block is left by any exception.
+
+    A file that was there before stays, as it is by then: its old content cannot be had back.
+    """
+    new = [path for path in paths if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
 
 
 def check_place(path: Path) -> None:

@@ -23,7 +23,7 @@ from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
 from FlareSegLib.headers import DICOM, NIFTI, USABLE, check_regular, image_format
 from FlareSegLib.hounsfield import check_ct, to_hounsfield
 from FlareSegLib.paths import is_text
-from FlareSegLib.safe_read import FORMATS, check_header, check_whole, unpacked
+from FlareSegLib.safe_read import FORMATS, check_header, check_whole, unchanged, unpacked
 from FlareSegLib.seg_nrrd import segment_fields
 
 EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
@@ -181,7 +181,7 @@ def _readable_errors(name: str) -> Iterator[None]:
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         raise _reading_failed(name, str(error)) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(warnings_shown)
@@ -202,7 +202,8 @@ def _open(path: Path, series: str | None) -> Volume:
         raise InputError(f"{path.name} is no CT (format {kind}): {USABLE}")
     if series is not None:
         raise InputError(f"{path.name} is no DICOM folder but --series is {series}: leave it out")
-    return _read_file(path, format_name)
+    with unchanged(path):
+        return _read_file(path, format_name)
 
 
 def _read_file(path: Path, format_name: str) -> Volume:

@@ -21,7 +21,7 @@ from FlareSegLib import (
     restore_classwise,
     thumbnail,
 )
-from FlareSegLib.atomic import check_place, digest
+from FlareSegLib.atomic import check_place, digest, none_or_all
 from FlareSegLib.config import ModelConfig, RunOptions, read_model_config
 from FlareSegLib.dicom_seg import Provenance
 from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
@@ -146,9 +146,16 @@ def segment_file(
         load: What loads the network; for many CTs runtimes.loads_once(), load_network if None.
 
     Raises:
-        FlareSegError: Anything a user can cause; nothing is left half-written.
+        FlareSegError: Anything a user can cause; no new file is left, whole or half-written.
     """
-    options, watch = options or RunOptions(), Stopwatch(progress)
+    with none_or_all(job.targets):
+        return _segment_file(job, model, options or RunOptions(), progress, load)
+
+
+def _segment_file(
+    job: Job, model: Path, options: RunOptions, progress: Progress, load: Loader | None
+) -> Report:
+    watch = Stopwatch(progress)
     check_writable(job.labelmap, job.source)
     for path in job.targets:
         check_place(path)

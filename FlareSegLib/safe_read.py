@@ -6,7 +6,8 @@ import gzip
 import math
 import struct
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +43,28 @@ def check_header(path: Path, format_name: str) -> Header:
     header = _READERS[format_name](path)
     check_size(header, path.name)
     return header
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Check that a file is the same after the block: what was checked is what was read.
+
+    Raises:
+        InputError: It was changed, replaced or removed.
+    """
+    before = _mark(path)
+    yield
+    if _mark(path) != before:
+        raise InputError(f"{path.name} changed while it was read: wait until its copy is done")
+
+
+def _mark(path: Path) -> tuple[int, int, int]:
+    """Return what tells that a file is the same; zeros if it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_whole(header: Header, name: str) -> None:
