@@ -89,10 +89,13 @@ def unpacked(header: Header) -> NDArray[np.int16] | None:
     if not (header.is_packed and header.dtype and len(header.shape) == 3):
         return None
     try:
-        content = _unpacker.decompress(header.data.read_bytes(), 31, header.expected)
+        unpacking = _unpacker.decompressobj(
+            31
+        )  # decompress() has no limit: a bomb would fill memory
+        content = unpacking.decompress(header.data.read_bytes(), header.expected + 1)
     except _unpacker.error:
         return None  # ITK says what is wrong
-    if len(content) < header.expected:  # in several parts
+    if len(content) != header.expected or not unpacking.eof:  # in several parts, or more than said
         return None
     voxels = np.frombuffer(content, header.dtype, math.prod(header.shape), header.offset)
     return voxels.reshape(header.shape[::-1])

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from FlareSegLib.io import read_volume
 from FlareSegLib.safe_read import FORMATS, check_header
 from Testing.dicom_series import ct_array, write_series
 
+ROOT = Path(__file__).parents[2]
 META_FIELDS = {
     "ObjectType": "Image",
     "NDims": "3",
@@ -226,6 +228,23 @@ def test_a_gzip_file_that_never_ends_is_read_as_far_as_needed(tmp_path):
         patch.setattr(gzip.GzipFile, "read", lambda f, n=-1: opened.append(n) or real(f, n))
         np.testing.assert_array_equal(read_volume(path).array, ct_array())
     assert 0 < sum(opened) < 3 << 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
+def test_a_gzip_file_that_holds_more_than_it_says_takes_no_more_memory(tmp_path):
+    """8 kB of voxels by the header, 512 MiB in the one gzip member."""
+    path = write_nifti(tmp_path / "ct.nii.gz")
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + bytes(512 << 20), 1))
+    code = (
+        "import sys; from pathlib import Path; from FlareSegLib.io import read_volume\n"
+        "def peak():\n"
+        "    told = Path('/proc/self/status').read_text()\n"
+        "    return int(told.split('VmHWM:')[1].split()[0])\n"
+        "before = peak(); read_volume(Path(sys.argv[1])); print(peak() - before)"
+    )
+    words = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) < 100 << 10  # kB
 
 
 @pytest.mark.parametrize(
