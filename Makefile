@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DEMO_STAMP := $(VENV)/.ready-demo
+TRAIN_STAMP := $(VENV)/.ready-train
+# The CPU build: on Linux plain torch brings gigabytes of CUDA. For a GPU: make smoke-train TORCH=torch
+TORCH ?= torch --index-url https://download.pytorch.org/whl/cpu
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint fmt test test-all fuzz test-lowest audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
+.PHONY: smoke-train help setup lint fmt test test-all fuzz test-lowest audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -25,6 +28,11 @@ $(STAMP): pyproject.toml | $(BIN)/python
 $(DEMO_STAMP): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[preview]'
 	@touch $(DEMO_STAMP)
+
+$(TRAIN_STAMP): $(STAMP)
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,train]'
+	@touch $(TRAIN_STAMP)
 
 lint: setup  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
@@ -50,6 +58,9 @@ fuzz: setup  ## open damaged files of every format, FUZZ="--count 500 mha nrrd" 
 demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
 	$(BIN)/flareseg sample -o demo
 	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd --preview --csv
+
+smoke-train: $(TRAIN_STAMP)  ## train on phantoms: every stage, in minutes on a CPU
+	$(BIN)/python -m Testing.training.smoke
 
 golden: setup  ## write the golden cases anew; shows what changed
 	$(BIN)/python -m Testing.golden.golden

@@ -20,6 +20,7 @@ from training.sections import (
     Curriculum,
     Data,
     Distill,
+    Evaluate,
     Export,
     PseudoLabel,
     Student,
@@ -52,6 +53,8 @@ class Config:
     """What the student takes from the teacher."""
     train: Train = field(default_factory=Train)
     """How the student is trained."""
+    evaluate: Evaluate = field(default_factory=Evaluate)
+    """How the model is measured."""
     export: Export = field(default_factory=Export)
     """What the model folder says."""
 

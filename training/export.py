@@ -1,4 +1,4 @@
-"""Stage 4: the averaged student as a model folder; fails if onnxruntime and torch disagree."""
+"""Stage 7: the averaged student as a model folder; fails if onnxruntime and torch disagree."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from FlareSegLib.atomic import atomic
 from FlareSegLib.config import ModelConfig, read_model_config
-from FlareSegLib.labels import ORGANS
-from FlareSegLib.network import FlatOnnxNetwork
+from FlareSegLib.errors import ModelError
+from FlareSegLib.network import FlatOnnxNetwork, OnnxNetwork
 from FlareSegLib.student import Student
 from training.cases import THREADS, load_ct
-from training.checkpoint import load
+from training.checkpoint import load, save
 from training.config import Config, run_stage
 from training.index import read_index
 from training.model import new_student
+from training.model_card import parameters, write_card
 from training.quantize import write_int8
 
 OPSET, IR_VERSION = 18, 9
@@ -34,7 +36,7 @@ TOLERANCE = 1e-3
 """Largest difference of logits, relative to their range."""
 
 
-def load_student(config: Config) -> Student:
+def load_student(config: Config) -> nn.Module:
     """Return the averaged student of the checkpoint, ready for inference."""
     model = new_student(config)
     state = load(config.work / "distill" / "checkpoint.pt")
@@ -55,15 +57,33 @@ class Flat(nn.Module):
         return logits
 
 
-def write_onnx(model: Student, window: tuple[int, ...], path: Path) -> None:
-    """Write the network for windows (z, y, x) of one height, z and x free; BatchNorm folded in."""
-    z, y, x = (n // 2 for n in window)
+def write_onnx(model: nn.Module, window: tuple[int, ...], path: Path) -> None:
+    """Write the network, BatchNorm folded in.
+
+    A flat student is written for windows (z, y, x) of one height, z and x free; another one for
+    just this window.
+    """
+    if isinstance(model, Student):
+        z, y, x = (n // 2 for n in window)
+        cells = torch.zeros(1, 8, z * y, x)
+        proto = traced(Flat(model, window[1]).eval(), cells, "cells", path)
+        for value in (proto.graph.input[0], proto.graph.output[0]):
+            for axis, name in ((2, "rows"), (3, "columns")):
+                value.type.tensor_type.shape.dim[axis].dim_param = name
+    else:
+        proto = traced(model, torch.zeros(1, 1, *window), "window", path)
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
+
+
+def traced(model: nn.Module, example: Tensor, name: str, path: Path) -> onnx.ModelProto:
+    """Return the network as ONNX for inputs like the example, without traces of its maker."""
     torch.onnx.export(
-        Flat(model, window[1]).eval(),
-        (torch.zeros(1, 8, z * y, x),),
+        model,
+        (example,),
         path,
         opset_version=OPSET,
-        input_names=["cells"],
+        input_names=[name],
         output_names=["logits"],
         external_data=False,
         dynamo=True,
@@ -72,23 +92,19 @@ def write_onnx(model: Student, window: tuple[int, ...], path: Path) -> None:
     proto = onnx.load(path)
     proto.ir_version = IR_VERSION
     del proto.graph.value_info[:]
-    for value in (proto.graph.input[0], proto.graph.output[0]):
-        for axis, name in ((2, "rows"), (3, "columns")):
-            value.type.tensor_type.shape.dim[axis].dim_param = name
     del proto.metadata_props[:]
     proto.graph.doc_string = ""
     for node in proto.graph.node:
         node.doc_string = ""
         del node.metadata_props[:]
-    onnx.checker.check_model(proto)
-    onnx.save(proto, path)
+    return proto
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write_facts(config: Config, folder: Path) -> ModelConfig:
+def write_facts(config: Config, model: nn.Module, folder: Path) -> ModelConfig:
     """Write model.json; return what it says."""
     facts: dict[str, object] = {
         "window": config.export.window,
@@ -97,19 +113,15 @@ def write_facts(config: Config, folder: Path) -> ModelConfig:
         "hu_range": config.data.hu_range,
         "hu_mean": config.data.hu_mean,
         "hu_sd": config.data.hu_sd,
-        "labels": [organ.key for organ in ORGANS],
-        "logits_stride": 2,
-        "is_flat": True,
-        "fast_onnx": FAST,
-        "fast_sha256": _sha256(folder / FAST),
+        "labels": config.data.keys,
+        "logits_stride": int(model.logits_stride),  # type: ignore[arg-type]
+        "is_flat": isinstance(model, Student),
     }
-    text = (
-        json.dumps(
-            {"name": config.export.name, "version": config.export.version, **facts}, indent=2
-        )
-        + "\n"
-    )
-    (folder / "model.json").write_text(text, encoding="utf-8")
+    if isinstance(model, Student):
+        facts |= {"fast_onnx": FAST, "fast_sha256": _sha256(folder / FAST)}
+    named = {"name": config.export.name, "version": config.export.version, **facts}
+    with atomic(folder / "model.json") as part:
+        part.write_text(json.dumps(named, indent=2) + "\n", encoding="utf-8")
     return read_model_config(folder)
 
 
@@ -131,22 +143,27 @@ def real_windows(
     return found
 
 
-def check_parity(model: Student, config: Config, facts: ModelConfig, folder: Path) -> float:
+def check_parity(model: nn.Module, config: Config, facts: ModelConfig, folder: Path) -> float:
     """Return the largest difference of logits between torch and onnxruntime on real windows.
 
     Raises:
-        ValueError: It is more than TOLERANCE of the range of the logits.
+        ModelError: It is more than TOLERANCE of the range of the logits.
     """
-    network = FlatOnnxNetwork(folder, facts, THREADS)
-    z, y, x = facts.window
+    network = (FlatOnnxNetwork if facts.is_flat else OnnxNetwork)(folder, facts, THREADS)
+    shape: tuple[int, ...] = facts.window
+    if facts.is_flat:  # it takes other heights than the one that it was written for
+        shape = (shape[0], shape[1] + 32, shape[2] + 16)
     worst = 0.0
-    for window in real_windows(config, (z, y + 32, x + 16)):  # not the height it was written for
+    for window in real_windows(config, shape):
         with torch.no_grad():
             expected = model(torch.from_numpy(window)[None, None])[0].numpy()
         difference = float(np.abs(network(window) - expected).max())
         worst = max(worst, difference)
         if difference > TOLERANCE * float(np.ptp(expected)):
-            raise ValueError(f"onnxruntime and torch differ by {difference:.2g} in {folder}")
+            raise ModelError(
+                f"onnxruntime and torch differ by {difference:.2g} in {folder}: it is not to be "
+                "used; try another version of torch or onnxruntime"
+            )
     return worst
 
 
@@ -154,7 +171,7 @@ def check_int8(config: Config, facts: ModelConfig, folder: Path) -> float:
     """Return the overlap (Dice) of organ voxels between the network and its int8 variant.
 
     Raises:
-        ValueError: It is less than LEAST_AGREEMENT.
+        ModelError: It is less than LEAST_AGREEMENT.
     """
     both = [FlatOnnxNetwork(folder, facts.at_speed(s), THREADS) for s in ("balanced", "fast")]
     same = found = 0
@@ -164,29 +181,32 @@ def check_int8(config: Config, facts: ModelConfig, folder: Path) -> float:
         found += int(np.count_nonzero(exact)) + int(np.count_nonzero(fast))
     agreement = same / found if found else 1.0
     if agreement < LEAST_AGREEMENT:
-        raise ValueError(f"{FAST} agrees only to {agreement:.3f}: calibrate on other CTs")
+        raise ModelError(f"{FAST} agrees only to {agreement:.3f}: calibrate on other CTs")
     return agreement
 
 
-def save_weights(model: Student, path: Path) -> None:
+def save_weights(model: nn.Module, path: Path) -> None:
     """Write the averaged weights alone, to start another run from (`start` in the config)."""
-    torch.save(model.state_dict(), path)
+    save(path, model.state_dict())
 
 
 def main(config: Config, resume: bool = False) -> None:
-    """Write the model folder work/<name>, and beside the checkpoint weights.pt."""
+    """Write work/<name> (model.onnx, model.json, MODEL_CARD.md) and distill/weights.pt."""
     folder = config.work / config.export.name
     folder.mkdir(parents=True, exist_ok=True)
     model = load_student(config)
     save_weights(model, config.work / "distill" / "weights.pt")
     write_onnx(model, config.export.window, folder / "model.onnx")
-    windows = real_windows(config, config.export.window, CALIBRATION_CASES)
-    write_int8(folder / "model.onnx", folder / FAST, windows)
-    facts = write_facts(config, folder)
+    if isinstance(model, Student):
+        windows = real_windows(config, config.export.window, CALIBRATION_CASES)
+        write_int8(folder / "model.onnx", folder / FAST, windows)
+    facts = write_facts(config, model, folder)
     worst = check_parity(model, config, facts, folder)
+    write_card(config, folder, {"parameters": parameters(model), "parity": worst})
     size = (folder / "model.onnx").stat().st_size / 2**20
     print(f"{folder}: {size:.1f} MiB, largest difference of logits {worst:.2g}")
-    print(f"{FAST}: {check_int8(config, facts, folder):.3f} of the organs' voxels are the same")
+    if facts.is_flat:
+        print(f"{FAST}: {check_int8(config, facts, folder):.3f} of the organs' voxels are the same")
 
 
 if __name__ == "__main__":

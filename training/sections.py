@@ -367,6 +367,22 @@ class Distill:
 
 
 @dataclass(frozen=True)
+class Evaluate:
+    """How the exported model is measured on the validation cases."""
+
+    absent: Literal["score", "skip"] = "score"
+    """Organs that the truth lacks: 1 or 0 as FLARE does, or left out."""
+    sliver_ml: float = 0.0
+    """Organs of which the truth has less than this are left out."""
+    against: Path | None = None
+    """Folder with other predictions <case>.nii.gz of the same cases: paired test."""
+
+    def __post_init__(self) -> None:
+        _need(self.absent in ("score", "skip"), "evaluate.absent", self.absent, "score or skip")
+        _need(self.sliver_ml >= 0, "evaluate.sliver_ml", self.sliver_ml, "0 or more")
+
+
+@dataclass(frozen=True)
 class Export:
     """What only the maker of a model knows."""
 

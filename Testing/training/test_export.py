@@ -1,5 +1,7 @@
 """export on phantoms."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ pytest.importorskip("onnxscript", reason="extra train is not installed")
 import onnx  # noqa: E402
 
 from FlareSegLib.config import read_model_config  # noqa: E402
+from FlareSegLib.errors import ModelError  # noqa: E402
 from FlareSegLib.network import FlatOnnxNetwork  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config  # noqa: E402
 from Testing.training.world import write_case  # noqa: E402
@@ -57,7 +60,7 @@ def test_an_export_that_differs_is_refused(config):
     facts = read_model_config(config.work / "small")
     other = export.load_student(config)
     torch.nn.init.constant_(other.head.bias, 7.0)
-    with pytest.raises(ValueError, match="differ"):
+    with pytest.raises(ModelError, match="differ"):
         export.check_parity(other, config, facts, config.work / "small")
 
 
@@ -74,3 +77,20 @@ def test_the_fast_variant_is_int8_and_says_nearly_the_same(config):
     window = export.real_windows(config, facts.window, 1)[0]
     exact, found = (FlatOnnxNetwork(folder, one, 1)(window) for one in (facts, fast))
     assert 0 < np.abs(found - exact).max() < 0.2 * np.ptp(exact)
+
+
+def test_a_light_student_is_exported_for_its_window_and_the_card_says_what_it_is(config):
+    work = config.work.parent / "light"
+    light = dataclasses.replace(config.student, kind="light", channels=(8, 16))
+    light = dataclasses.replace(config, student=light, work=work)
+    prepare.main(light)
+    state = {"average": new_student(light).state_dict()}
+    checkpoint.save(work / "distill" / "checkpoint.pt", state)
+    export.main(light)
+    facts = read_model_config(work / "small")
+    assert not facts.is_flat
+    assert facts.logits_stride == 1
+    card = (work / "small" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    count = sum(weight.numel() for weight in new_student(light).parameters())
+    assert f"{count:,} parameters" in card
+    assert "Not measured yet" in card

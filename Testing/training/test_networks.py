@@ -92,3 +92,12 @@ def test_heads_do_not_change_the_weights_that_inference_loads():
     before = set(network.state_dict())
     TrainingHeads(network, 14, levels=2, teacher_channels=(8, 8))
     assert set(network.state_dict()) == before
+
+
+def test_pooling_by_products_is_adaptive_pooling():
+    from training.networks.light import cell_means
+
+    volume = torch.randn(2, 3, 5, 7, 12)
+    for cells in (1, 2, 3, 6):
+        expected = torch.nn.functional.adaptive_avg_pool3d(volume, cells)
+        assert torch.allclose(cell_means(volume, cells), expected, atol=1e-6)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from torch import Tensor, cat, nn
 
 from training.networks.features import Features
@@ -85,13 +86,23 @@ class PyramidPooling(nn.Module):
         """Return a volume of the same shape."""
         shape = volume.shape[2:]
         pooled = [
-            nn.functional.interpolate(
-                branch(nn.functional.adaptive_avg_pool3d(volume, cells)), shape, mode="trilinear"
-            )
+            nn.functional.interpolate(branch(cell_means(volume, cells)), shape, mode="trilinear")
             for cells, branch in zip(self.bins, self.branches, strict=True)
         ]
         fused: Tensor = self.act(self.fuse(cat([volume, *pooled], 1)))
         return fused
+
+
+def cell_means(volume: Tensor, cells: int) -> Tensor:
+    """Return adaptive_avg_pool3d(volume, cells), made of products that ONNX has too."""
+    for axis in (2, 3, 4):
+        n = volume.shape[axis]
+        means = torch.zeros(n, cells)
+        for i in range(cells):
+            start, stop = i * n // cells, -(-(i + 1) * n // cells)
+            means[start:stop, i] = 1 / (stop - start)
+        volume = (volume.movedim(axis, -1) @ means.to(volume)).movedim(-1, axis)
+    return volume
 
 
 class LightStudent(nn.Module):
