@@ -26,7 +26,12 @@ def write_int8(source: Path, target: Path, windows: Windows) -> None:
         target: Where to write.
         windows: Normalized windows (z, y, x) of one height, that of the network; from training.
     """
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """Gives the windows one by one."""
@@ -46,6 +51,7 @@ def write_int8(source: Path, target: Path, windows: Windows) -> None:
         target,
         Reader(),
         quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,  # s8 x s8 is four times slower on x86
         per_channel=True,
         reduce_range=True,
         nodes_to_exclude=[convolutions[0], convolutions[-1]],
