@@ -22,8 +22,7 @@ import time
 from pathlib import Path
 
 from FlareSegLib.resources import physical_cores
-from FlareSegLib.sample import fetch_sample
-from Testing.benchmarks.bench_end_to_end import large_ct
+from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, source_ct, written
 
 SPEEDS = ("fast", "balanced", "accurate")
 COHORT, MACHINES = 10_000, (2, 4, 16, 64)
@@ -56,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         cts = Path(name, "cts")
         cts.mkdir()
-        first = large_ct(options.ct or fetch_sample(), cts / "0.nii.gz")
+        first = written(on_grid(source_ct(options.ct), LARGE_XYZ), cts / "0.nii.gz")
         for i in range(1, options.copies):
             shutil.copyfile(first, cts / f"{i}.nii.gz")
         for _ in range(options.rounds):
