@@ -34,7 +34,7 @@ from FlareSegLib.privacy import hiding, shown_name
 from FlareSegLib.progress import Progress, Stopwatch, silent
 from FlareSegLib.report import Report
 from FlareSegLib.resources import peak_mib, threads_for
-from FlareSegLib.runtimes import Loader, import_ahead, load_network, pick
+from FlareSegLib.runtimes import Loader, importing_ahead, load_network, pick
 from FlareSegLib.sliding import Sliding
 
 
@@ -162,12 +162,12 @@ def _segment_file(
     if job.preview:
         preview.check_installed()
     config = read_model_config(model).at_speed(options.speed)
-    import_ahead(options.runtime)
-    with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
-        volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
-    threads = threads_for(volume.grid, config.spacing_mm, options.threads)
-    with watch.step("load network"):
-        network = (load or load_network)(model, config, threads, options.runtime)
+    with importing_ahead(options.runtime):
+        with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
+            volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
+        threads = threads_for(volume.grid, config.spacing_mm, options.threads)
+        with watch.step("load network"):
+            network = (load or load_network)(model, config, threads, options.runtime)
     result = segment(volume, network, config, options, watch, threads)
     with watch.step("write"):
         made = Provenance(job.source, job.series, config.name, config.version)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from FlareSegLib.config import ModelConfig, read_model_config
 from FlareSegLib.errors import ModelError
@@ -50,20 +50,30 @@ def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str =
     return (FlatOnnxNetwork if config.is_flat else OnnxNetwork)(folder, config, threads)
 
 
-def import_ahead(runtime: str) -> Thread:
-    """Return a thread that imports the packages which later steps need; reading leaves it room.
+@contextmanager
+def importing_ahead(runtime: str) -> Iterator[None]:
+    """Import the packages which later steps need in a thread; reading leaves it room.
 
-    What fails there fails again, and is told, where it is needed.
+    What fails there fails again, and is told, where it is needed. However the block ends, the
+    thread has ended then: Python stops a thread that still imports at exit, which a C++ library
+    answers by aborting the process.
     """
 
     def work() -> None:
         for name in (pick(runtime), "scipy.ndimage", "scipy.sparse", "scipy.spatial"):
+            if is_left.is_set():
+                return
             with suppress(Exception):
                 import_module(name)
 
+    is_left = Event()
     thread = Thread(target=work, daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        is_left.set()
+        thread.join()
 
 
 def loads_once() -> Loader:

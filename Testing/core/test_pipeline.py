@@ -1,4 +1,5 @@
 import json
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -163,6 +164,13 @@ def test_bad_input_writes_nothing(tmp_path, model):
         ["ct.nii.gz"],
         ["ct.nii.gz", "out"],
     )
+
+
+def test_a_failed_read_leaves_no_thread_behind(tmp_path, model):
+    before = threading.active_count()
+    with pytest.raises(InputError):
+        segment_file(Job(tmp_path / "missing.nii.gz", tmp_path / "o.nii.gz"), model)
+    assert threading.active_count() == before
 
 
 def test_an_unknown_extension_is_refused_before_the_ct_is_read(tmp_path, model):
