@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from FlareSegLib.errors import ResourceError
@@ -70,6 +71,9 @@ def _cgroup_mib() -> float:
 
 def peak_mib() -> float:
     """Return the peak resident memory of this process, in MiB; 0 where it cannot be told."""
+    with suppress(OSError, StopIteration, ValueError):  # getrusage counts the parent's peak too
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
     try:
         import resource
     except ImportError:

@@ -1,7 +1,8 @@
-"""All benchmarks in one command: tables in docs/benchmarks.md, pictures in docs/images.
+"""All benchmarks in one command: docs/benchmarks.md, docs/growth.md, pictures in docs/images.
 
     python -m Testing.benchmarks [--peer WEIGHTS.onnx] [--truth DIR] [--previous REVISION]
-                                 [--ct CT] [--rounds N] [--no-growth]
+                                 [--ct CT] [--rounds N] [--no-growth | --growth-only]
+                                 [--slices N ...] [--in-plane N ...] [--docs DIR]
 
 Without options it needs nothing but the sample CT (a phantom where that cannot be fetched), and
 says what it left out. Machines are noisy: read the ratios of one run, not the seconds.
@@ -14,15 +15,18 @@ import datetime
 import tempfile
 from pathlib import Path
 
+import SimpleITK as sitk
+
 from Testing.benchmarks import bench_end_to_end, bench_growth, pictures, timing
 from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, source_ct, written
 
-DOCS = timing.ROOT / "docs"
-INTRO = """# Benchmarks
+INTRO = """# {title}
 
 Written by `make bench` on {day}; nothing here was edited by hand. One interleaved run, every
-program a process of its own, file to file, on the sample CT at 512 x 512 x 215. Read the ratios:
-machines differ, and this one may have been busy.
+program a process of its own, file to file. Read the ratios: machines differ, and this one may
+have been busy.
+
+CT: {what}.
 
 {machine}
 """
@@ -31,31 +35,44 @@ machines differ, and this one may have been busy.
 def main() -> None:
     """Run, print and write everything."""
     options = _options()
-    parts = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = source_ct(options.ct)
-        ct = written(on_grid(source, LARGE_XYZ), folder / "ct.nii.gz")
-        found = bench_end_to_end.programs(ct, folder, options.previous, options.peer)
-        timing.interleaved(found, options.rounds)
-        dsc = bench_end_to_end.scores(options.truth, folder, options.previous)
-        parts += ["## File to file", timing.table(found, dsc), "![](images/benchmark.png)"]
-        parts += ["## Seconds of each step", timing.steps_table(found)]
-        pictures.end_to_end(found, DOCS / "images" / "benchmark.png")
-        if options.growth:
-            curves = bench_growth.run(source, folder, options.growth_rounds)
-            parts += ["## Growth", bench_growth.table(curves), _exponents(curves)]
-            parts += ["![](images/growth.png)"]
-            pictures.growth(curves, DOCS / "images" / "growth.png")
+    (options.docs / "images").mkdir(parents=True, exist_ok=True)
+    source, name = source_ct(options.ct)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.part != "growth":
+            _end_to_end(options, source, name, Path(folder))
+        if options.part != "end to end":
+            _growth(options, source, name, Path(folder))
+
+
+def _end_to_end(options: argparse.Namespace, source: sitk.Image, name: str, folder: Path) -> None:
+    ct = written(on_grid(source, LARGE_XYZ), folder / "ct.nii.gz")
+    found = bench_end_to_end.programs(ct, folder, options.previous, options.peer)
+    timing.interleaved(found, options.rounds)
+    dsc = bench_end_to_end.scores(options.truth, folder, options.previous)
+    pictures.end_to_end(found, options.docs / "images" / "benchmark.png")
+    parts = ["## File to file", timing.table(found, dsc), "![](images/benchmark.png)"]
+    parts += ["## Seconds of each step", timing.steps_table(found)]
+    size = " x ".join(map(str, LARGE_XYZ))
+    _write(options.docs / "benchmarks.md", "Benchmarks", f"{name} at {size}", parts)
+
+
+def _growth(options: argparse.Namespace, source: sitk.Image, name: str, folder: Path) -> None:
+    curves = bench_growth.programs(source, folder, sorted(options.slices), sorted(options.in_plane))
+    bench_growth.run(curves, options.growth_rounds)
+    pictures.growth(curves, options.docs / "images" / "growth.png")
+    parts = [bench_growth.table(curves), bench_growth.slope(curves["slices"])]
+    parts += ["![](images/growth.png)"]
+    side, depth = bench_growth.SIDE, bench_growth.DEPTH
+    what = f"{name}: slices of {side} x {side}, in-plane sizes with {depth} slices"
+    _write(options.docs / "growth.md", "Growth of time and memory", what, parts)
+
+
+def _write(path: Path, title: str, what: str, parts: list[str]) -> None:
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    text = "\n\n".join([INTRO.format(day=day, machine=timing.machine()).strip(), *parts]) + "\n"
-    (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
+    intro = INTRO.format(title=title, day=day, what=what, machine=timing.machine()).strip()
+    text = "\n\n".join(part for part in [intro, *parts] if part) + "\n"
+    path.write_text(text, encoding="utf-8")
     print(text)
-
-
-def _exponents(curves: dict[str, list[tuple[float, timing.Program]]]) -> str:
-    found = bench_growth.slope(curves["slices"])
-    return f"From 500 to 1000 slices time grows by the power {found:.2f} of slices; 1 is linear."
 
 
 def _options() -> argparse.Namespace:
@@ -66,7 +83,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ct", type=Path, help="a CT instead of the sample")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--growth-rounds", type=int, default=1)
-    parser.add_argument("--no-growth", dest="growth", action="store_false")
+    parser.add_argument("--slices", type=int, nargs="+", default=bench_growth.SLICES)
+    parser.add_argument("--in-plane", type=int, nargs="+", default=bench_growth.IN_PLANE)
+    parser.add_argument("--docs", type=Path, default=timing.ROOT / "docs", help="takes the pages")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--no-growth", dest="part", action="store_const", const="end to end")
+    part.add_argument("--growth-only", dest="part", action="store_const", const="growth")
     return parser.parse_args()
 
 

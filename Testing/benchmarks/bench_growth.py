@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +14,61 @@ from Testing.benchmarks.timing import Program, interleaved, segment
 from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, with_slices, written
 
 SLICES = (24, 100, 215, 500, 1000)
+"""At SIDE in-plane, so that the curve takes minutes."""
+SIDE = 256
 IN_PLANE = (256, 512, 768, 1024)
-ORGANS = {"all 13": "all", "liver": "liver", "kidneys": "left_kidney,right_kidney"}
+"""Of DEPTH slices from the middle."""
+DEPTH = 48
+THREADS = (1, 2, 4, 8, 12)
+ORGANS = {"all 13": "all", "liver": "liver"}
+
+Curves = dict[str, list[tuple[float, Program]]]
 
 
-def programs(source: sitk.Image, folder: Path) -> dict[str, list[tuple[float, Program]]]:
-    """Return the programs of each curve, with the number that grows."""
-    depth = LARGE_XYZ[2]
-    large = on_grid(source, LARGE_XYZ)
-    ct = written(large, folder / "large.nii.gz")
-    curves: dict[str, list[tuple[float, Program]]] = {}
-    curves["slices"] = [
-        (n, _of(f"{n} slices", written(with_slices(large, n), folder / f"z{n}.nii.gz"), folder))
-        for n in SLICES
-    ]
-    curves["in-plane size"] = []
-    for n in IN_PLANE:
-        resized = written(on_grid(source, (n, n, depth)), folder / f"{n}.nii.gz")
-        curves["in-plane size"].append((n, _of(f"{n} x {n}", resized, folder)))
-    cores = physical_cores()
-    curves["threads"] = [
-        (n, _of(f"{n} threads", ct, folder, "--threads", str(n)))
-        for n in (1, 2, 4, 8, 12)
-        if n <= cores
-    ]
-    curves["organs"] = [
-        (i, _of(name, ct, folder, "--organs", keys))
-        for i, (name, keys) in enumerate(ORGANS.items())
-    ]
-    return curves
+def programs(
+    source: sitk.Image, folder: Path, slices: Sequence[int], in_plane: Sequence[int]
+) -> Curves:
+    """Return the programs of each curve, with the number that grows.
+
+    Args:
+        source: The CT that all others are made of.
+        folder: Takes CTs and results.
+        slices: Numbers of slices; the last is no smaller than the others.
+        in_plane: Sides of a slice.
+    """
+    ct = on_grid(source, (SIDE, SIDE, LARGE_XYZ[2]))
+
+    def of_depth(n: int) -> Path:
+        return written(with_slices(ct, n), folder / f"z{n}.nii.gz")
+
+    def of_side(n: int) -> Path:
+        wide = on_grid(source, (n, n, LARGE_XYZ[2]))
+        return written(with_slices(wide, DEPTH), folder / f"{n}.nii.gz")
+
+    usual = of_depth(min(LARGE_XYZ[2], slices[-1]))
+    threads = [n for n in THREADS if n <= physical_cores()]
+    return {
+        "slices": [(n, _of(f"{n} slices", of_depth(n), folder)) for n in slices],
+        "in-plane size": [(n, _of(f"{n} x {n}", of_side(n), folder)) for n in in_plane],
+        "threads": [(n, _of(f"threads: {n}", usual, folder, "--threads", str(n))) for n in threads],
+        "organs": [
+            (i, _of(name, usual, folder, "--organs", keys))
+            for i, (name, keys) in enumerate(ORGANS.items())
+        ],
+    }
 
 
 def _of(name: str, ct: Path, folder: Path, *options: str) -> Program:
     return segment(name, ct, folder, *ORT, *options)
 
 
-def run(source: sitk.Image, folder: Path, rounds: int) -> dict[str, list[tuple[float, Program]]]:
-    """Run all of them, interleaved."""
-    curves = programs(source, folder)
+def run(curves: Curves, rounds: int) -> Curves:
+    """Run all of them, interleaved; return them."""
     interleaved([program for curve in curves.values() for _, program in curve], rounds)
     return curves
 
 
-def table(curves: dict[str, list[tuple[float, Program]]]) -> str:
+def table(curves: Curves) -> str:
     """Return seconds and peak memory in Markdown."""
     lines = ["| what | which | seconds, median | peak MiB |", "|---|---|---|---|"]
     for what, curve in curves.items():
@@ -64,7 +77,10 @@ def table(curves: dict[str, list[tuple[float, Program]]]) -> str:
     return "\n".join(lines)
 
 
-def slope(curve: list[tuple[float, Program]]) -> float:
-    """Return the exponent of growth between the two largest; 1 is linear."""
+def slope(curve: list[tuple[float, Program]]) -> str:
+    """Return a sentence on the growth between the two largest; nothing of fewer than two."""
+    if len(curve) < 2:
+        return ""
     (a, first), (b, last) = curve[-2:]
-    return float(np.log(last.median / first.median) / np.log(b / a))
+    power = np.log(last.median / first.median) / np.log(b / a)
+    return f"From {a} to {b} slices time grows by the power {power:.2f} of slices; 1 is linear."

@@ -31,16 +31,17 @@ def growth(curves: dict[str, Curve], path: Path) -> None:
 
     shown = {name: curve for name, curve in curves.items() if name != "organs"}
     figure = Figure(figsize=(10, 5), layout="constrained")
-    axes = figure.subplots(2, len(shown), sharey="row")
+    axes = figure.subplots(2, len(shown), sharey="row", squeeze=False)
     for column, (name, curve) in enumerate(shown.items()):
         at = [value for value, _ in curve]
         top, bottom = axes[0][column], axes[1][column]
         top.plot(at, [one.median for _, one in curve], "o-", color="#3b7dd8")
         bottom.plot(at, [max(one.peak_mib) for _, one in curve], "o-", color="#999999")
         top.set_title(name)
-        for axis in (top, bottom):
-            axis.set_ylim(bottom=0)
-            axis.grid(alpha=0.3)
+        top.grid(alpha=0.3)
+        bottom.grid(alpha=0.3)
+    for row in axes:
+        row[0].set_ylim(bottom=0)  # of the whole row, after all of it is drawn
     axes[0][0].set_ylabel("seconds")
     axes[1][0].set_ylabel("peak MiB")
     figure.savefig(path, dpi=110)

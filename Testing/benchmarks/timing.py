@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import statistics
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,19 +42,25 @@ class Program:
             self.steps.append(facts["seconds"])
 
 
+LAUNCHER = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+seconds = time.perf_counter() - began
+print(done.returncode, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.stderr.buffer.write(done.stderr)
+"""
+"""A small process that starts the program: Linux counts the peak of who starts one as its own."""
+
+
 def timed(command: list[str], folder: Path = ROOT) -> tuple[float, float]:
     """Run a command in a folder; return its wall seconds and peak resident memory in MiB."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    said = process.stderr.read() if process.stderr else b""
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {said.decode()[-500:]}")
-    return seconds, usage.ru_maxrss / 1024
+    small = [sys.executable, "-S", "-c", LAUNCHER, *command]
+    done = subprocess.run(small, cwd=folder, capture_output=True, check=True, encoding="utf-8")
+    code, seconds, peak = done.stdout.split()
+    if code != "0":
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-500:]}")
+    return float(seconds), int(peak) / 1024
 
 
 def segment(name: str, ct: Path, folder: Path, *options: str, tree: Path = ROOT) -> Program:

@@ -14,18 +14,18 @@ from Testing.phantoms import abdomen
 LARGE_XYZ = (512, 512, 215)
 
 
-def source_ct(given: Path | None) -> sitk.Image:
-    """Return the CT that is given, else the sample, else a phantom; says which."""
+def source_ct(given: Path | None) -> tuple[sitk.Image, str]:
+    """Return the CT that is given, else the sample, else a phantom; and what it is called."""
     if given:
-        return sitk.ReadImage(str(given))
+        return sitk.ReadImage(str(given)), "a CT of our own"
     try:
-        return sitk.ReadImage(str(fetch_sample()))
+        return sitk.ReadImage(str(fetch_sample())), "the sample CT"
     except (FlareSegError, OSError) as error:
         print(f"left out: the sample CT ({error}); a phantom with noise stands in")
     volume, _ = abdomen((133, 256, 256), (2.5, 1.4, 1.4), noise_hu=10)
     image = sitk.GetImageFromArray(volume.array.astype(np.int16))
     image.SetSpacing(volume.grid.spacing_mm[::-1])
-    return image
+    return image, "a phantom with noise"
 
 
 def on_grid(image: sitk.Image, size_xyz: tuple[int, int, int]) -> sitk.Image:

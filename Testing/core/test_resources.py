@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -6,6 +10,7 @@ from FlareSegLib.errors import ResourceError
 from FlareSegLib.geometry import Grid
 from FlareSegLib.resources import free_mib, needed_mib, peak_mib, physical_cores, threads_for
 
+ROOT = Path(__file__).parents[2]
 MODEL_MM = (2.0, 1.5, 1.5)
 USUAL = Grid((215, 512, 512), (2.0, 0.81, 0.81))
 
@@ -52,3 +57,11 @@ def test_this_machine_is_measured():
     block = np.ones((128, 2**20), np.uint8)
     assert peak_mib() >= max(before, 100)
     del block
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands the peak of a parent on")
+def test_the_peak_of_a_parent_is_not_that_of_its_child():
+    block = np.ones((512, 2**20), np.uint8)
+    command = [sys.executable, "-c", "from FlareSegLib import resources as r; print(r.peak_mib())"]
+    done = subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
+    assert 5 < float(done.stdout) < 300 < block.nbytes / 2**20
