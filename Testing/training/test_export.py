@@ -13,6 +13,7 @@ import onnx  # noqa: E402
 from FlareSegLib.config import read_model_config  # noqa: E402
 from FlareSegLib.errors import ModelError  # noqa: E402
 from FlareSegLib.network import FlatOnnxNetwork  # noqa: E402
+from Testing.model_facts import activation_types  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config  # noqa: E402
 from Testing.training.world import write_case  # noqa: E402
 from training import checkpoint, export, prepare  # noqa: E402
@@ -75,6 +76,7 @@ def test_the_fast_variant_is_int8_and_says_nearly_the_same(config):
     weights = [item for item in kernels if item.data_type == onnx.TensorProto.INT8]
     assert sum(len(item.raw_data) for item in weights) > 1000
     assert max(np.abs(onnx.numpy_helper.to_array(item)).max() for item in weights) <= 64
+    assert activation_types(proto) == {onnx.TensorProto.UINT8}  # s8 is slower than float32
     window = export.real_windows(config, facts.window, 1)[0]
     exact, found = (FlatOnnxNetwork(folder, one, 1)(window) for one in (facts, fast))
     assert 0 < np.abs(found - exact).max() < 0.2 * np.ptp(exact)
