@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from FlareSegLib import resources
+from FlareSegLib import resources, windows
+from FlareSegLib.config import RunOptions
 from FlareSegLib.errors import ResourceError
 from FlareSegLib.geometry import Grid
 from FlareSegLib.resources import free_mib, needed_mib, peak_mib, physical_cores, threads_for
+from Testing.model_facts import a_config
 
 ROOT = Path(__file__).parents[2]
 MODEL_MM = (2.0, 1.5, 1.5)
@@ -22,6 +24,20 @@ def with_machine(monkeypatch, cores, mib):
 
 def test_a_usual_ct_fits_into_two_gib():
     assert needed_mib(USUAL, MODEL_MM) < 2048
+
+
+def test_a_wide_ct_is_not_underestimated():
+    """A CT of 256 x 256 x 215 voxels, 504 mm wide, took 836 MiB with two threads, accurate."""
+    wide = Grid((215, 256, 256), (1.55, 1.97, 1.97))
+    assert 836 < needed_mib(wide, MODEL_MM) + 2 * resources.THREAD_MIB < 1.4 * 836
+
+
+def test_a_slab_is_as_deep_as_the_plan_allows():
+    shape = (400, 320, 320)
+    config = a_config(is_flat=True)
+    deepest = windows.plan(shape, config, RunOptions(speed="accurate")).window[0]
+    assert deepest <= resources.DEEPEST_SLAB
+    assert resources.USUAL_SLAB_VOXELS == windows.MOST_VOXELS
 
 
 def test_threads_follow_the_cores_up_to_twelve(monkeypatch):
