@@ -41,9 +41,13 @@ def new_run(config: Config, teacher: TorchTeacher | None) -> Run:
     network = new_student(config)
     if config.student.start:
         network.load_state_dict(checkpoint.weights(config.student.start))
-    channels = teacher_channels(config, teacher)
     return Run(
-        network, config.data.classes, config.train, config.distill, teacher_channels=channels
+        network,
+        config.data.classes,
+        config.train,
+        config.distill,
+        teacher_channels=teacher_channels(config, teacher),
+        decoder_channels=decoder_channels(config),
     )
 
 
@@ -63,6 +67,15 @@ def teacher_channels(config: Config, teacher: TorchTeacher | None) -> tuple[int,
         "distill.features or distill.attention is above 0, but no teacher shows its inside: train "
         "a teacher, name tensors of the ONNX file in teacher.features, or set both to 0"
     )
+
+
+def decoder_channels(config: Config) -> tuple[int, ...]:
+    """Return the channels of the ONNX teacher's decoder levels, if they are distilled."""
+    path, names = config.teacher.onnx, config.teacher.decoder_features
+    wanted = config.distill.features or config.distill.attention
+    if not (path and names and wanted) or config.distill.from_student:
+        return ()
+    return channels_of(path, names)
 
 
 def trained_teacher(config: Config) -> TorchTeacher | None:
@@ -104,7 +117,8 @@ def onnx_teacher(config: Config) -> Callable[[], LiveTeacher] | None:
         return None
     facts = {k: tuple(v) if isinstance(v, list) else v for k, v in config.teacher.facts.items()}
     model = ModelConfig(**{"sha256": NO_FILE, **facts})  # type: ignore[arg-type]
-    return lambda: OnnxTeacher(path, model, config.train.patch, config.teacher.features)
+    shown = (*config.teacher.features, *config.teacher.decoder_features)
+    return lambda: OnnxTeacher(path, model, config.train.patch, shown)
 
 
 def facts_of(config: Config, stride: int) -> ModelConfig:

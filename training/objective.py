@@ -36,7 +36,7 @@ class Batch:
     names: tuple[str, ...]
     """Of the cases, for messages."""
     features: tuple[Tensor, ...] = ()
-    """Of the teacher's lowest encoder levels, (n, c, z, y, x), the bottleneck last."""
+    """Of the teacher, (n, c, z, y, x): as TrainingHeads.compared()."""
 
 
 def terms(
@@ -67,8 +67,10 @@ def terms(
         bridged = [level.float() for level in heads.bridged(features)]
         found["features"] = losses.features * transfer.feature_distance(bridged, batch.features)
     if losses.attention:
-        lowest = [level.float() for level in features.encoder[-len(batch.features) :]]
-        found["attention"] = losses.attention * transfer.attention_distance(lowest, batch.features)
+        compared = [level.float() for level in heads.compared(features)]
+        found["attention"] = losses.attention * transfer.attention_distance(
+            compared, batch.features
+        )
     return found
 
 

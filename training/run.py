@@ -31,6 +31,7 @@ class Run:
         losses: Distill,
         *,
         teacher_channels: tuple[int, ...] = (),
+        decoder_channels: tuple[int, ...] = (),
     ) -> None:
         """Make a run at its first step.
 
@@ -40,6 +41,7 @@ class Run:
             train: How it is trained.
             losses: By what.
             teacher_channels: Of the teacher's lowest encoder levels, if features are distilled.
+            decoder_channels: Of its decoder levels, finest first, if they are distilled.
         """
         self.train, self.losses = train, losses
         self.device = distributed.device_of(train.device)
@@ -48,6 +50,7 @@ class Run:
             classes,
             levels=losses.deep_supervision,
             teacher_channels=teacher_channels,
+            decoder_channels=decoder_channels,
         ).to(self.device)
         distributed.share_statistics(network)
         self.model = device.placed(network, self.device)

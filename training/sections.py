@@ -178,6 +178,8 @@ class Teacher:
     """Facts of the ONNX file, as in model.json."""
     features: tuple[str, ...] = ()
     """Names of tensors in the ONNX file: its lowest encoder levels, the bottleneck last."""
+    decoder_features: tuple[str, ...] = ()
+    """Names of tensors in the ONNX file: decoder levels, those of the student, finest first."""
     name: str = "teacher"
     """Run folder of the teacher that is trained: another name for the second step of paper 3."""
     size: str = "nnunet"

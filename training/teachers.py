@@ -30,7 +30,7 @@ class Said:
     logits: Tensor
     """(classes, z, y, x)."""
     features: tuple[Tensor, ...] = ()
-    """Of its lowest encoder levels, (c, z', y', x'), the bottleneck last."""
+    """Of its lowest encoder levels, (c, z', y', x'), the bottleneck last; then of its decoder."""
 
 
 class LiveTeacher(Protocol):

@@ -87,6 +87,17 @@ def test_heads_supervise_lower_levels_and_bridge_to_the_teacher(name):
     assert heads.bridged(features)[-1].shape[2:] == features.encoder[-1].shape[2:]
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_heads_bridge_the_finest_decoder_levels_too(name):
+    network = NETWORKS[name]()
+    heads = TrainingHeads(network, 14, levels=0, teacher_channels=(6,), decoder_channels=(7, 9))
+    features = network.features(torch.randn(1, 1, 16, 16, 32))
+    compared = [features.encoder[-1], *features.decoder[:2]]
+    assert all(a is b for a, b in zip(heads.compared(features), compared, strict=True))
+    shapes = [tuple(level.shape[1:]) for level in heads.bridged(features)]
+    assert shapes == [(n, *level.shape[2:]) for n, level in zip((6, 7, 9), compared, strict=True)]
+
+
 def test_heads_do_not_change_the_weights_that_inference_loads():
     network = NETWORKS["flat"]()
     before = set(network.state_dict())
