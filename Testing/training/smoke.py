@@ -1,7 +1,8 @@
 """make smoke-train: every stage on phantoms, as a group would run them, and the DSC in the end.
 
 Seven phantom CTs: three with all labels (one of them for validation), two with labels of liver and
-spleen, and two without.
+spleen, and two without. Three programs have labelled the last four, each with errors of its own;
+of bare_2 they say so different things that the curriculum must leave it out.
 """
 
 from __future__ import annotations
@@ -43,10 +44,26 @@ def write_cases(folder: Path) -> None:
     for seed, name in enumerate(names):
         volume, truth = abdomen(SHAPE, SPACING_MM, noise_hu=4, seed=seed)
         write(volume.array, folder / name / "ct.nii.gz")
+        if not name.startswith("full"):
+            write_programs(name, truth.array.copy(), seed)
         if name.startswith("part"):
             truth.array[~np.isin(truth.array, (1, 3))] = 0
         if not name.startswith("bare"):
             write(truth.array, folder / name / "label.nii.gz")
+
+
+def write_programs(name: str, truth: NDArray[np.uint8], seed: int) -> None:
+    """Write what three programs say of a case: holes, a shift, and two organs missing."""
+    holes = np.random.default_rng(seed).random(truth.shape) < 0.02
+    said = {
+        "program_a": np.where(holes, 0, truth),
+        "program_b": np.roll(truth, 1, axis=1),
+        "program_c": np.where(np.isin(truth, (4, 12)), 0, truth),
+    }
+    if name == "bare_2":
+        said["program_b"], said["program_c"] = truth[::-1], truth[:, :, ::-1]
+    for program, labels in said.items():
+        write(labels.astype(np.uint8), WORK / program / f"{name}.nii.gz")
 
 
 def run(stage: str) -> float:
@@ -75,7 +92,7 @@ def main() -> None:
     print(", ".join(f"{stage} {taken:.0f} s" for stage, taken in seconds.items()))
     print(f"all stages {sum(seconds.values()):.0f} s, DSC {dsc:.3f} on a phantom never trained on")
     groups = json.loads((folder / "curriculum" / "curriculum.json").read_text(encoding="utf-8"))
-    print({group: len(cases) for group, cases in groups.items()})
+    assert groups["erroneous"] == ["bare_2"], groups
     for path in ("smoke/MODEL_CARD.md", "evaluate/boxes.png", "curriculum/scores.png"):
         assert (folder / path).is_file(), path
     assert dsc > LEAST_DSC, f"DSC {dsc:.3f}: it was above {LEAST_DSC}"
