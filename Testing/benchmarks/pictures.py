@@ -21,6 +21,7 @@ def end_to_end(programs: list[Program], path: Path) -> None:
     for i, one in enumerate(programs[::-1]):
         left.text(one.median, i, f" {one.median:.2f}", va="center")
     left.set(xscale="log", xlabel="seconds, file to file (log)")
+    left.margins(x=0.15)  # room for the figures beside the bars
     right.set(xlabel="peak MiB")
     figure.savefig(path, dpi=110)
 
