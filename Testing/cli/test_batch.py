@@ -154,10 +154,13 @@ def test_debug_shows_the_traceback_of_a_case(flareseg, cts, model, tmp_path):
 def test_a_stopped_batch_goes_on_where_it_was(flareseg, cts, slow_model, model, tmp_path, number):
     (cts / "b.nii.gz").unlink()
     out = tmp_path / "out"
-    done = flareseg("batch", cts / "a", out, "--model", model, "--quiet", *LEAN)
+    later = [(path, tmp_path / path.name) for path in cts.iterdir() if path.name != "a"]
+    for path, aside in later:
+        path.rename(aside)
+    done = flareseg("batch", cts, out, "--model", model, "--quiet", *LEAN)
     assert done.returncode == 0
-    for path in out.glob("ct_*"):
-        path.rename(out / f"a_{path.name}")
+    for path, aside in later:
+        aside.rename(path)
     words = ["batch", str(cts), str(out), "--skip-existing", *LEAN, "--speed", "accurate"]
     stuck = [*words, "--model", str(slow_model), "--no-skip-air", "--progress", "json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
