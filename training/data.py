@@ -135,6 +135,7 @@ class Patches:
             chance(share, generator) for share in (self._shares.affine, self._shares.bending)
         )
         matrix = spatial.affine(generator) if turned else torch.eye(3)
+        matrix = matrix @ spatial.mirror(self._shares.mirror, generator)
         bend = spatial.bending(generator) if bent else None
         return spatial.cut_patch(case, centre, matrix, self._view.shape, bend=bend), value
 

@@ -281,6 +281,8 @@ class Augment:
 
     affine: float = 0.75
     """Rotation up to 15 degrees, zoom 0.75 to 1.33."""
+    mirror: float = 0.0
+    """Left for right, top for bottom, front for back, each by itself; needed for flips at test."""
     bending: float = 0.2
     """Smooth shifts of about 4 voxels."""
     cutmix: float = 0.0

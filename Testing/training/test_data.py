@@ -119,6 +119,28 @@ def test_a_bend_moves_along_its_own_axis(cases, axis):
     assert torch.allclose(bent.hu, still.hu + 20, atol=0.1)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_mirrored_patch_is_the_patch_reversed_with_its_labels(cases, axis):
+    centre = torch.tensor([15.5, 23.5, 27.5])
+    signs = torch.ones(3)
+    signs[axis] = -1
+    plain, mirrored = (
+        spatial.cut_patch(cases[0], centre, matrix, (16, 32, 32))
+        for matrix in (torch.eye(3), torch.diag(signs))
+    )
+    assert torch.allclose(mirrored.hu, plain.hu.flip(axis), atol=0.01)
+    assert torch.equal(mirrored.labels, plain.labels.flip(axis))
+    assert torch.allclose(mirrored.soft, plain.soft.flip(axis + 1), atol=1e-4)
+    assert not torch.equal(mirrored.labels, plain.labels)
+
+
+def test_each_axis_is_mirrored_in_its_share():
+    drawn = [spatial.mirror(0.3, torch.Generator().manual_seed(i)).diag() for i in range(300)]
+    shares = (torch.stack(drawn) < 0).float().mean(dim=0)
+    assert ((shares > 0.2) & (shares < 0.4)).all()
+    assert torch.equal(spatial.mirror(0.0, torch.Generator()), torch.eye(3))
+
+
 def test_a_zoom_is_between_the_limits():
     zooms = [
         float(torch.linalg.det(spatial.affine(torch.Generator().manual_seed(i)))) for i in range(50)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.augment.draws import uniform
+from training.augment.draws import chance, uniform
 from training.patch import AIR_HU, Case, Patch
 
 LEVELS = 255
@@ -29,6 +29,16 @@ def affine(generator: torch.Generator) -> Tensor:
     zoom = math.exp(uniform(-0.2, 0.2, generator))
     scales = [zoom * math.exp(uniform(-0.08, 0.08, generator)) for _ in range(3)]
     return matrix @ torch.diag(torch.tensor(scales))
+
+
+def mirror(share: float, generator: torch.Generator) -> Tensor:
+    """Return a 3 x 3 matrix (z, y, x) that mirrors along each axis with a chance of share.
+
+    A mirrored right kidney is still called right, as nnU-Net does: beside the liver. A network
+    trained so may be asked about mirrored scans too (test-time augmentation).
+    """
+    signs = [-1.0 if chance(share, generator) else 1.0 for _ in range(3)]
+    return torch.diag(torch.tensor(signs))
 
 
 def bending(generator: torch.Generator) -> Tensor:
