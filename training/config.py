@@ -180,7 +180,7 @@ def _typed(kind: Any, value: Any, key: str, folder: Path) -> Any:
         return float(value)
     wanted = {float: float, int: int, str: str, bool: bool}.get(kind, str if origin else None)
     if kind is not object and (wanted is None or type(value) is not wanted):
-        raise ValueError(f"{key} is {value!r}: see its type in training/sections.py")
+        raise ValueError(f"{key} is {value!r}: see its type in training/sections/")
     return _frozen(value)
 
 
@@ -220,7 +220,7 @@ def _unknown(key: str, kind: Any) -> str:
     elsewhere = [item for item in known if item.rsplit(".", 1)[-1] == name]
     close = difflib.get_close_matches(key, known, 1, 0.4)
     guess = elsewhere or [key[: len(key) - len(name)] + n for n in near] or close
-    hint = f"did you mean {' or '.join(guess)}?" if guess else "see training/sections.py"
+    hint = f"did you mean {' or '.join(guess)}?" if guess else "see training/sections/"
     return f"unknown key {key}: {hint}"
 
 

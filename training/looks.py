@@ -21,7 +21,7 @@ from training import checkpoint
 from training.config import Config
 from training.distributed import device_of
 from training.networks.build import new_teacher
-from training.sections import Zyx
+from training.sections.checks import Zyx
 from training.validate import TorchWindows
 
 NO_FILE = "0" * 64

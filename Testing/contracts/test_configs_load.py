@@ -1,6 +1,7 @@
 """Every training config in the repository can be read, and a wrong one is refused with reasons."""
 
 import dataclasses
+import inspect
 from pathlib import Path
 
 import pytest
@@ -82,9 +83,8 @@ def test_lesion_is_a_class_after_the_organs():
 
 
 def test_every_field_has_a_docstring():
-    source = Path(sections.__file__).read_text(encoding="utf-8").splitlines()
     for kind in (Config, *(f.default_factory for f in dataclasses.fields(Config)[2:])):
-        text = source if kind is not Config else []
+        text = inspect.getsource(kind).splitlines() if kind is not Config else []
         for item in dataclasses.fields(kind) if text else ():
             at = [i for i, line in enumerate(text) if line.startswith(f"    {item.name}: ")]
             assert any('"""' in "".join(text[i + 1 : i + 8]) for i in at), item.name
