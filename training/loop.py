@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from FlareSegLib.errors import ModelError
 from training import checkpoint, device, distributed, loader
 from training.data import Sample
 from training.loader import Order, Samples
-from training.objective import Batch, terms
-from training.run import Run, check_finite
+from training.objective import Batch, culprits, terms
+from training.run import Run, no_number
 from training.run_folder import RunFolder
 from training.teachers import TorchTeacher
 
@@ -51,7 +52,9 @@ def train_step(run: Run, batch: Batch) -> dict[str, float]:
     with device.autocast(run.train, run.device):
         found = terms(run.model, run.heads, batch, run.losses)
     loss = torch.stack(list(found.values())).sum()
-    check_finite(distributed.mean(float(loss.detach())), run.step, batch.names)
+    value = distributed.mean(float(loss.detach()))
+    if not math.isfinite(value):
+        raise no_number(value, run.step, culprits(run.model, run.heads, batch, run.losses))
     loss.backward()
     weights = [weight for _, weight in run.parameters()]
     distributed.average_gradients(weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training import transfer
-from training.distributed import total
+from training.distributed import total, world
 from training.losses import deep_supervision, dice_ce, merged, soft_dice
 from training.networks.features import Features
 from training.networks.heads import TrainingHeads
@@ -72,6 +73,37 @@ def terms(
             compared, batch.features
         )
     return found
+
+
+def culprits(
+    network: nn.Module, heads: TrainingHeads, batch: Batch, losses: Distill
+) -> tuple[str, ...]:
+    """Return the cases of a batch whose loss is no number by themselves; all, if none is.
+
+    Also all in one of several processes, whose sums run over all of them.
+    """
+    wrong = []
+    for i, name in enumerate(batch.names if world() == 1 else ()):
+        with torch.no_grad():
+            found = terms(network, heads, alone(batch, i), losses)
+        if not all(bool(value.isfinite()) for value in found.values()):
+            wrong.append(name)
+    return tuple(wrong) or batch.names
+
+
+def alone(batch: Batch, i: int) -> Batch:
+    """Return a batch of one of its samples."""
+    one = slice(i, i + 1)
+    return dataclasses.replace(
+        batch,
+        images=batch.images[one],
+        target=batch.target[one],
+        labels=batch.labels[one],
+        phases=batch.phases[one],
+        known=batch.known[one],
+        names=batch.names[one],
+        features=tuple(level[one] for level in batch.features),
+    )
 
 
 def on_target(logits: Tensor, phases: tuple[int, ...], stride: int) -> Tensor:

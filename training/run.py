@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -140,14 +139,9 @@ def start(network: nn.Module, train_from: Any) -> None:
         network.load_state_dict(checkpoint.weights(train_from))
 
 
-def check_finite(loss: float, step: int, names: tuple[str, ...]) -> None:
-    """Stop a run whose loss is no number, before it changes the weights.
-
-    Raises:
-        ModelError: With the step and the cases of the batch.
-    """
-    if not math.isfinite(loss):
-        raise ModelError(
-            f"loss is {loss} at step {step}, cases {', '.join(names)}: look at these cases, or "
-            "lower train.learning_rate; the last checkpoint is kept"
-        )
+def no_number(loss: float, step: int, names: tuple[str, ...]) -> ModelError:
+    """Return the error that stops a run whose loss is no number, before it changes the weights."""
+    return ModelError(
+        f"loss is {loss} at step {step}, cases {', '.join(names)}: look at these cases, or "
+        "lower train.learning_rate; the last checkpoint is kept"
+    )

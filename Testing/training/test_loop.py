@@ -128,6 +128,15 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_change_and_names_the_
     assert torch.equal(weights(run), before)
 
 
+def test_only_the_case_with_the_broken_image_is_named(patches):
+    batch = samples_of(patches)[Order((1, 2), is_easy=False)]
+    images = batch.images.clone()
+    images[1, 0, 2, 3, 4] = float("nan")
+    broken = dataclasses.replace(batch, images=images, names=("sound", "broken"))
+    with pytest.raises(ModelError, match=r"cases broken:"):
+        loop.train_step(a_run(), broken)
+
+
 def test_fit_writes_metrics_and_a_checkpoint_and_ends_with_the_schedule(patches, tmp_path, capsys):
     run = a_run(a_train(steps=5, val_steps=2))
     folder = RunFolder(Config(work=tmp_path), "student")
