@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.geometry import Box, Volume
+from FlareSegLib.runs import FACES, IN_PLANE, Runs, enclosed, pieces_of, runs_of
 
 BODY_HU = -400.0
 """Above this a voxel is tissue (fat is about -100, lung and air are below)."""
@@ -21,12 +22,14 @@ def body_mask(volume: Volume) -> NDArray[np.bool_]:
     The volume is looked at every COARSE_MM. An opening cuts off table and tubes; the largest piece
     is kept. All False if there is no tissue.
     """
-    from scipy import ndimage
-
     steps = _steps(volume)
     coarse = volume.array[:: steps[0], :: steps[1], :: steps[2]] > BODY_HU
-    tissue = _largest_component(ndimage.binary_opening(coarse, np.ones((1, 3, 3), bool)))
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in tissue])
+    opened = _slid(_slid(coarse, np.logical_and), np.logical_or)
+    runs = _largest(runs_of(opened.astype(np.uint8)))
+    body = np.zeros(coarse.size, np.bool_)
+    body[runs.voxels()] = True
+    body[enclosed(runs, IN_PLANE).voxels()] = True
+    return body.reshape(coarse.shape)
 
 
 def body_box(volume: Volume) -> Box:
@@ -50,13 +53,18 @@ def _steps(volume: Volume) -> list[int]:
     return [max(1, round(COARSE_MM / spacing)) for spacing in volume.grid.spacing_mm]
 
 
-def _largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    from scipy import ndimage
+def _slid(mask: NDArray[np.bool_], operation: np.ufunc) -> NDArray[np.bool_]:
+    """Return "and" or "or" of each voxel and its eight neighbours in the slice; around is False."""
+    for axis in (1, 2):
+        ends = [(0, 0), (0, 0), (0, 0)]
+        ends[axis] = (1, 1)
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(mask, ends), 3, axis)
+        mask = operation.reduce(windows, axis=-1)
+    return mask
 
-    components, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    counts = np.bincount(components.ravel())
-    counts[0] = 0
-    largest: NDArray[np.bool_] = components == counts.argmax()
-    return largest
+
+def _largest(runs: Runs) -> Runs:
+    """Return the runs of the largest piece."""
+    piece = pieces_of(runs, FACES)
+    sizes = np.bincount(piece, runs.lengths)
+    return runs.part(piece == sizes.argmax()) if sizes.size else runs

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from FlareSegLib import __version__
 from FlareSegLib.atomic import atomic
-from FlareSegLib.boxes import boxes_of
 from FlareSegLib.errors import InputError, OutputError
 from FlareSegLib.geometry import Labelmap
 from FlareSegLib.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
+from FlareSegLib.runs import boxes_of
 
 if TYPE_CHECKING:
     from highdicom import AlgorithmIdentificationSequence

@@ -15,7 +15,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from FlareSegLib.atomic import atomic, check_place
-from FlareSegLib.boxes import boxes_of
 from FlareSegLib.dicom import may_hold_series, read_series, series_paths
 from FlareSegLib.dicom_seg import Provenance, check_installed, check_no_image, write_dicom_seg
 from FlareSegLib.errors import InputError, OutputError, ResourceError
@@ -23,6 +22,7 @@ from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
 from FlareSegLib.headers import DICOM, NIFTI, USABLE, check_regular, image_format
 from FlareSegLib.hounsfield import check_ct, to_hounsfield
 from FlareSegLib.paths import is_text
+from FlareSegLib.runs import boxes_of
 from FlareSegLib.safe_read import FORMATS, check_header, check_whole, unchanged, unpacked
 from FlareSegLib.seg_nrrd import segment_fields
 

@@ -123,6 +123,8 @@ def _uncropped(labels: NDArray[np.uint8], box: Box, grid: Grid) -> Labelmap:
 
 
 def _only(organs: tuple[Organ, ...], labelmap: Labelmap) -> Labelmap:
+    if len(organs) == len(BY_KEY):
+        return labelmap
     kept = np.zeros(256, np.uint8)
     values = [organ.value for organ in organs]
     kept[values] = values

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.atomic import atomic
-from FlareSegLib.boxes import boxes_of
 from FlareSegLib.errors import OutputError
 from FlareSegLib.geometry import Labelmap, Volume
 from FlareSegLib.labels import ORGANS, Organ
+from FlareSegLib.runs import boxes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,13 +15,12 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from FlareSegLib import __version__
 from FlareSegLib.atomic import atomic
-from FlareSegLib.boxes import boxes_of
 from FlareSegLib.geometry import Grid, Labelmap, Volume, ZyxMm
 from FlareSegLib.labels import BY_KEY, ORGANS, Organ
+from FlareSegLib.runs import CORNERS, Runs, Slices, pieces_of, runs_of
 
 SCHEMA_VERSION = 1
 """Goes up when a key of the JSON is renamed or removed; new keys may come without."""
@@ -44,8 +43,6 @@ SCAN_FLAGS = {
 }
 """Stable key and sentence for people."""
 PAIRS = (("right_kidney", "left_kidney"), ("right_adrenal_gland", "left_adrenal_gland"))
-CORNERS = np.ones((3, 3, 3), np.bool_)
-"""Voxels that share a corner are one component, as in the clean-up."""
 
 
 @dataclass(frozen=True)
@@ -128,37 +125,33 @@ def measure(labelmap: Labelmap, hu: Volume, organs: tuple[Organ, ...]) -> tuple[
     """
     if labelmap.array.shape != hu.array.shape:
         raise ValueError(f"labelmap {labelmap.array.shape} and CT {hu.array.shape} differ in shape")
-    boxes = boxes_of(labelmap.array, len(ORGANS))
-    rows = {
-        organ.key: _row(organ, box, labelmap, hu) for organ, box in zip(ORGANS, boxes, strict=True)
-    }
+    runs = runs_of(labelmap.array)
+    piece = pieces_of(runs, CORNERS)  # as in the clean-up
+    rows = {}
+    for organ in ORGANS:
+        mine = np.flatnonzero(runs.value == organ.value)
+        rows[organ.key] = _row(organ, runs.part(mine), np.unique(piece[mine]).size, hu)
     at = {row.key: row.centroid_mm[0] for row in rows.values() if row.centroid_mm}
     for key in wrong_sided(at):
         rows[key] = replace(rows[key], flags=(*rows[key].flags, "wrong_side"))
     return tuple(rows[organ.key] for organ in organs)
 
 
-def _row(
-    organ: Organ, box: tuple[slice, slice, slice] | None, labelmap: Labelmap, hu: Volume
-) -> OrganRow:
-    from scipy import ndimage
-
-    row = OrganRow(organ.key, organ.name, organ.value)
-    if box is None:
+def _row(organ: Organ, runs: Runs, components: int, hu: Volume) -> OrganRow:
+    row, grid = OrganRow(organ.key, organ.name, organ.value), hu.grid
+    if not components:
         return replace(row, flags=("absent",))
-    mask = labelmap.array[box] == organ.value
-    values = hu.array[box][mask]
-    grid = labelmap.grid
+    values = hu.array.reshape(-1)[runs.voxels()]
     row = replace(
         row,
         volume_ml=values.size * grid.voxel_ml,
         mean_hu=float(values.mean(dtype=np.float64)),
         sd_hu=float(values.std(dtype=np.float64)),
-        extent_mm=_extent_mm(mask.shape, grid),
-        centroid_mm=_centroid_mm(mask, box, grid),
-        components=int(ndimage.label(mask, CORNERS)[1]),
+        extent_mm=_extent_mm(runs.box, grid),
+        centroid_mm=_centroid_mm(runs, grid),
+        components=components,
     )
-    return replace(row, flags=_flags(row, organ, is_cut=_touches_border(box, grid)))
+    return replace(row, flags=_flags(row, organ, is_cut=_touches_border(runs.box, grid)))
 
 
 def _touches_border(box: tuple[slice, ...], grid: Grid) -> bool:
@@ -190,18 +183,16 @@ def orientation(grid: Grid) -> str:
     return "".join(reversed(letters))
 
 
-def _extent_mm(shape: tuple[int, ...], grid: Grid) -> ZyxMm:
+def _extent_mm(box: Slices, grid: Grid) -> ZyxMm:
     extent = [0.0, 0.0, 0.0]
-    for n, spacing, axis in zip(shape, grid.spacing_mm, _world_axes(grid), strict=True):
-        extent[2 - axis] = float(n * spacing)
+    for edge, spacing, axis in zip(box, grid.spacing_mm, _world_axes(grid), strict=True):
+        extent[2 - axis] = float((edge.stop - edge.start) * spacing)
     return extent[0], extent[1], extent[2]
 
 
-def _centroid_mm(mask: NDArray[np.bool_], box: tuple[slice, ...], grid: Grid) -> ZyxMm:
-    z, y, x = (
-        edge.start + float(np.average(np.arange(n), weights=mask.sum(axis=others)))
-        for edge, n, others in zip(box, mask.shape, ((1, 2), (0, 2), (0, 1)), strict=True)
-    )
+def _centroid_mm(runs: Runs, grid: Grid) -> ZyxMm:
+    middles = (*runs.zy, (runs.start + runs.stop - 1) / 2)
+    z, y, x = (float(np.average(middle, weights=runs.lengths)) for middle in middles)
     return grid.to_world((z, y, x))
 
 

@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+from scipy import ndimage
 
 from FlareSegLib.body import body_box, body_mask
 from FlareSegLib.geometry import Grid, Volume
@@ -31,3 +33,16 @@ def test_air_alone_gives_the_whole_grid():
     volume = Volume(np.full((20, 30, 40), -1000, np.int16), Grid((20, 30, 40), (2.0, 2.0, 2.0)))
     assert body_box(volume) == volume.grid.box
     assert not body_mask(volume).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_mask_is_that_of_scipys_filters(seed):
+    noise = np.random.default_rng(seed).normal(-400, 100, (12, 40, 50))
+    hu = ndimage.gaussian_filter(noise, 1.5) * 4 + 1200
+    volume = Volume(hu.astype(np.int16), Grid(hu.shape, (6.0, 6.0, 6.0)))
+    opened = ndimage.binary_opening(volume.array > -400, np.ones((1, 3, 3), bool))
+    pieces, count = ndimage.label(opened)
+    assert count > 1
+    largest = pieces == np.bincount(pieces[pieces > 0]).argmax()
+    expected = np.stack([ndimage.binary_fill_holes(plane) for plane in largest])
+    assert np.array_equal(body_mask(volume), expected)
