@@ -179,7 +179,7 @@ def _add_ways(group: argparse._ArgumentGroup) -> None:
     def add(flag: str, say: str, **more: object) -> None:
         group.add_argument(flag, help=say, **more)  # type: ignore[arg-type]
 
-    hang = "seconds per CT; 0: any (default: 3600, but with --jobs 1 any)"
+    hang = "seconds a CT may take; 0: any (default: 600, and 10 per million voxels)"
     dask = "address of a Dask scheduler (tcp://...), or local"
     add("--jobs", "processes; 0: as many as fit (default: 1)", type=_count, default=1, metavar="N")
     add("--timeout", hang, type=_seconds, metavar="SECONDS")

@@ -19,12 +19,11 @@ from FlareSegLib.labels import chosen
 from FlareSegLib.lock import locked
 from FlareSegLib.plan import Plan, row_for, run_case
 from FlareSegLib.pool import run_pool
-from FlareSegLib.progress import CaseStep, Pace, Progress, Step, silent
+from FlareSegLib.progress import LAST_STEPS, CaseStep, Pace, Progress, Step, silent
+from FlareSegLib.resources import LIMIT_SECONDS, LIMIT_SECONDS_PER_MVOXEL
 from FlareSegLib.runtimes import loads_once
 from FlareSegLib.summary import Row, finished, write_parquet, write_summary
 
-HANG_SECONDS = 3600.0
-"""A case in a process of its own that takes longer hangs, if nothing else is said."""
 _REST = 20
 """The summary is written anew after so many times the seconds that it took: 5 % of the time."""
 _log = logging.getLogger(__name__)
@@ -39,14 +38,25 @@ class Ways:
     jobs: int = 1
     """Processes at once; 0: as many as cores and memory allow."""
     timeout: float | None = None
-    """Seconds that a case may take; None: HANG_SECONDS where cases have processes of their own."""
+    """Seconds that a case may take; 0: any; None: as its size says, see resources.py."""
     scheduler: str | None = None
     """Address of a Dask scheduler, or "local" for one on this machine."""
 
     @property
+    def limit(self) -> str:
+        """How long a case may take, for people."""
+        if self.timeout is None:
+            return f"{LIMIT_SECONDS:g} s and {LIMIT_SECONDS_PER_MVOXEL:g} s per million voxels"
+        return f"{self.timeout:g} s" if self.timeout else "any time"
+
+    @property
     def is_here(self) -> bool:
         """Whether all cases run in this process: none can be stopped from outside."""
-        return self.jobs == 1 and self.timeout is None and self.scheduler is None
+        return self.jobs == 1 and self.timeout == 0 and self.scheduler is None
+
+
+HERE = Ways(timeout=0)
+"""One after the other in this process."""
 
 
 def untold(_: Row) -> None:
@@ -58,7 +68,7 @@ def run_batch(
     plan: Plan,
     progress: Progress = silent,
     ended: Callable[[Row], None] = untold,
-    ways: Ways | None = None,
+    ways: Ways = HERE,
 ) -> tuple[Row, ...]:
     """Segment all cases; return a row for each, in their order.
 
@@ -70,7 +80,7 @@ def run_batch(
         plan: What to do with them.
         progress: Takes a CaseStep between pieces of work; may raise Cancelled.
         ended: Takes the row of each case when it is done.
-        ways: Where they run; None: one after the other in this process.
+        ways: Where they run, and how long each may take.
 
     Raises:
         Cancelled: The progress callback asked to stop.
@@ -80,7 +90,8 @@ def run_batch(
     plan.check()
     with locked(plan.output):
         sweep(plan.output)
-        return _run(cases, _Record(cases, plan, ended), plan, progress, ways or Ways())
+        _log.info("%d CTs, each may take %s (--timeout)", len(cases), ways.limit)
+        return _run(cases, _Record(cases, plan, ended), plan, progress, ways)
 
 
 def _run(
@@ -102,15 +113,14 @@ def _run(
 
 def _rows(todo: Sequence[Case], plan: Plan, ways: Ways, shares: _Shares) -> Iterator[Row]:
     """Yield the row of each case as it ends."""
-    timeout = HANG_SECONDS if ways.timeout is None else ways.timeout
     if not todo:
         return
     if ways.scheduler:
-        rows = run_cluster(todo, plan, ways.scheduler, ways.jobs, timeout)
+        rows = run_cluster(todo, plan, ways.scheduler, ways.jobs, ways.timeout)
     elif ways.is_here:
         rows = _run_here(todo, plan, shares)
     else:
-        rows = run_pool(todo, plan, ways.jobs, timeout, shares.tell)
+        rows = run_pool(todo, plan, ways.jobs, ways.timeout, shares.tell)
     for row in rows:
         shares.end(row.case)
         yield row
@@ -132,9 +142,9 @@ class _Shares:
         self._most = 0.0
         self._pace = Pace()
 
-    def tell(self, case: str, share: float) -> None:
-        """Take the share of a case that runs elsewhere: its last steps do not hold up a stop."""
-        self.show(case, Step("segment", share))
+    def tell(self, case: str, step: Step) -> None:
+        """Take the step of a case that runs elsewhere: its last steps do not hold up a stop."""
+        self.show(case, Step("finish", step.share) if step.name in LAST_STEPS else step)
 
     def show(self, case: str, step: Step) -> None:
         """Take the step of a case."""

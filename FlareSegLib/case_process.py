@@ -1,9 +1,10 @@
 """python -m FlareSegLib.case_process: a process that segments cases as it is told.
 
 Its stdin is its lifeline and its orders, a JSON object per line: first the plan, then case after
-case. It answers on its stdout, a JSON object per line: how much memory a case needs (and waits for
-the word to go), steps, and the row. If stdin is closed, the case that runs is rolled back or, if
-its files are being written, finished; then the process ends. See isolated.py for the other side.
+case. It answers on its stdout, a JSON object per line: how much memory a case needs and how long it
+may take (and waits for the word to go), steps, and the row. If stdin is closed, the case that runs
+is rolled back or, if its files are being written, finished; then the process ends. See isolated.py
+for the other side.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, TextIO
 
 from FlareSegLib.cases import Case
 from FlareSegLib.config import read_model_config
-from FlareSegLib.demand import demand_mib
+from FlareSegLib.demand import Demand, demand_of
 from FlareSegLib.errors import Cancelled, FlareSegError
 from FlareSegLib.plan import Plan, plan_of, run_case
 from FlareSegLib.progress import LAST_STEPS, Step
@@ -94,7 +95,7 @@ def _serve(line: _Line, plan: Plan) -> None:
     while True:
         facts = line.order()
         case = Case(facts["name"], Path(facts["source"]), facts["place"], facts["series"])
-        line.tell(needs_mib=_demand_mib(case, plan))
+        line.tell(**vars(_demand_of(case, plan)))
         if not line.order()["go"]:
             continue
 
@@ -106,12 +107,12 @@ def _serve(line: _Line, plan: Plan) -> None:
         line.tell(row=run_case(case, plan, load, progress).to_dict())
 
 
-def _demand_mib(case: Case, plan: Plan) -> float:
+def _demand_of(case: Case, plan: Plan) -> Demand:
     try:
         config = read_model_config(plan.model)
     except FlareSegError:  # run_case() will say it
-        return 0.0
-    return demand_mib(case, config, max(plan.options.threads, 1))
+        return Demand()
+    return demand_of(case, config, max(plan.options.threads, 1))
 
 
 if __name__ == "__main__":

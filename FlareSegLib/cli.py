@@ -103,8 +103,9 @@ def _segment(job: Job, options: argparse.Namespace, progress: Progress) -> str:
 def run_batch(options: argparse.Namespace) -> int:
     """Segment many CTs; print a line for each, return the exit code."""
     _check_folders(options)
-    if options.debug:
-        logging.getLogger("FlareSegLib").setLevel(logging.DEBUG)
+    if options.debug or not (options.quiet or options.progress == "json"):
+        level = logging.DEBUG if options.debug else logging.INFO
+        logging.getLogger("FlareSegLib").setLevel(level)
     from FlareSegLib.batch import Ways, untold
     from FlareSegLib.batch import run_batch as run
     from FlareSegLib.cases import without_ids

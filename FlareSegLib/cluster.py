@@ -44,7 +44,7 @@ def check_installed() -> None:
 
 
 def run_cluster(
-    cases: Sequence[Case], plan: Plan, scheduler: str, jobs: int, timeout: float
+    cases: Sequence[Case], plan: Plan, scheduler: str, jobs: int, timeout: float | None
 ) -> Iterator[Row]:
     """Yield the row of each case as it ends.
 
@@ -55,7 +55,7 @@ def run_cluster(
         plan: What to do with each; a worker takes one thread a case if options.threads is 0.
         scheduler: Address, or "local" for a cluster of this machine that ends with the run.
         jobs: Workers of a local cluster; 0: as many as fit.
-        timeout: Seconds that a case may take; 0: any.
+        timeout: Seconds that a case may take; 0: any; None: as its size says.
 
     Raises:
         ResourceError: There is no scheduler or no worker, or a worker is of another version.
@@ -149,7 +149,7 @@ def _row(future: Any, case: Case) -> Row:
 # on a worker
 
 
-def _run_case(case: Case, plan: Plan, timeout: float, run: str) -> Row:
+def _run_case(case: Case, plan: Plan, timeout: float | None, run: str) -> Row:
     """Run a case in the process that belongs to this thread; it is started for the first case."""
     key = (run, threading.get_ident())
     with _lock:

@@ -1,37 +1,52 @@
-"""How much memory a case will take, told from headers alone."""
+"""How much memory a case will take, and how long it may take, told from headers alone."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import SimpleITK as sitk
 
 from FlareSegLib.cases import Case
 from FlareSegLib.config import ModelConfig
 from FlareSegLib.dicom import may_hold_series, series_paths
-from FlareSegLib.errors import FlareSegError, ResourceError
+from FlareSegLib.dicom_elements import is_sound
+from FlareSegLib.errors import FlareSegError, InputError, ResourceError
 from FlareSegLib.geometry import Grid
 from FlareSegLib.headers import image_format
-from FlareSegLib.resources import THREAD_MIB, needed_mib
+from FlareSegLib.resources import LIMIT_SECONDS, THREAD_MIB, limit_seconds, needed_mib
 from FlareSegLib.safe_read import FORMATS, check_header
 
 
-def demand_mib(case: Case, config: ModelConfig, threads: int) -> float:
-    """Return the memory that a case takes with so many threads, in MiB.
+@dataclass(frozen=True)
+class Demand:
+    """What a case asks of its machine."""
 
-    0 if its headers cannot be used: reading it will say why, and takes next to nothing.
+    memory_mib: float = 0.0
+    """With the threads that it runs on."""
+    limit_seconds: float = LIMIT_SECONDS
+    """After this time it hangs."""
+
+
+def demand_of(case: Case, config: ModelConfig, threads: int) -> Demand:
+    """Return what a case asks of its machine, with so many threads.
+
+    No memory if its headers cannot be used: reading it will say why, and takes next to nothing.
     """
     if not case.source.exists():
-        return 0.0
+        return Demand()
     with suppress(FlareSegError, OSError, RuntimeError):
-        return needed_mib(_grid(case), config.spacing_mm) + threads * THREAD_MIB
-    return 0.0
+        grid = _grid(case)
+        memory_mib = needed_mib(grid, config.spacing_mm) + threads * THREAD_MIB
+        return Demand(memory_mib, limit_seconds(grid, config.spacing_mm))
+    return Demand()
 
 
 def _grid(case: Case) -> Grid:
     if may_hold_series(case.source):
         slices = series_paths(case.source, case.series)
+        if not is_sound(slices[0]):
+            raise InputError(f"{slices[0].name} is damaged")
         one = _as_header_says(str(slices[0]), "GDCMImageIO")
         return replace(one, shape=(len(slices), *one.shape[1:]))
     kind = image_format(case.source)

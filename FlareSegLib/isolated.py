@@ -18,10 +18,15 @@ from typing import Any
 from FlareSegLib.cases import Case
 from FlareSegLib.errors import Cancelled, ResourceError
 from FlareSegLib.plan import Plan, failed
+from FlareSegLib.progress import Step
+from FlareSegLib.resources import LIMIT_SECONDS
 from FlareSegLib.summary import Row, row_of
 
 TRIES = 2
 """A case whose process died is begun once more: another program may have taken the memory."""
+_log = logging.getLogger(__name__)
+Tell = Callable[[Step], None]
+"""Takes the steps of a case as they come."""
 Permit = Callable[[float], AbstractContextManager[None]]
 """Takes the MiB that a case needs; holds them, or raises ResourceError."""
 
@@ -36,18 +41,26 @@ class Isolated:
     run() is for one thread; stop() and kill() may be called from another.
     """
 
-    def __init__(self, plan: Plan, timeout: float, threads: int) -> None:
+    def __init__(self, plan: Plan, timeout: float | None, threads: int) -> None:
+        """Start nothing yet.
+
+        Args:
+            plan: What to do with each case.
+            timeout: Seconds that a case may take; 0: any; None: as its size says.
+            threads: Of the process.
+        """
         self._plan, self._timeout, self._threads = plan, timeout, threads
+        self._limit = timeout or 0.0
         self._process: subprocess.Popen[str] | None = None
         self._is_late = self._is_stopped = False
 
-    def run(self, case: Case, permit: Permit, tell: Callable[[float], None]) -> Row:
+    def run(self, case: Case, permit: Permit, tell: Tell) -> Row:
         """Segment a case; return its row, whatever happens to the process.
 
         Args:
             case: With absolute paths, or such as hold for the working directory.
             permit: Asked before the case is read.
-            tell: Takes the share of the case that is done.
+            tell: Takes the steps of the case.
 
         Raises:
             Cancelled: stop() or kill() was called.
@@ -86,29 +99,31 @@ class Isolated:
                 with suppress(OSError):
                     pipe and pipe.close()
 
-    def _ask(self, case: Case, permit: Permit, tell: Callable[[float], None]) -> Row:
+    def _ask(self, case: Case, permit: Permit, tell: Tell) -> Row:
         self._is_late = False
         source = str(case.source.absolute())
-        with self._limited():
+        with self._limited(LIMIT_SECONDS):
             self._send(name=case.name, source=source, place=case.place, series=case.series)
-            needed_mib = self._answer()["needs_mib"]
+            demand = self._answer()
         try:
-            with permit(needed_mib), self._limited():
+            with permit(demand["memory_mib"]), self._limited(demand["limit_seconds"]):
+                _log.debug("%s may take %g s", case.name, self._limit)
                 self._send(go=True)
                 while "row" not in (answer := self._answer()):
-                    tell(answer["share"])
+                    tell(Step(answer["step"], answer["share"]))
                 return row_of(answer["row"])
         except ResourceError:
             self._send(go=False)
             raise
 
     @contextmanager
-    def _limited(self) -> Iterator[None]:
-        """Kill the process if the block takes longer than a case may."""
-        if not self._timeout:
+    def _limited(self, seconds: float) -> Iterator[None]:
+        """Kill the process if the block takes longer than the timeout, or than so many seconds."""
+        self._limit = seconds if self._timeout is None else self._timeout
+        if not self._limit:
             yield
             return
-        timer = threading.Timer(self._timeout, self._end_late)
+        timer = threading.Timer(self._limit, self._end_late)
         timer.start()
         try:
             yield
@@ -150,7 +165,7 @@ class Isolated:
     def _how_it_died(self, process: subprocess.Popen[str]) -> str:
         if self._is_late:
             return (
-                f"took longer than {self._timeout:g} s and was stopped: look at the file, or "
+                f"took longer than {self._limit:.6g} s and was stopped: look at the file, or "
                 "raise --timeout"
             )
         with suppress(subprocess.TimeoutExpired):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from FlareSegLib.cases import Case
 from FlareSegLib.errors import Cancelled, ResourceError
 from FlareSegLib.isolated import Isolated
 from FlareSegLib.plan import Plan
+from FlareSegLib.progress import Step
 from FlareSegLib.resources import free_mib, physical_cores
 from FlareSegLib.summary import Row
 
@@ -22,8 +24,8 @@ KEPT_FREE = 0.1
 """Share of the free memory that is left to others."""
 GRACE_SECONDS = 12.0
 """For cases that are being written when a batch is stopped."""
-Shares = Callable[[str, float], None]
-"""Takes the name of a case and the share of it that is done; may raise Cancelled."""
+Steps = Callable[[str, Step], None]
+"""Takes the name of a case and its step; may raise Cancelled."""
 
 
 class Memory:
@@ -80,7 +82,7 @@ def fitting_jobs(wanted: int, count: int, memory_mib: float) -> int:
 
 
 def run_pool(
-    cases: Sequence[Case], plan: Plan, jobs: int, timeout: float, tell: Shares
+    cases: Sequence[Case], plan: Plan, jobs: int, timeout: float | None, tell: Steps
 ) -> Iterator[Row]:
     """Yield the row of each case as it ends.
 
@@ -88,14 +90,15 @@ def run_pool(
         cases: To be run.
         plan: What to do with each.
         jobs: Processes; 0: see fitting_jobs().
-        timeout: Seconds that a case may take; 0: any.
-        tell: Takes shares as they come.
+        timeout: Seconds that a case may take; 0: any; None: as its size says.
+        tell: Takes steps as they come.
 
     Raises:
         Cancelled: tell() asked to stop; cases that were being written are finished.
     """
-    memory = Memory(free_mib() * (1 - KEPT_FREE))
-    jobs = fitting_jobs(jobs, len(cases), free_mib() * (1 - KEPT_FREE))
+    usable = free_mib() * (1 - KEPT_FREE)
+    jobs = fitting_jobs(jobs, len(cases), usable)
+    memory = Memory(usable if jobs > 1 else math.inf)  # alone, a case is told when it is read
     threads = plan.options.threads or max(1, physical_cores() // jobs)
     plan = replace(plan, options=replace(plan.options, threads=threads))
     pool = _Pool(cases, memory, [Isolated(plan, timeout, threads) for _ in range(jobs)])
@@ -114,12 +117,12 @@ class _Pool:
         self._todo: queue.SimpleQueue[Case] = queue.SimpleQueue()
         for case in cases:
             self._todo.put(case)
-        self._said: queue.SimpleQueue[Row | BaseException | tuple[str, float]] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[Row | BaseException | tuple[str, Step]] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, args=(one,)) for one in workers]
         for thread in self._threads:
             thread.start()
 
-    def rows(self, tell: Shares) -> Iterator[Row]:
+    def rows(self, tell: Steps) -> Iterator[Row]:
         """Yield the rows as they come."""
         missing = self._count
         while missing:
@@ -152,8 +155,8 @@ class _Pool:
             while True:
                 case = self._todo.get_nowait()
 
-                def tell(share: float, name: str = case.name) -> None:
-                    self._said.put((name, share))
+                def tell(step: Step, name: str = case.name) -> None:
+                    self._said.put((name, step))
 
                 self._said.put(worker.run(case, self._memory.hold, tell))
         except (queue.Empty, Cancelled):

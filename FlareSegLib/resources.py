@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from FlareSegLib.errors import ResourceError
-from FlareSegLib.geometry import Grid
+from FlareSegLib.geometry import Grid, ZyxMm
 
 MOST_THREADS = 12
 """More do not pay (paper 1)."""
@@ -21,6 +21,8 @@ BYTES_PER_MODEL_VOXEL = 12.0
 """Of the resampled CT: float32, normalized copy, half-resolution float16 logits, band of sums."""
 THREAD_MIB = 60
 """Workspace of one thread."""
+LIMIT_SECONDS, LIMIT_SECONDS_PER_MVOXEL = 600.0, 10.0
+"""Of a case that does not hang: for anything, and for a million voxels, as read and resampled."""
 DEEPEST_SLAB, USUAL_SLAB_VOXELS = 96, 4_500_000
 """Slices of a slab of the whole plane at speed accurate; voxels of a slab that BASE_MIB holds."""
 BYTES_PER_SLAB_VOXEL = 46.0
@@ -101,6 +103,15 @@ def needed_mib(grid: Grid, model_spacing_mm: tuple[float, float, float]) -> floa
     more_slab = max(0.0, min(z, DEEPEST_SLAB) * y * x - USUAL_SLAB_VOXELS)
     count = voxels * BYTES_PER_VOXEL + z * y * x * BYTES_PER_MODEL_VOXEL
     return BASE_MIB + (count + more_slab * BYTES_PER_SLAB_VOXEL) / 2**20
+
+
+def limit_seconds(grid: Grid, model_spacing_mm: ZyxMm) -> float:
+    """Return how long a case on this grid may take before it counts as hung, at any speed.
+
+    Hundreds of times what one core takes: a CT of 512 x 512 x 215 has over 20 minutes for 4 s.
+    """
+    z, y, x = (mm / step for mm, step in zip(grid.extent_mm, model_spacing_mm, strict=True))
+    return LIMIT_SECONDS + LIMIT_SECONDS_PER_MVOXEL * (math.prod(grid.shape) + z * y * x) / 1e6
 
 
 def threads_for(grid: Grid, model_spacing_mm: tuple[float, float, float], wanted: int = 0) -> int:

@@ -26,4 +26,5 @@ def _words() -> dict[str, str]:
         "clean up": _("Cleaning up"),
         "measure": _("Measuring"),
         "write": _("Writing"),
+        "finish": _("Writing"),
     }

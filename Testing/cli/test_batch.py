@@ -73,7 +73,9 @@ def test_a_line_per_ct_the_counts_and_where_the_summary_is(flareseg, cts, model,
         "3 CTs: 2 ok, 1 failed, 0 skipped",
         f"summary   {tmp_path / 'out' / 'summary.csv'}",
     ]
-    assert done.stderr == ""
+    assert done.stderr.splitlines() == [
+        "flareseg: 3 CTs, each may take 600 s and 10 s per million voxels (--timeout)"
+    ]
     assert names(tmp_path / "out") == FILES
 
 
@@ -110,7 +112,7 @@ def test_programs_get_the_case_and_the_share_of_the_whole(here, cts, model, tmp_
     steps = [json.loads(line) for line in here(*words).stderr.splitlines()]
     assert steps[0] == {"step": "search", "share": 0.0}
     last = steps[-1]
-    assert (last["step"], last["case"], last["index"], last["count"]) == ("write", "肝_c_ct", 3, 3)
+    assert (last["step"], last["case"], last["index"], last["count"]) == ("finish", "肝_c_ct", 3, 3)
     assert [step["share"] for step in steps] == sorted(step["share"] for step in steps)
 
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 import SimpleITK as sitk
 
+from FlareSegLib import isolated
 from FlareSegLib import plan as plan_module
 from FlareSegLib.batch import Plan, Ways, run_batch
 from FlareSegLib.cases import Case, find_cases
@@ -317,6 +318,42 @@ def test_a_case_that_hangs_is_stopped_after_its_time_and_others_go_on(
     assert leftovers(out) == []
 
 
+HANGS_AT_B = """
+import ctypes
+from FlareSegLib import resources
+resources.LIMIT_SECONDS = 15.0  # so that a test can wait for it
+from FlareSegLib import plan
+real = plan.segment_file
+def segment_file(job, *more):
+    if job.source.name == "b.nii.gz":
+        ctypes.PyDLL(None).pause()  # native code that keeps the interpreter: no thread runs on
+    return real(job, *more)
+plan.segment_file = segment_file
+from FlareSegLib.case_process import main
+main()
+"""
+
+
+@posix
+@pytest.mark.slow
+def test_a_hung_case_costs_itself_with_one_process_and_no_timeout_too(
+    cts, model, tmp_path, monkeypatch
+):
+    assert not Ways().is_here
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+    words = [sys.executable, "-c", HANGS_AT_B]
+    monkeypatch.setattr(
+        isolated, "_start", lambda _: subprocess.Popen(words, env=ENVIRONMENT, **pipes)
+    )
+    out = tmp_path / "out"
+    found = run_batch(find_cases(cts), Plan(out, model, RAW), ways=Ways())
+    assert [row.status for row in found] == ["ok", "failed", "ok", "ok"]
+    seconds = 15 + 10 * 2 * 40 * 38 * 48 / 1e6  # the model has the spacing of the CT
+    assert found[1].reason.startswith(f"took longer than {seconds:.4f} s and was stopped")
+    assert len(journal(out)) == 4
+    assert leftovers(out) == []
+
+
 BAD = {
     "text": lambda path, good: path.write_text("this is no image"),
     "empty": lambda path, good: path.write_bytes(b""),
@@ -389,11 +426,13 @@ def test_jobs_order_and_cluster_do_not_change_a_byte(model, tmp_path):
 
 def test_dicom_is_measured_by_its_headers_before_it_is_read(model, tmp_path):
     from FlareSegLib.config import read_model_config
-    from FlareSegLib.demand import demand_mib
+    from FlareSegLib.demand import Demand, demand_of
     from FlareSegLib.resources import BASE_MIB
 
     folder = write_series(tmp_path / "dicom", along_z(range(20)))
     config = read_model_config(model)
-    needed = demand_mib(Case("a", folder, "a"), config, 1)
-    assert BASE_MIB < needed < BASE_MIB + 200
-    assert demand_mib(Case("a", tmp_path / "missing.nii", "a"), config, 1) == 0
+    needed = demand_of(Case("a", folder, "a"), config, 1)
+    assert BASE_MIB < needed.memory_mib < BASE_MIB + 200
+    assert 600 < needed.limit_seconds < 601
+    missing = demand_of(Case("a", tmp_path / "missing.nii", "a"), config, 1)
+    assert missing == Demand(0, 600)

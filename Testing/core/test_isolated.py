@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from FlareSegLib.cases import Case
 from FlareSegLib.errors import Cancelled, ResourceError
 from FlareSegLib.isolated import Isolated
 from FlareSegLib.plan import Plan, plan_of
+from FlareSegLib.progress import Step
 
 FAKE = """
 import json, os, signal, sys, time
@@ -25,7 +27,7 @@ for line in sys.stdin:
         log.write(name + "\\n")
     if name == "slow to tell its needs":
         time.sleep(600)
-    tell(needs_mib=7)
+    tell(memory_mib=7, limit_seconds=0.5 if name == "hangs" else 600)
     if not json.loads(sys.stdin.readline())["go"]:
         continue
     tell(step="read", share=0.5)
@@ -101,6 +103,25 @@ def test_a_case_that_hangs_is_stopped_and_not_tried_again(begun, tmp_path, name)
     worker.kill()
 
 
+def test_without_a_timeout_a_case_has_the_time_that_its_size_gives(begun, tmp_path):
+    worker = Isolated(Plan(tmp_path, tmp_path), timeout=None, threads=1)
+    assert run(worker, "before").status == "ok"
+    row = run(worker, "hangs")
+    assert row.status == "failed"
+    assert "took longer than 0.5 s and was stopped" in row.reason
+    assert run(worker, "after").status == "ok"
+    assert begun.read_text().split() == ["before", "hangs", "after"]
+    worker.kill()
+
+
+def test_a_timeout_of_0_is_none(begun, tmp_path):
+    worker = Isolated(Plan(tmp_path, tmp_path), timeout=0, threads=1)
+    threads = []
+    assert run(worker, "a", tell=lambda _: threads.extend(threading.enumerate())).status == "ok"
+    assert not [one for one in threads if isinstance(one, threading.Timer)]
+    worker.kill()
+
+
 def test_memory_is_asked_for_and_a_refusal_is_the_reason(worker, begun):
     asked = []
 
@@ -113,10 +134,10 @@ def test_memory_is_asked_for_and_a_refusal_is_the_reason(worker, begun):
     assert run(worker, "small").status == "ok"
 
 
-def test_shares_are_told(worker):
-    shares = []
-    run(worker, "a", tell=shares.append)
-    assert shares == [0.5]
+def test_steps_are_told(worker):
+    steps = []
+    run(worker, "a", tell=steps.append)
+    assert steps == [Step("read", 0.5)]
 
 
 def test_what_was_stopped_runs_nothing_more(worker):

@@ -9,7 +9,14 @@ from FlareSegLib import resources, windows
 from FlareSegLib.config import RunOptions
 from FlareSegLib.errors import ResourceError
 from FlareSegLib.geometry import Grid
-from FlareSegLib.resources import free_mib, needed_mib, peak_mib, physical_cores, threads_for
+from FlareSegLib.resources import (
+    free_mib,
+    limit_seconds,
+    needed_mib,
+    peak_mib,
+    physical_cores,
+    threads_for,
+)
 from Testing.model_facts import a_config
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +27,11 @@ USUAL = Grid((215, 512, 512), (2.0, 0.81, 0.81))
 def with_machine(monkeypatch, cores, mib):
     monkeypatch.setattr(resources, "physical_cores", lambda: cores)
     monkeypatch.setattr(resources, "free_mib", lambda: mib)
+
+
+def test_a_case_has_time_for_its_voxels_as_read_and_as_resampled():
+    grid = Grid((10, 200, 500), (4.0, 1.0, 0.5))  # 40 x 200 x 250 mm: at 2 x 1 x 1 mm 1 million
+    assert limit_seconds(grid, (2.0, 1.0, 1.0)) == pytest.approx(600 + 10 * (1 + 1))
 
 
 def test_a_usual_ct_fits_into_two_gib():
