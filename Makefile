@@ -10,7 +10,7 @@ TORCH ?= torch --index-url https://download.pytorch.org/whl/cpu
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: smoke-train help setup lint fmt test test-all fuzz test-lowest audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
+.PHONY: smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -55,6 +55,9 @@ test-all: setup  ## run all tests; those marked torch need `pip install torch` i
 fuzz: setup  ## open damaged files of every format, FUZZ="--count 500 mha nrrd" to choose; counts findings
 	$(BIN)/python -m Testing.fuzz.run $(FUZZ)
 
+fuzz-atheris: setup  ## fuzz our own parsers guided by coverage, FUZZ="--seconds 600 mha" to choose
+	$(BIN)/python -m Testing.fuzz.guided $(FUZZ)
+
 demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
 	$(BIN)/flareseg sample -o demo
 	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd --preview --csv
@@ -90,6 +93,13 @@ test-lowest:  ## run the quick tests with the oldest versions that pyproject.tom
 		pyproject.toml -o .cache/lowest.txt
 	.cache/lowest/bin/python -m pip install --quiet -r .cache/lowest.txt
 	.cache/lowest/bin/python -m pytest -m 'not slow' -W ignore::DeprecationWarning
+
+test-latest:  ## run the quick tests with the newest versions that there are, resolved afresh
+	$(PYTHON) -m venv --clear .cache/latest
+	.cache/latest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --no-cache-dir \
+		--editable '.[dev,openvino,speed]'
+	.cache/latest/bin/python -m pip freeze --exclude-editable > .cache/latest.txt
+	.cache/latest/bin/python -m pytest -m 'not slow'
 
 ALLOWED := MIT;BSD;Apache;Python Software Foundation;PSF;MPL-2.0;ISC;HPND
 .cache/user:  # what a user gets, with all extras of a user

@@ -1,8 +1,8 @@
-"""Have a child process open coded DICOM files: their decoders are large, old and written in C.
+"""Have a child process open DICOM files that are not plain: readers are large, old and in C.
 
-JPEG, JPEG 2000, JPEG-LS, RLE and deflated files may hold anything once unpacked. If one ends or
-hangs its reader, that is an InputError here, and the run (or batch) goes on. Plain files never come
-here.
+JPEG, JPEG 2000, JPEG-LS, RLE and deflated files may hold anything once unpacked, and a length in a
+damaged file may be any. If one ends or hangs its reader, that is an InputError here, and the run
+(or batch) goes on. Plain files never come here: see dicom_elements.is_plain().
 """
 
 from __future__ import annotations
@@ -21,30 +21,12 @@ import SimpleITK as sitk
 from FlareSegLib.errors import InputError, ResourceError
 from FlareSegLib.resources import free_mib
 
-PLAIN = {b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.2"}
-"""Transfer syntaxes without code (DICOM PS3.5, A.1 to A.3)."""
-_TRANSFER_SYNTAX = b"\x02\0\x10\0UI"
-_START_BYTES = 4096
-"""Of a file; the transfer syntax is in its first 500 or so."""
 _START_SECONDS, _FILE_SECONDS = 60.0, 1.0
 """A child gets this long, and this much more for each file: a slice takes 0.01 s."""
+_HEADERS_MIB = 1024.0
+"""Enough for headers, whatever a damaged one says."""
 _CHILD = "import sys; sys.path.insert(0, {!r}); from FlareSegLib.dicom_child import main; main()"
 _EXPORT = "export the series again, as uncompressed DICOM"
-
-
-def is_coded(path: Path) -> bool:
-    """Return whether a DICOM file says that its content is coded."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(_START_BYTES)
-    except OSError:  # its reader will say so
-        return False
-    found = start.split(_TRANSFER_SYNTAX)[1:]
-    return any(_uid(rest) not in PLAIN for rest in found)
-
-
-def _uid(rest: bytes) -> bytes:
-    return rest[2 : 2 + int.from_bytes(rest[:2], "little")].rstrip(b"\0 ")
 
 
 def headers_apart(paths: Sequence[Path]) -> list[dict[str, Any]]:
@@ -79,7 +61,7 @@ def read_apart(paths: Sequence[Path]) -> sitk.Image:
 def _ask(task: str, paths: Sequence[Path]) -> tuple[dict[str, Any], bytes]:
     """Return what the child says in its first line, and the bytes after that."""
     code = _CHILD.format(str(Path(__file__).resolve().parents[1]))
-    memory = free_mib()
+    memory = min(free_mib(), _HEADERS_MIB if task == "headers" else math.inf)
     asked = {
         "task": task,
         "paths": [str(path.absolute()) for path in paths],
@@ -97,9 +79,7 @@ def _ask(task: str, paths: Sequence[Path]) -> tuple[dict[str, Any], bytes]:
     except subprocess.TimeoutExpired:
         raise InputError(f"{_place(paths)} took over {seconds:.0f} s to read: {_EXPORT}") from None
     if done.returncode:
-        raise InputError(
-            f"{_place(paths)} ends the reader of coded DICOM ({done.returncode}): {_EXPORT}"
-        )
+        raise InputError(f"{_place(paths)} ends the reader of DICOM ({done.returncode}): {_EXPORT}")
     line, _, content = done.stdout.partition(b"\n")
     facts: dict[str, Any] = json.loads(line)
     if facts.get("memory"):

@@ -133,7 +133,7 @@ def unique_names(cases: list[Case]) -> tuple[Case, ...]:
             return case
         return replace(case, name=f"{short}-{_digest(f'{case.place}/{case.series}')}")
 
-    return tuple(unique(case) for case in cases)
+    return _numbered([unique(case) for case in cases])
 
 
 def without_ids(cases: Sequence[Case]) -> tuple[Case, ...]:
@@ -148,11 +148,18 @@ def without_ids(cases: Sequence[Case]) -> tuple[Case, ...]:
 
 def _numbered(cases: Sequence[Case]) -> tuple[Case, ...]:
     """Number names that are there already: copies of a series have one pseudonym."""
+    known = {case.name.casefold() for case in cases}
     seen: Counter[str] = Counter()
     numbered = []
     for case in cases:
-        seen[key := case.name.casefold()] += 1
-        numbered.append(case if seen[key] == 1 else replace(case, name=f"{case.name}-{seen[key]}"))
+        name, key = case.name, case.name.casefold()
+        count = seen[key]
+        while count and name.casefold() in known:
+            count += 1
+            name = f"{case.name}-{count}"
+        seen[key] = count or 1
+        known.add(name.casefold())
+        numbered.append(replace(case, name=name))
     return tuple(numbered)
 
 

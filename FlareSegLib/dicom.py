@@ -11,15 +11,19 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from FlareSegLib.apart import headers_apart, is_coded, read_apart
+from FlareSegLib.apart import headers_apart, read_apart
+from FlareSegLib.dicom_elements import is_plain
 from FlareSegLib.dicom_header import Slice, image_of, read_headers, to_slice
-from FlareSegLib.errors import InputError
+from FlareSegLib.errors import InputError, ResourceError
 from FlareSegLib.headers import DICOM, image_format
 from FlareSegLib.paths import is_text
+from FlareSegLib.resources import free_mib
 
 _log = logging.getLogger(__name__)
 _CONVERT = "convert it with a tool that corrects this, such as dcm2niix, and give the NIfTI file"
 _EXPORT = "export or download the whole series again"
+_VOXEL_BYTES = 2
+"""Of a CT as its reader gives it."""
 _MOST_TILT_DEG = 0.1
 _MOST_UNEVEN_MM = 0.11
 """Positions are often written with one decimal, so distances of slices are off by up to 0.1 mm."""
@@ -63,9 +67,12 @@ def read_series(path: Path, series: str | None) -> sitk.Image:
 
     Raises:
         InputError: No series or several, not CT, slices missing, doubled, tilted or mixed.
+        ResourceError: It does not fit into memory.
     """
-    paths = series_paths(path, series)
-    return read_apart(paths) if any(map(is_coded, paths)) else image_of(paths)
+    slices = _series_slices(path, series)
+    _check_memory(slices, path.name or str(path))
+    paths = [one.path for one in slices]
+    return image_of(paths) if all(map(is_plain, paths)) else read_apart(paths)
 
 
 def series_paths(path: Path, series: str | None) -> list[Path]:
@@ -74,15 +81,33 @@ def series_paths(path: Path, series: str | None) -> list[Path]:
     Raises:
         InputError: As read_series().
     """
+    return [one.path for one in _series_slices(path, series)]
+
+
+def _series_slices(path: Path, series: str | None) -> list[Slice]:
     name = path.name or str(path)
     own = None if path.is_dir() else next((one.series for one in _headers([path])), None)
     found = _slices(path if path.is_dir() else path.parent)
-    slices = _chosen([one for one in found if one.is_whole], series or own, name)
-    _check_whole([one for one in found if not one.is_whole], slices[0].series)
+    whole, broken = ([one for one in found if one.is_whole is is_so] for is_so in (True, False))
+    if broken and not whole:
+        _check_whole(broken, broken[0].series)
+    slices = _chosen(whole, series or own, name)
+    _check_whole(broken, slices[0].series)
     _check_alike(slices, name)
     slices, positions_mm = _sorted_along_normal(slices)
     _check_steps(positions_mm, name)
-    return [one.path for one in slices]
+    return slices
+
+
+def _check_memory(slices: list[Slice], name: str) -> None:
+    """Check before anything is allocated that the voxels fit into memory."""
+    columns, rows = slices[0].size[:2]
+    needed = len(slices) * rows * columns * _VOXEL_BYTES / 2**20
+    if needed > free_mib():
+        raise ResourceError(
+            f"{name} does not fit into memory ({len(slices)} slices of {rows} x {columns}, "
+            f"{needed:.0f} MiB): close programs, or crop the CT"
+        )
 
 
 def may_hold_series(path: Path) -> bool:
@@ -124,14 +149,14 @@ def _is_readable_dicom(path: Path) -> bool:
 
 
 def _headers(paths: list[Path]) -> list[Slice]:
-    """Return the headers of those files that are images; coded ones are opened by a child process.
+    """Return the headers of those files that are images; a child opens those that are not plain.
 
     A segmentation that lies beside its CT must not turn one series into two.
     """
-    coded = {path for path in paths if is_coded(path)}
-    slices = read_headers([path for path in paths if path not in coded])
-    if coded:
-        found = headers_apart(sorted(coded))
+    others = {path for path in paths if not is_plain(path)}
+    slices = read_headers([path for path in paths if path not in others])
+    if others:
+        found = headers_apart(sorted(others))
         slices = sorted(slices + [to_slice(one) for one in found], key=lambda one: one.path)
     return [one for one in slices if one.modality != "SEG"]
 

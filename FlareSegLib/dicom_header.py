@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from FlareSegLib.dicom_elements import is_coded
 from FlareSegLib.headers import DICOM
 
 _START_BYTES = 1 << 16
@@ -56,7 +57,7 @@ def read_headers(paths: Sequence[Path]) -> list[Slice]:
         try:
             reader.ReadImageInformation()
             slices.append(_header(path, reader))
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             slices += _broken(path)
     return slices
 
@@ -112,7 +113,11 @@ def _is_whole(path: Path, reader: sitk.ImageFileReader, bits: tuple[float, ...])
 
     The voxels of a file that is not coded stand behind their tag and length.
     """
+    if is_coded(path):
+        return True
     count = int(math.prod(reader.GetSize()) * next(iter(bits), 0.0)) // 8
+    if count > path.stat().st_size:
+        return False
     with path.open("rb") as file:
         start = file.read(_START_BYTES)
     for length in (count, count + count % 2):

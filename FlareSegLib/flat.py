@@ -114,11 +114,13 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """Return a number of 7 bits per byte, and where it ends."""
-    value = shift = 0
-    while data[at] > 127:
+    value = 0
+    for shift in range(0, 70, 7):
         value |= (data[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-    return value | data[at] << shift, at + 1
+        at += 1
+        if data[at - 1] < 128:
+            return value, at
+    raise ValueError("no ONNX file: number too long")
 
 
 def _bytes_of(value: int) -> bytes:

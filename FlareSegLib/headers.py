@@ -27,6 +27,8 @@ MOST_AXES = 7
 MOST_PACKED = 1032
 """Bytes that one byte of a gzip or zlib file can stand for (zlib.net, technical details)."""
 COPY = "copy or download it again"
+_MOST_NAME_BYTES = 255
+"""Of a file name, in the usual file systems."""
 _OTHERS = {
     b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"BM": "BMP",
     b"GIF8": "GIF", b"\x89HDF": "HDF5", b"PK\x03\x04": "ZIP", b"%PDF": "PDF",
@@ -140,7 +142,10 @@ def sibling(path: Path, named: str, name: str) -> Path:
         InputError: It lies elsewhere (also by a link), or is no regular file.
     """
     is_plain = (
-        bool(named.strip()) and Path(named).name == named and not any(c in named for c in '\0\\:%"')
+        bool(named.strip())
+        and Path(named).name == named
+        and len(named.encode()) <= _MOST_NAME_BYTES
+        and not any(c in named for c in '\0\\:%"')
     )
     if not is_plain or named.split()[0].upper() == "LIST":
         raise InputError(

@@ -47,6 +47,6 @@ def read_journal(path: Path) -> list[Mapping[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             found.append(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             _log.warning("%s has a line that is not whole: it is left out", path)
     return found

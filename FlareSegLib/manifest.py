@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import glob
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from FlareSegLib.errors import InputError
 from FlareSegLib.paths import is_table
 from FlareSegLib.summary import check_parquet
 
+_log = logging.getLogger(__name__)
 PATH, NAME, SERIES = "path", "case", "series"
 """Columns of a table: where the CT is, what its files shall be called, which DICOM series."""
 
@@ -35,8 +37,16 @@ def cases_of(source: Path, without: Path | None = None) -> tuple[Case, ...]:
     if source.is_dir():
         return find_cases(source, without)
     if is_table(source):
-        return unique_names([_case(line, source) for line in _lines(source)])
+        return unique_names(_once([_case(line, source) for line in _lines(source)], source))
     return _matching(str(source), without)
+
+
+def _once(cases: list[Case], table: Path) -> list[Case]:
+    """Return the cases without those of lines that say the same as an earlier one."""
+    found = list(dict.fromkeys(cases))
+    if len(found) < len(cases):
+        _log.warning("%s: %d lines repeat others", table.name, len(cases) - len(found))
+    return found
 
 
 def _matching(pattern: str, without: Path | None) -> tuple[Case, ...]:

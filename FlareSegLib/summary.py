@@ -20,6 +20,8 @@ from FlareSegLib.privacy import shown_name
 
 COLUMNS = ("case", "status", "reason", "seconds", "flags", "place", "series")
 """Before the volumes, one column per organ such as liver_ml."""
+_NO_REPORT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What a file that is no report raises: JSON can be nested too deep, and have too large numbers."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def finished(job: Job) -> Measured | None:
 
     Finished: the report is there, is of this input, and every other file is as the report says.
     """
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with suppress(OSError, *_NO_REPORT):
         report = json.loads(job.report_path.read_text(encoding="utf-8"))
         known = report["run"]["files"]
         others = [path for path in job.targets if path != job.report_path]

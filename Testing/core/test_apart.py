@@ -8,6 +8,7 @@ import pytest
 
 from FlareSegLib import apart
 from FlareSegLib.cases import find_cases
+from FlareSegLib.dicom_elements import is_coded
 from FlareSegLib.errors import InputError
 from FlareSegLib.io import read_volume
 from Testing.dicom_series import ct_array, write_series
@@ -17,8 +18,8 @@ from Testing.fuzz.seeds import SEEDS
 @pytest.mark.parametrize("key", ["dicom-rle", "dicom-j2k", "dicom-jpeg"])
 def test_coded_slices_give_the_voxels_and_grid_of_plain_ones(tmp_path, key):
     plain, coded = SEEDS["dicom"](tmp_path / "plain"), SEEDS[key](tmp_path / "coded")
-    assert not any(apart.is_coded(path) for path in plain.iterdir())
-    assert all(apart.is_coded(path) for path in coded.iterdir())
+    assert not any(is_coded(path) for path in plain.iterdir())
+    assert all(is_coded(path) for path in coded.iterdir())
     expected, found = read_volume(plain), read_volume(coded)
     np.testing.assert_array_equal(found.array, expected.array)
     assert found.grid == expected.grid
@@ -39,8 +40,8 @@ def test_plain_slices_start_no_process(tmp_path, key, monkeypatch):
 @pytest.mark.parametrize(
     ("child", "words"),
     [
-        ("import os; os._exit(134)", "ends the reader of coded DICOM"),
-        ("import sys; sys.exit('no')", "ends the reader of coded DICOM"),
+        ("import os; os._exit(134)", "ends the reader of DICOM"),
+        ("import sys; sys.exit('no')", "ends the reader of DICOM"),
         ("import threading; threading.Event().wait()", "took over 1 s"),
     ],
 )
@@ -57,7 +58,7 @@ def test_other_series_in_the_folder_need_no_child_when_they_are_plain(tmp_path):
     folder = write_series(tmp_path / "a")
     write_series(folder, positions=[(0, 0, 0)], Modality="SR", SeriesInstanceUID="1.2.3")
     one = next(p for p in folder.iterdir() if pydicom.dcmread(p).Modality == "CT")
-    assert not apart.is_coded(one)
+    assert not is_coded(one)
 
 
 # damaged slices

@@ -27,6 +27,9 @@ from training.sections import Distill, Teacher  # noqa: E402
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 KINDS = ("student", "teacher")
+BEFORE_A_NORM = ("conv1.bias", "conv2.bias")
+"""Of the teacher: InstanceNorm takes them out again, so their gradients are rounding and no more,
+which Adam makes whole steps of."""
 
 
 def train_once(work: Path, kind: str) -> None:
@@ -84,6 +87,8 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_same_batch(tmp_path, 
         for where in ("one", "two")
     )
     for name, weight in first.items():
+        if name.endswith(BEFORE_A_NORM):
+            continue
         assert torch.allclose(weight.float(), second[name].float(), rtol=0.02, atol=0.01), name
     assert len(json.loads((tmp_path / "two" / kind / "run.json").read_text())) == 1
     capsys.readouterr()

@@ -1,0 +1,126 @@
+"""What a DICOM file says of its own parts, before a reader opens it (DICOM PS3.5, 7.1 and A.4).
+
+GDCM allocates what the length of an element says before it reads: a file of 1 kB took 2.5 GB. So
+the lengths of all elements are compared with the file first. No value is looked at here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+BIG_ENDIAN = b"1.2.840.10008.1.2.2"
+IMPLICIT = b"1.2.840.10008.1.2"
+PLAIN = {IMPLICIT, b"1.2.840.10008.1.2.1", BIG_ENDIAN}
+"""Transfer syntaxes without code (DICOM PS3.5, A.1 to A.3)."""
+_TRANSFER_SYNTAX = b"\x02\0\x10\0UI"
+_START_BYTES = 4096
+"""Of a file; the transfer syntax is in its first 500 or so."""
+_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+"""Value representations with a length of four bytes."""
+_ITEM, _ITEMS_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+_VOXELS = (0x7FE0, 0x0010)
+_UNDEFINED = 0xFFFFFFFF
+_MOST_ELEMENTS = 50_000
+"""Of a file; a slice has some hundred."""
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How elements are written."""
+
+    order: str
+    """Of bytes, as struct calls it."""
+    has_vr: bool
+    """Each element says its value representation."""
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether a DICOM file can be opened here: not coded, and no length leads out of it."""
+    return not is_coded(path) and is_sound(path)
+
+
+def is_coded(path: Path) -> bool:
+    """Return whether a DICOM file says that its content is coded."""
+    try:
+        with path.open("rb") as file:
+            return any(uid not in PLAIN for uid in _syntaxes(file.read(_START_BYTES)))
+    except OSError:  # its reader will say so
+        return False
+
+
+def _syntaxes(start: bytes) -> list[bytes]:
+    found = start.split(_TRANSFER_SYNTAX)[1:]
+    return [rest[2 : 2 + int.from_bytes(rest[:2], "little")].rstrip(b"\0 ") for rest in found]
+
+
+def is_sound(path: Path) -> bool:
+    """Return whether all elements of a DICOM file end inside it, as far as they can be followed.
+
+    False too for what is not understood here, such as an unknown sequence in another encoding.
+    """
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            return all(end <= size for end in _ends(file, size))
+    except (OSError, ValueError, struct.error):
+        return False
+
+
+def _ends(file: BinaryIO, size: int) -> Iterator[int]:
+    """Yield where each element ends, those in sequences too.
+
+    Raises:
+        ValueError: Something else than an element is found.
+        struct.error: The file ends in the head of an element.
+    """
+    start = file.read(_START_BYTES)
+    meta, main = _encodings(start)
+    at, encoding, in_voxels = 132 if start[128:132] == b"DICM" else 0, meta, False
+    for _ in range(_MOST_ELEMENTS):
+        if at >= size:
+            return
+        file.seek(at)
+        head = file.read(16)
+        if head[:2] != b"\2\0":
+            encoding = main
+        tag, length, content = _head(head, encoding)
+        at += content
+        in_voxels = tag != _ITEMS_END and (in_voxels or (tag == _VOXELS and length == _UNDEFINED))
+        if length == _UNDEFINED:
+            continue
+        yield at + length
+        is_opened = tag == _ITEM or (tag != _VOXELS and _is_item(head[content:], encoding))
+        at += 0 if is_opened and not in_voxels else length
+    raise ValueError("too many elements")
+
+
+def _encodings(start: bytes) -> tuple[_Encoding, _Encoding]:
+    """Return the encoding of group 2, and that of all after it."""
+    if start[128:132] != b"DICM":
+        bare = _Encoding("<", has_vr=start[4:6].isalpha())
+        return bare, bare
+    syntax = next(iter(_syntaxes(start)), b"")
+    order = ">" if syntax == BIG_ENDIAN else "<"
+    return _Encoding("<", has_vr=True), _Encoding(order, has_vr=syntax != IMPLICIT)
+
+
+def _head(head: bytes, encoding: _Encoding) -> tuple[tuple[int, int], int, int]:
+    """Return tag and length of the element that begins with these bytes, and where its value is."""
+    order, kind = encoding.order, head[4:6]
+    group, element = struct.unpack_from(order + "HH", head)
+    if group == _ITEM[0] or not encoding.has_vr:
+        return (group, element), struct.unpack_from(order + "I", head, 4)[0], 8
+    if not (kind.isalpha() and kind.isupper()):
+        raise ValueError("no value representation")
+    if kind in _LONG:
+        return (group, element), struct.unpack_from(order + "I", head, 8)[0], 12
+    return (group, element), struct.unpack_from(order + "H", head, 6)[0], 8
+
+
+def _is_item(value: bytes, encoding: _Encoding) -> bool:
+    """Return whether a value begins with an item: then it is a sequence, whatever it is called."""
+    return value[:4] == struct.pack(encoding.order + "HH", *_ITEM)

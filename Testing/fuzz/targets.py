@@ -1,0 +1,286 @@
+"""What a stranger's bytes may and may not do to our own parsers: a rule for each of them.
+
+A target takes bytes and a folder of its own. It passes for any bytes, or raises: that is a finding.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import math
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from FlareSegLib.atomic import digest
+from FlareSegLib.config import read_model_config
+from FlareSegLib.dicom_elements import is_plain
+from FlareSegLib.dicom_header import read_headers
+from FlareSegLib.errors import FlareSegError, InputError, ModelError
+from FlareSegLib.flat import with_rows
+from FlareSegLib.headers import DICOM, NIFTI, check_regular, image_format
+from FlareSegLib.job import Job
+from FlareSegLib.journal import Journal, read_journal
+from FlareSegLib.labels import ORGANS
+from FlareSegLib.manifest import cases_of
+from FlareSegLib.model_import import import_model
+from FlareSegLib.onnx_file import check_onnx
+from FlareSegLib.pipeline import default_model
+from FlareSegLib.privacy import identity_of
+from FlareSegLib.safe_read import FORMATS, check_header, check_whole, unpacked
+from FlareSegLib.summary import Row, finished, row_of, write_summary
+from Testing.fuzz.seeds import SEEDS
+from Testing.tiny_model import identity_model, write_model
+
+LONGEST_ENDING = "_organs.thumbnail.png"
+FLOAT_BYTES = 4
+"""Of a voxel that a NIfTI header tells ITK to scale."""
+Rule = Callable[[bytes, Path], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser: what is valid, and the rule that holds for anything."""
+
+    seeds: Callable[[], list[bytes]]
+    rule: Rule
+    allowed: tuple[type[Exception], ...]
+    """What the parser may raise."""
+
+    def check(self, data: bytes, folder: Path) -> None:
+        """Check the rule for these bytes, with an empty folder to work in.
+
+        Raises:
+            Exception: It does not hold.
+        """
+        with suppress(*self.allowed):
+            self.rule(data, folder)
+
+
+def image(name: str) -> Rule:
+    """ITK shall not find more voxels in a file than the check of its header has counted."""
+
+    def rule(data: bytes, folder: Path) -> None:
+        path = folder / name
+        path.write_bytes(data)
+        check_regular(path)
+        kind = image_format(path)
+        if kind not in FORMATS:
+            return
+        header = check_header(path, kind)
+        assert header.data.parent.resolve() == folder.resolve()
+        if kind == NIFTI:
+            check_whole(header, name)
+            voxels = unpacked(header)
+            assert voxels is None or voxels.shape == header.shape[::-1]
+        assert _itk_bytes(path, kind) <= math.prod(header.shape) * max(
+            header.voxel_bytes, FLOAT_BYTES
+        )
+
+    return rule
+
+
+def _itk_bytes(path: Path, kind: str) -> int:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(kind)
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return 0
+    one = sitk.Image([1, 1], reader.GetPixelID(), max(1, reader.GetNumberOfComponents()))
+    count = math.prod(reader.GetSize()) * one.GetNumberOfComponentsPerPixel()
+    return count * one.GetSizeOfPixelComponent()
+
+
+def dicom(data: bytes, folder: Path) -> None:
+    """A DICOM file gives headers or none, and an identity that hides all its words."""
+    path = folder / "slice.dcm"
+    path.write_bytes(data)
+    identity = identity_of(path)
+    shown = identity.hide(" ".join(identity.words)).lower()
+    assert not [word for word in identity.words if len(word) > 3 and _is_in(word, shown, identity)]
+    if image_format(path) == DICOM and is_plain(path):
+        for found in read_headers([path]):
+            assert all(math.isfinite(n) for n in (*found.position_mm, *found.axes, found.tilt_deg))
+
+
+def _is_in(word: str, shown: str, identity: object) -> bool:
+    pseudonym = getattr(identity, "pseudonym", "")
+    return word.lower() in shown.replace(pseudonym, "|")
+
+
+def rows(data: bytes, folder: Path) -> None:
+    """Only a number is changed: what comes out has the same fields."""
+    changed = with_rows(data, 96, 64)
+    assert len(with_rows(changed, 64, 96)) <= 2 * len(data) + 64
+
+
+def onnx(data: bytes, folder: Path) -> None:
+    """It is accepted or refused."""
+    check_onnx(data, folder / "model.onnx")
+
+
+def model_json(data: bytes, folder: Path) -> None:
+    """What is accepted names its files plainly and has finite numbers."""
+    (folder / "model.json").write_bytes(data)
+    config = read_model_config(folder)
+    assert all(Path(name).name == name for name in config.files)
+    assert all(mm > 0 and math.isfinite(mm) for mm in config.logits_spacing_mm)
+
+
+def model_zip(data: bytes, folder: Path) -> None:
+    """Either a model folder comes out, or nothing does."""
+    path, into = folder / "model.zip", folder / "into"
+    path.write_bytes(data)
+    try:
+        found = [import_model(path, into)]
+    except ModelError:
+        found = []
+    assert sorted(into.iterdir()) == found
+    assert sorted(one.name for one in folder.iterdir()) == ["into", "model.zip"]
+
+
+def manifest(data: bytes, folder: Path) -> None:
+    """The name of each case is unique, and a plain part of a file name."""
+    table = folder / "list.csv"
+    table.write_bytes(data)
+    names = [case.name for case in cases_of(table)]
+    assert len({name.casefold() for name in names}) == len(names)
+    for name in names:
+        full = f"{name}{LONGEST_ENDING}"
+        assert Path(full).name == full
+        assert not name.startswith(".")
+        assert not set(full) & set('\\:*?"<>|\0')
+        assert len(full.encode()) <= 255
+
+
+def journal(data: bytes, folder: Path) -> None:
+    """A journal in any state is read, and takes a line more that is read again."""
+    path = folder / "journal.jsonl"
+    path.write_bytes(data)
+    before = read_journal(path)
+    row = Row("a", "a.nii", "", "failed", "a reason")
+    Journal(path).append(row)
+    after = read_journal(path)
+    assert after[:-1] == before
+    assert row_of(after[-1]) == row
+
+
+def report(data: bytes, folder: Path) -> None:
+    """An old report is finished or not, and can then be a line of the summary."""
+    job = Job(Path("ct.nii.gz"), folder / "ct_organs.nii.gz")
+    job.labelmap.write_bytes(b"labels")
+    job.report_path.write_bytes(data)
+    found = finished(job)
+    if found:
+        row = Row("a", "a.nii", "", "skipped", measured=found)
+        json.dumps(row.to_dict())
+        write_summary([row], ORGANS, folder / "summary.csv")
+
+
+def _of_itk(*keys: str) -> Callable[[], list[bytes]]:
+    def seeds() -> list[bytes]:
+        with tempfile.TemporaryDirectory() as name:
+            paths = [SEEDS[key](Path(name, key)) for key in keys]
+            files = [path if path.is_file() else sorted(path.iterdir())[0] for path in paths]
+            return [path.read_bytes() for path in files]
+
+    return seeds
+
+
+def _small_nifti() -> list[bytes]:
+    """Return files of few voxels: what is changed is mostly header."""
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        for size, kind in (((3, 2, 2), sitk.sitkInt16), ((2, 2, 2, 2), sitk.sitkFloat32)):
+            path = Path(name, "a.nii")
+            sitk.WriteImage(sitk.Image(size, kind), str(path))
+            found.append(path.read_bytes())
+    return found
+
+
+def _packed_nifti() -> list[bytes]:
+    return [gzip.compress(one, 1) for one in _small_nifti()]
+
+
+def _onnx_seeds() -> list[bytes]:
+    return [identity_model((8, 12, 10)).SerializeToString(), _flat_start()]
+
+
+def _flat_start() -> bytes:
+    """Return a graph with a node that has dilations and pads, as a flat network has."""
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("Conv", ["x", "w"], ["y"], dilations=[48, 1], pads=[48, 1, 48, 1])
+    w = helper.make_tensor("w", TensorProto.FLOAT, [1], [0.5])
+    return bytes(helper.make_model(helper.make_graph([node], "g", [], [], [w])).SerializeToString())
+
+
+def _json_seeds() -> list[bytes]:
+    return [(default_model() / "model.json").read_bytes()]
+
+
+def _zip_seeds() -> list[bytes]:
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = write_model(Path(name) / "model", identity_model((8, 12, 10)))
+        for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w", method) as archive:
+                for path in folder.iterdir():
+                    archive.write(path, f"tiny/{path.name}")
+            found.append(packed.getvalue())
+    return found
+
+
+def _manifest_seeds() -> list[bytes]:
+    lines = "path,case,series\na/ct.nii.gz,,\n../b.nrrd,Müller,\ndicom,c,1.2.3\n"
+    return [lines.encode(), b'\xef\xbb\xbfpath\n"a, b/c.nii"\n', b"path\n/etc/passwd\n"]
+
+
+def _journal_seeds() -> list[bytes]:
+    row = Row("a", "a.nii", "1.2", "ok")
+    line = json.dumps(row.to_dict()).encode()
+    return [line + b"\n" + line + b"\n", line + b"\n" + line[:20], b""]
+
+
+def _report_seeds() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "ct_organs.nii.gz")
+        path.write_bytes(b"labels")
+        files = {path.name: digest(path)}
+    organ = {"key": "liver", "flags": ["touches_border"], "volume_ml": 1500.5}
+    run = {"seconds": {"read": 0.4}, "files": files, "input": "ct.nii.gz"}
+    return [json.dumps({"flags": [], "organs": [organ], "run": run}).encode()]
+
+
+_HEADERS = (FlareSegError,)
+TARGETS: dict[str, Target] = {
+    "nifti": Target(_small_nifti, image("ct.nii"), _HEADERS),
+    "nifti-gz": Target(_packed_nifti, image("ct.nii.gz"), _HEADERS),
+    "nrrd": Target(_of_itk("nrrd", "nrrdgz"), image("ct.nrrd"), _HEADERS),
+    "mha": Target(_of_itk("mha", "mhaz"), image("ct.mha"), _HEADERS),
+    "dicom": Target(_of_itk("dicom", "dicom-implicit", "dicom-big", "dicom-rle"), dicom, ()),
+    "flat-rows": Target(_onnx_seeds, rows, (IndexError, ValueError)),
+    "onnx": Target(_onnx_seeds, onnx, (ModelError,)),
+    "model-json": Target(_json_seeds, model_json, (ModelError,)),
+    "model-zip": Target(_zip_seeds, model_zip, ()),
+    "manifest": Target(_manifest_seeds, manifest, (InputError,)),
+    "journal": Target(_journal_seeds, journal, ()),
+    "report": Target(_report_seeds, report, ()),
+}
+"""By name; the parsers of what strangers send and of what a killed run left."""
+
+
+def scratch() -> Path | None:
+    """Return a folder in memory, None for the usual one."""
+    shared = Path("/dev/shm")
+    return shared if os.access(shared, os.W_OK) else None
