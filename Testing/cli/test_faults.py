@@ -101,14 +101,14 @@ def test_a_wrong_model_is_one_line_with_a_cure(flareseg, ct, model, tmp_path, fa
 
 def test_a_slice_that_vanishes_while_a_series_is_read_is_refused(tmp_path, monkeypatch):
     folder = write_series(tmp_path / "s")
-    real = dicom.series_paths
+    real = dicom._series_slices
 
     def vanish(path, series):
-        paths = real(path, series)
-        paths[5].unlink()
-        return paths
+        slices = real(path, series)
+        slices[5].path.unlink()
+        return slices
 
-    monkeypatch.setattr(dicom, "series_paths", vanish)
+    monkeypatch.setattr(dicom, "_series_slices", vanish)
     with pytest.raises(InputError, match="s cannot be read"):
         read_volume(folder)
 
