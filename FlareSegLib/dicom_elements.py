@@ -21,6 +21,11 @@ _START_BYTES = 4096
 """Of a file; the transfer syntax is in its first 500 or so."""
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 """Value representations with a length of four bytes."""
+_SHORT = {
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN",
+    b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
+}  # fmt: skip
+"""Those with a length of two bytes. What others there are is not known to all readers."""
 _ITEM, _ITEMS_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _VOXELS = (0x7FE0, 0x0010)
 _UNDEFINED = 0xFFFFFFFF
@@ -114,7 +119,7 @@ def _head(head: bytes, encoding: _Encoding) -> tuple[tuple[int, int], int, int]:
     group, element = struct.unpack_from(order + "HH", head)
     if group == _ITEM[0] or not encoding.has_vr:
         return (group, element), struct.unpack_from(order + "I", head, 4)[0], 8
-    if not (kind.isalpha() and kind.isupper()):
+    if kind not in _SHORT and kind not in _LONG:
         raise ValueError("no value representation")
     if kind in _LONG:
         return (group, element), struct.unpack_from(order + "I", head, 8)[0], 12

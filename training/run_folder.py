@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from FlareSegLib.atomic import atomic
+from FlareSegLib.atomic import atomic, output_error
 from training.config import Config, flat
 
 PACKAGES = ("flareseg", "numpy", "SimpleITK", "onnxruntime", "openvino", "torch")
@@ -52,14 +52,8 @@ class RunFolder:
 
     def cut(self, step: int) -> None:
         """Drop the rows of metrics.csv that lie beyond a step: a resumed run makes them again."""
-        path = self.path / "metrics.csv"
-        if not path.exists() or not is_main():
-            return
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-        path.unlink()
-        for row in rows:
-            append_row(path, {key: value for key, value in row.items() if value})
+        if is_main():
+            cut_rows(self.path / "metrics.csv", step)
 
     def _tensorboard(self) -> object | None:
         if self._writer is None:
@@ -77,7 +71,11 @@ def is_main() -> bool:
 
 
 def append_row(path: Path, row: Mapping[str, object]) -> None:
-    """Append a row to a CSV file; a new column rewrites the file with it."""
+    """Append a row to a CSV file; a new column rewrites the file with it.
+
+    Raises:
+        OutputError: The disk is full or refuses; the rows before are there.
+    """
     rows: list[dict[str, object]] = []
     columns = list(row)
     if path.exists():
@@ -91,8 +89,21 @@ def append_row(path: Path, row: Mapping[str, object]) -> None:
     if rows or not path.exists():
         write_rows(path, columns, [*rows, dict(row)])
         return
-    with path.open("a", newline="", encoding="utf-8") as file:
-        csv.DictWriter(file, columns).writerow(row)
+    try:
+        with path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, columns, restval="").writerow(row)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def cut_rows(path: Path, step: int) -> None:
+    """Drop the rows beyond a step, and one that a full disk or a kill has left half-written."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        whole = [row for row in reader if None not in row.values()]
+    write_rows(path, list(reader.fieldnames or []), [r for r in whole if int(r["step"]) <= step])
 
 
 def write_rows(path: Path, columns: list[str], rows: list[dict[str, object]]) -> None:

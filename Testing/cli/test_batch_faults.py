@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -22,6 +22,7 @@ from FlareSegLib.journal import NAME, read_journal
 from Testing.cli.conftest import COMMAND, ENVIRONMENT, LEAN
 from Testing.dicom_series import along_z, write_series
 from Testing.phantoms import abdomen
+from Testing.small_disk import disk, resize
 
 RAW = RunOptions(runtime="onnxruntime", threads=1)
 SLOW = ("--speed", "accurate", "--no-skip-air")
@@ -193,21 +194,6 @@ def test_two_batches_on_one_folder_do_not_mix(flareseg, cts, model, slow_model, 
 # disks
 
 
-@contextmanager
-def disk(folder, options):
-    """Mount a small disk in memory."""
-    folder.mkdir(parents=True)
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root may mount a small disk")
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_full_disk_is_a_reason_and_with_room_the_batch_goes_on(cts, model, tmp_path, jobs):
     with disk(tmp_path / "out", "size=48k") as out:
@@ -223,7 +209,7 @@ def test_a_full_disk_is_a_reason_and_with_room_the_batch_goes_on(cts, model, tmp
         assert all("the disk is full" in row.reason for row in failed)
         assert leftovers(out) == []
         (out / "others").unlink()
-        subprocess.run(["mount", "-o", "remount,size=1m", str(out)], check=True)
+        resize(out, "1m")
         again = run_batch(find_cases(cts), plan, ways=Ways(jobs=jobs))
         expected = {"ok": "skipped", "failed": "ok"}
         assert [row.status for row in again] == [expected[row.status] for row in first]

@@ -77,6 +77,14 @@ def test_coded_slices_are_sound_and_not_plain(tmp_path, key):
     assert not is_sound(paths[0])
 
 
+def test_an_unknown_value_representation_is_left_to_the_child(a_slice):
+    """GDCM takes a longer length for it than we would: 2 kB took 2.1 GB."""
+    path = a_slice(ExplicitVRLittleEndian)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\x02\0\x12\0UI", b"\x02\0\x12\0QI"))
+    assert not is_sound(path)
+
+
 def test_what_is_no_dicom_is_not_sound(tmp_path):
     for i, content in enumerate([b"x" * 500, bytes(128) + b"DICM" + b"\xff" * 40]):
         (tmp_path / str(i)).write_bytes(content)

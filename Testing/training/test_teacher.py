@@ -57,6 +57,7 @@ def test_it_learns_from_labelled_training_cases_alone_each_for_what_it_tells(con
     assert [i for i, known in enumerate(found["part_c"]) if known] == [0, 1]
 
 
+@pytest.mark.slow
 def test_it_can_learn_from_the_completed_labels_in_a_second_step(config, tmp_path):
     pseudo_label.main(dataclasses.replace(config, pseudo_label=PseudoLabel(flips=((),))))
     second = dataclasses.replace(config.teacher, name="second", learns_from="labels")
