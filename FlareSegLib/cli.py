@@ -70,6 +70,9 @@ def run_segment(options: argparse.Namespace) -> None:
     """Segment one CT; print the organ table and where the files are."""
     if options.labelmap.resolve() == options.source.resolve():
         make_parser().error(f"OUT is INPUT ({options.source}): choose another name")
+    from FlareSegLib.safe_read import unpack_ahead
+
+    unpack_ahead(options.source)
     with _watched(is_quiet=options.quiet, form=options.progress) as progress:
         progress(Step("start", 0.0))
         job = _to_job(options)

@@ -11,7 +11,13 @@ from FlareSegLib.geometry import Volume
 
 def normalize(volume: Volume, config: ModelConfig) -> Volume:
     """Return (clip(HU) - mean) / sd as float32."""
-    array: NDArray[np.float32] = np.clip(volume.array, *config.hu_range, dtype=np.float32)
-    array -= np.float32(config.hu_mean)
-    array /= np.float32(config.hu_sd)
+    array = volume.array.astype(np.float32)
+    rescale(array, config)
     return Volume(array, volume.grid)
+
+
+def rescale(hu: NDArray[np.float32], config: ModelConfig) -> None:
+    """Do the same to an array, in place."""
+    np.clip(hu, *config.hu_range, out=hu)
+    hu -= np.float32(config.hu_mean)
+    hu /= np.float32(config.hu_sd)

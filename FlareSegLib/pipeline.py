@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,8 @@ def segment(
         roi = canonical.crop(box)
         mask = body.body_mask(roi)
     with watch.step("resample"):
-        resampled = resample.to_spacing(roi, config.spacing_mm, threads)
-        normalized = intensity.normalize(resampled, config)
+        rescale = partial(intensity.rescale, config=config)
+        normalized = resample.to_spacing(roi, config.spacing_mm, threads, rescale)
     with watch.step("network") as on_share:
         sliding = Sliding(network, config, options, normalized.array)
         logits = sliding.run(mask, on_share)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from FlareSegLib.geometry import Grid, Volume, Zyx, ZyxMm
+from FlareSegLib.linear import axes_between
+from FlareSegLib.threads import for_each
+
+BATCH = 4
+"""Slices resampled at a time: they fit into the cache of a core."""
 
 
 def grid_at(grid: Grid, spacing_mm: ZyxMm) -> Grid:
@@ -19,20 +26,33 @@ def grid_at(grid: Grid, spacing_mm: ZyxMm) -> Grid:
     return Grid(shape, spacing_mm, grid.to_world((first[0], first[1], first[2])), grid.direction)
 
 
-def to_spacing(volume: Volume, spacing_mm: ZyxMm, threads: int) -> Volume:
+def to_spacing(
+    volume: Volume,
+    spacing_mm: ZyxMm,
+    threads: int,
+    finish: Callable[[NDArray[np.float32]], None] = lambda _: None,
+) -> Volume:
     """Return the volume, float32, interpolated linearly at another spacing (same box, see grid_at).
 
     Beyond the outermost voxel centres the nearest voxel is repeated.
+
+    Args:
+        volume: Any type of voxel.
+        spacing_mm: Wanted (z, y, x).
+        threads: Batches of slices at the same time; the result does not depend on it.
+        finish: Changes each batch of new slices in place, while it is in the cache.
     """
     grid = grid_at(volume.grid, spacing_mm)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.array))
-    ratio = [new / old for new, old in zip(spacing_mm, volume.grid.spacing_mm, strict=True)]
-    resampler = sitk.ResampleImageFilter()
-    resampler.SetNumberOfThreads(threads)
-    resampler.SetInterpolator(sitk.sitkLinear)
-    resampler.SetUseNearestNeighborExtrapolator(True)
-    resampler.SetOutputPixelType(sitk.sitkFloat32)
-    resampler.SetSize(grid.shape[::-1])
-    resampler.SetOutputSpacing(ratio[::-1])
-    resampler.SetOutputOrigin([0.5 * step - 0.5 for step in reversed(ratio)])
-    return Volume(sitk.GetArrayFromImage(resampler.Execute(image)), grid)
+    z, y, x = axes_between(volume.grid.shape, volume.grid.spacing_mm, grid)
+    found = np.empty(grid.shape, np.float32)
+
+    def resample(first: int) -> None:
+        batch = slice(first, first + BATCH)
+        sources, between = z.part(batch)
+        planes = x.along(y.along(volume.array[sources], 1), 2)
+        slices = between.along(planes, 0)
+        finish(slices)
+        found[batch] = slices
+
+    for_each(resample, range(0, grid.shape[0], BATCH), threads)
+    return Volume(found, grid)

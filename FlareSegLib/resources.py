@@ -7,9 +7,12 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from FlareSegLib.errors import ResourceError
-from FlareSegLib.geometry import Grid, ZyxMm
+
+if TYPE_CHECKING:
+    from FlareSegLib.geometry import Grid, ZyxMm
 
 MOST_THREADS = 12
 """More do not pay (paper 1)."""

@@ -2,47 +2,23 @@
 
 Interpolating 14 channels to every voxel and taking the arg-max costs a hundred times more than the
 network (Testing/benchmarks). Where the eight logits around a voxel agree on the class, so does any
-mean of
-them: only voxels in mixed cells are interpolated. The labels are those of the plain way; a test
-compares the two.
+mean of them: only voxels in mixed cells are interpolated. The labels are those of the plain way; a
+test compares the two.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.geometry import Grid, ZyxMm
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-Item = TypeVar("Item")
-logger = logging.getLogger(__name__)
+from FlareSegLib.linear import Axis, axes_between
+from FlareSegLib.threads import for_each
 
 MIXED = 255
 """Stands for a cell whose corners differ; no organ has this value."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Interpolation along one axis: voxel i of the CT lies between logits low[i] and high[i]."""
-
-    low: NDArray[np.intp]
-    high: NDArray[np.intp]
-    share: NDArray[np.float32]
-    """Weight of high."""
-
-    def part(self, where: slice) -> Axis:
-        """Return the interpolation of some of the voxels."""
-        return Axis(self.low[where], self.high[where], self.share[where])
 
 
 def to_labels(
@@ -58,7 +34,7 @@ def to_labels(
         grid: Of the CT.
         threads: Layers restored at the same time; if a thread fails, all is done again by one.
     """
-    z, y, x = axes_of(logits.shape, logits_spacing_mm, grid)
+    z, y, x = axes_between(logits.shape, logits_spacing_mm, grid)
     cells = _cells(np.argmax(logits, axis=-1).astype(np.uint8))
     labels = np.zeros(grid.shape, np.uint8)
     starts = [0, *(np.flatnonzero(np.diff(z.low)) + 1), grid.shape[0]]
@@ -67,42 +43,12 @@ def to_labels(
     def restore_layer(layer: tuple[int, int]) -> None:
         first, last = layer
         low, high = z.low[first], z.high[first]
-        pair = np.concatenate([logits[low], logits[high]], axis=-1, dtype=np.float32)
-        _fill(labels[first:last], cells[low], pair, z.share[first:last], (y, x))
+        _fill(
+            labels[first:last], cells[low], (logits[low], logits[high]), z.share[first:last], (y, x)
+        )
 
     for_each(restore_layer, layers, threads)
     return labels
-
-
-def for_each(work: Callable[[Item], None], items: Sequence[Item], threads: int) -> None:
-    """Run work for every item, threaded; serially if that fails (paper 1, section 2.3)."""
-    if threads > 1:
-        try:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, items))
-            return
-        except (MemoryError, RuntimeError) as error:
-            logger.warning("a thread failed (%s): restoring the labels with one thread", error)
-    for item in items:
-        work(item)
-
-
-def axes_of(shape: tuple[int, ...], spacing_mm: ZyxMm, grid: Grid) -> tuple[Axis, Axis, Axis]:
-    """Return how the voxels of a grid lie between logits of a shape over the same box."""
-    z, y, x = (
-        _axis(n, ours, m, theirs)
-        for n, ours, m, theirs in zip(
-            grid.shape, grid.spacing_mm, shape[:3], spacing_mm, strict=True
-        )
-    )
-    return z, y, x
-
-
-def _axis(count: int, spacing_mm: float, logits: int, logits_spacing_mm: float) -> Axis:
-    at = (np.arange(count) + 0.5) * (spacing_mm / logits_spacing_mm) - 0.5
-    at = np.clip(at, 0, logits - 1)
-    low = np.floor(at).astype(np.intp)
-    return Axis(low, np.minimum(low + 1, logits - 1), (at - low).astype(np.float32))
 
 
 def _cells(coarse: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -119,7 +65,7 @@ def _cells(coarse: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _fill(
     labels: NDArray[np.uint8],
     cells: NDArray[np.uint8],
-    pair: NDArray[np.float32],
+    pair: tuple[NDArray[np.float16], NDArray[np.float16]],
     shares: NDArray[np.float32],
     axes: tuple[Axis, Axis],
 ) -> None:
@@ -128,16 +74,17 @@ def _fill(
     Args:
         labels: The slices (z, y, x), all zero; written.
         cells: Class of each cell between the two, (y, x).
-        pair: Logits of the lower and the upper slice, (y, x, 2 * classes).
+        pair: Logits of the lower and of the upper slice, (y, x, classes).
         shares: Weight of the upper slice in each slice of labels.
         axes: Interpolation along y and x.
     """
     seen = cells != 0
     box = tuple(_extent(axis, seen.any(axis=1 - i)) for i, axis in enumerate(axes))
-    y, x = (axis.part(where) for axis, where in zip(axes, box, strict=True))
-    plane = cells[y.low].take(x.low, axis=1)
+    (rows, y), (columns, x) = (axis.part(where) for axis, where in zip(axes, box, strict=True))
+    plane = cells[rows, columns][y.low].take(x.low, axis=1)
+    both = np.concatenate([one[rows, columns] for one in pair], axis=-1, dtype=np.float32)
     at = np.flatnonzero(plane == MIXED)
-    below, above = np.split(_weights(at, y, x, cells.shape) @ pair.reshape(cells.size, -1), 2, 1)
+    below, above = np.split(_interpolated(both, at, y, x), 2, axis=1)
     above -= below
     for share, target in zip(shares, labels, strict=True):
         plane.reshape(-1)[at] = (below + share * above).argmax(axis=1)
@@ -151,23 +98,22 @@ def _extent(axis: Axis, wanted: NDArray[np.bool_]) -> slice:
     return slice(int(first), int(last))
 
 
-def _weights(at: NDArray[np.intp], y: Axis, x: Axis, shape: tuple[int, ...]) -> csr_array:
-    """Return the matrix that interpolates the logits of a slice of this shape at some voxels.
+def _interpolated(
+    values: NDArray[np.float32], at: NDArray[np.intp], y: Axis, x: Axis
+) -> NDArray[np.float32]:
+    """Return values (y, x, channels) interpolated at some voxels, (voxels, channels).
 
     Args:
-        at: Flat indices of the voxels, in a plane of the voxels of y and x.
+        values: Of the sources of y and x.
+        at: Flat indices of the voxels, in a plane of the targets of y and x.
         y: Interpolation along y.
         x: Interpolation along x.
-        shape: Of a slice of logits.
     """
-    from scipy.sparse import csr_array
-
-    rows, columns = np.divmod(at, len(x.low))
-    places, weights = [], []
+    rows, columns = np.divmod(at, x.low.size)
+    found = np.zeros((at.size, values.shape[2]), np.float32)
     for line, to_y in ((y.low, 1 - y.share), (y.high, y.share)):
         for column, to_x in ((x.low, 1 - x.share), (x.high, x.share)):
-            places.append((line * shape[1])[rows] + column[columns])
-            weights.append(to_y[rows] * to_x[columns])
-    ends = np.arange(0, 4 * len(at) + 1, 4)
-    data = np.stack(weights, axis=1).ravel(), np.stack(places, axis=1).ravel(), ends
-    return csr_array(data, shape=(len(at), shape[0] * shape[1]))
+            corner = values[line[rows], column[columns]]
+            corner *= (to_y[rows] * to_x[columns])[:, None]
+            found += corner
+    return found

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.geometry import Grid, ZyxMm
+from FlareSegLib.linear import Axis, axes_between
 from FlareSegLib.resources import free_mib
-from FlareSegLib.restore import Axis, axes_of, for_each
+from FlareSegLib.threads import for_each
 
 VOXEL_BYTES = 4 + 4 + 4 + 1
 """Of a class as it is interpolated: itself, a term of it, and shared by all the best and labels."""
@@ -32,7 +33,7 @@ def to_labels(
         grid: Of the CT.
         threads: Most classes at the same time; fewer where memory is short.
     """
-    axes = axes_of(logits.shape, logits_spacing_mm, grid)
+    axes = axes_between(logits.shape, logits_spacing_mm, grid)
     best = np.full(grid.shape, -np.inf, np.float32)
     labels = np.zeros(grid.shape, np.uint8)
     lock = Lock()
@@ -54,12 +55,5 @@ def _interpolated(
 ) -> NDArray[np.float32]:
     """Return a class (z, y, x) at the voxels of the CT; in-plane first, where it is small."""
     for dimension in (1, 2, 0):
-        axis = axes[dimension]
-        share = axis.share.reshape([-1 if i == dimension else 1 for i in range(3)])
-        low = channel.take(axis.low, axis=dimension)
-        high = channel.take(axis.high, axis=dimension)
-        high -= low
-        high *= share
-        low += high
-        channel = low
+        channel = axes[dimension].along(channel, dimension)
     return channel

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 
 from FlareSegLib.config import ModelConfig, read_model_config
 from FlareSegLib.errors import ModelError
@@ -52,7 +52,7 @@ def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str =
 
 @contextmanager
 def importing_ahead(runtime: str) -> Iterator[None]:
-    """Import the packages which later steps need in a thread; reading leaves it room.
+    """Import the runtime in a thread; reading leaves it room.
 
     What fails there fails again, and is told, where it is needed. However the block ends, the
     thread has ended then: Python stops a thread that still imports at exit, which a C++ library
@@ -60,19 +60,14 @@ def importing_ahead(runtime: str) -> Iterator[None]:
     """
 
     def work() -> None:
-        for name in (pick(runtime), "scipy.ndimage", "scipy.sparse", "scipy.spatial"):
-            if is_left.is_set():
-                return
-            with suppress(Exception):
-                import_module(name)
+        with suppress(Exception):
+            import_module(pick(runtime))
 
-    is_left = Event()
     thread = Thread(target=work, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        is_left.set()
         thread.join()
 
 

@@ -28,24 +28,23 @@ def test_no_import_goes_on_after_an_error(monkeypatch, error):
             raise error
 
     monkeypatch.setattr(runtimes, "import_module", slow_import)
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     with pytest.raises(type(error)):
         failing()
-    assert done == ["onnxruntime"]  # what was begun is ended, nothing more is begun
-    assert threading.active_count() == threads
+    assert done == ["onnxruntime"]  # what was begun is ended
+    assert set(threading.enumerate()) <= threads
 
 
-def test_all_is_imported_while_the_block_lasts(monkeypatch):
+def test_the_runtime_is_imported_while_the_block_lasts(monkeypatch):
     done = []
     is_done = threading.Event()
 
     def fake_import(name):
         done.append(name)
-        if len(done) == 4:
-            is_done.set()
+        is_done.set()
         raise ImportError(name)  # told where it is needed, not here
 
     monkeypatch.setattr(runtimes, "import_module", fake_import)
     with importing_ahead("openvino"):
         assert is_done.wait(10)
-    assert done == ["openvino", "scipy.ndimage", "scipy.sparse", "scipy.spatial"]
+    assert done == ["openvino"]
