@@ -1,9 +1,9 @@
 """FlareSeg's core: from an abdominal CT to 13 organs, in the order of the data.
 
-io        read a CT, write a labelmap            orient    canonical orientation and back
+io        read a CT, write a labelmap            orient    canonical orientation, as a view
 body      box around the patient                 resample  to the model's spacing
-intensity HU to network input                    windows   which boxes the network sees, and in
-which order network   window to logits                       stitch    logits of windows to one grid
+intensity HU to network input                    windows   which boxes the network sees, in order
+network   window to logits                       stitch    logits of windows to one grid
 restore   logits to labels on the input grid     cleanup   per-organ rules
 report    volumes, flags, seconds                pipeline  all of it, on one screen
 

@@ -26,10 +26,10 @@ def body_mask(volume: Volume) -> NDArray[np.bool_]:
     coarse = volume.array[:: steps[0], :: steps[1], :: steps[2]] > BODY_HU
     opened = _slid(_slid(coarse, np.logical_and), np.logical_or)
     runs = _largest(runs_of(opened.astype(np.uint8)))
-    body = np.zeros(coarse.size, np.bool_)
+    body = np.zeros(coarse.shape, np.bool_)
     body[runs.voxels()] = True
     body[enclosed(runs, IN_PLANE).voxels()] = True
-    return body.reshape(coarse.shape)
+    return body
 
 
 def body_box(volume: Volume) -> Box:

@@ -13,24 +13,20 @@ LEAST_ORGAN = 0.2
 """The largest piece of an organ goes only if it is smaller than this share of least_island_ml."""
 
 
-def clean(
-    labels: NDArray[np.uint8], spacing_mm: ZyxMm
-) -> tuple[NDArray[np.uint8], dict[str, float]]:
-    """Return the labelmap without islands and holes, and the ml removed per organ key.
+def clean(labels: NDArray[np.uint8], spacing_mm: ZyxMm) -> dict[str, float]:
+    """Remove islands and fill holes in a labelmap; return the ml removed per organ key.
 
     Voxels that share a corner are one piece: thin vessels step diagonally between thick slices, and
     sharing faces only would cut them up. Background is then joined by faces, so a hole cannot leak.
     All islands are removed before any hole is filled, so that cleaning twice equals cleaning once.
 
     Args:
-        labels: Organ values, (z, y, x).
+        labels: Organ values, (z, y, x); changed.
         spacing_mm: Voxel spacing (z, y, x).
 
     Returns:
-        A new array, and the organs that lost something. Filled holes do not count against it.
+        The organs that lost something. Filled holes do not count against it.
     """
-    cleaned = labels.copy()  # in C order: reshape() gives a view
-    flat = cleaned.reshape(-1)
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     runs, removed_ml = runs_of(labels), {}
     piece, keeps = pieces_of(runs, CORNERS), np.zeros(runs.value.size, np.bool_)
@@ -39,13 +35,13 @@ def clean(
         keeps[mine] = _keeps(runs.part(mine), piece[mine], organ, spacing_mm)
         islands = runs.part(mine[~keeps[mine]])
         if islands.row.size:
-            flat[islands.voxels()] = 0
+            labels[islands.voxels()] = 0
             removed_ml[organ.key] = float(islands.lengths.sum() * voxel_ml)
     for organ in ORGANS:
         kept = runs.part(keeps & (runs.value == organ.value))
         if organ.fill_holes and kept.row.size:
-            _fill_holes(cleaned, kept)
-    return cleaned, removed_ml
+            _fill_holes(labels, kept)
+    return removed_ml
 
 
 def _keeps(runs: Runs, piece: Ints, organ: Organ, spacing_mm: ZyxMm) -> NDArray[np.bool_]:
@@ -78,22 +74,20 @@ def _is_near(island: Runs, main: Runs, reach_mm: float, spacing_mm: ZyxMm) -> bo
     return False
 
 
-def _fill_holes(cleaned: NDArray[np.uint8], runs: Runs) -> None:
+def _fill_holes(labels: NDArray[np.uint8], runs: Runs) -> None:
     """Fill the background that an organ of these runs encloses: never a voxel of another organ.
 
     Background inside another organ that lies in this one is left alone: it would become an island.
     """
-    flat, value = cleaned.reshape(-1), runs.value[0]
-    inside = enclosed(runs, FACES).voxels()
-    hollow = inside[flat[inside] == 0]
-    if hollow.size == inside.size:
-        flat[hollow] = value
+    inside, value = enclosed(runs, FACES).voxels(), runs.value[0]
+    if not labels[inside].any():
+        labels[inside] = value
         return
     from scipy import ndimage
 
-    pockets = np.zeros(cleaned.shape, np.bool_)
-    pockets.reshape(-1)[hollow] = True
-    organ, pockets = cleaned[runs.box] == value, pockets[runs.box]
+    pockets = np.zeros(labels.shape, np.bool_)
+    pockets[inside] = labels[inside] == 0
+    organ, pockets = labels[runs.box] == value, pockets[runs.box]
     corners = np.ones((3, 3, 3), np.bool_)
     reached = ndimage.binary_propagation(organ, corners, mask=organ | pockets)
-    cleaned[runs.box][pockets & reached] = value
+    labels[runs.box][pockets & reached] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,30 +77,30 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Volume:
-    """A 3-D image with its grid."""
+class _OnGrid:
+    """An array with its grid."""
 
     array: NDArray[Any]
-    """(z, y, x); HU as read, float32 after normalize()."""
-    grid: Grid
-
-    def __post_init__(self) -> None:
-        if self.array.shape != self.grid.shape:
-            raise ValueError(f"array {self.array.shape} does not fit grid {self.grid.shape}")
-
-    def crop(self, box: Box) -> Volume:
-        """Return the voxels inside box (a view)."""
-        return Volume(self.array[box.slices], self.grid.crop(box))
-
-
-@dataclass(frozen=True)
-class Labelmap:
-    """A labelmap with its grid: 0 is background, 1 to 13 the organs of labels.py."""
-
-    array: NDArray[np.uint8]
     """(z, y, x)."""
     grid: Grid
 
     def __post_init__(self) -> None:
         if self.array.shape != self.grid.shape:
             raise ValueError(f"array {self.array.shape} does not fit grid {self.grid.shape}")
+
+    def crop(self, box: Box) -> Self:
+        """Return the voxels inside box (a view)."""
+        return type(self)(self.array[box.slices], self.grid.crop(box))
+
+
+@dataclass(frozen=True)
+class Volume(_OnGrid):
+    """A 3-D image with its grid: HU as read, float32 after normalize()."""
+
+
+@dataclass(frozen=True)
+class Labelmap(_OnGrid):
+    """A labelmap with its grid: 0 is background, 1 to 13 the organs of labels.py."""
+
+    array: NDArray[np.uint8]
+    """(z, y, x)."""

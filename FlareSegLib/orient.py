@@ -1,13 +1,16 @@
-"""Canonical orientation (array axes toward S, P, L) and back; no voxel is interpolated."""
+"""Canonical orientation (array axes toward S, P, L) as a view; no voxel is interpolated."""
 
 from __future__ import annotations
 
 import itertools
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.geometry import IDENTITY, Grid, Labelmap, Volume
+
+Image = TypeVar("Image", Volume, Labelmap)
 
 
 def axes_and_flips(grid: Grid) -> tuple[tuple[int, ...], tuple[bool, ...]]:
@@ -27,8 +30,11 @@ def _flipped(array: NDArray[np.generic], flips: tuple[bool, ...]) -> NDArray[np.
     return array[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
 
 
-def to_canonical(volume: Volume) -> Volume:
-    """Return the volume with its array axes toward S, P and L (closest axes if it is oblique)."""
+def to_canonical(volume: Image) -> Image:
+    """Return a view with its array axes toward S, P and L (closest axes if it is oblique).
+
+    What is written into the view is written into the array of volume.
+    """
     axes, flips = axes_and_flips(volume.grid)
     array = _flipped(volume.array.transpose(axes), flips)
     corner = [0.0, 0.0, 0.0]
@@ -39,11 +45,4 @@ def to_canonical(volume: Volume) -> Volume:
         directions.append(tuple(sign * value for value in volume.grid.direction[axis]))
     spacing = tuple(volume.grid.spacing_mm[axis] for axis in axes)
     origin = volume.grid.to_world((corner[0], corner[1], corner[2]))
-    return Volume(array, Grid(array.shape, spacing, origin, tuple(directions)))  # type: ignore[arg-type]
-
-
-def to_grid(labelmap: Labelmap, grid: Grid) -> Labelmap:
-    """Return a canonical labelmap laid out as grid, the one that to_canonical() was given."""
-    axes, flips = axes_and_flips(grid)
-    array = _flipped(labelmap.array, flips).transpose(np.argsort(axes))
-    return Labelmap(np.ascontiguousarray(array, dtype=np.uint8), grid)
+    return type(volume)(array, Grid(array.shape, spacing, origin, tuple(directions)))  # type: ignore[arg-type]

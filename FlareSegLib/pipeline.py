@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from FlareSegLib import (
     body,
@@ -25,7 +24,7 @@ from FlareSegLib import (
 from FlareSegLib.atomic import check_place, digest, none_or_all
 from FlareSegLib.config import ModelConfig, RunOptions, read_model_config
 from FlareSegLib.dicom_seg import Provenance
-from FlareSegLib.geometry import Box, Grid, Labelmap, Volume
+from FlareSegLib.geometry import Labelmap, Volume
 from FlareSegLib.io import check_writable, read_volume, write_labelmap
 from FlareSegLib.job import Job
 from FlareSegLib.labels import BY_KEY, Organ, chosen
@@ -90,15 +89,14 @@ def segment(
         sliding = Sliding(network, config, options, normalized.array)
         logits = sliding.run(mask, on_share)
     with watch.step("restore"):
+        labelmap = Labelmap(np.zeros(volume.grid.shape, np.uint8), volume.grid)
+        target = orient.to_canonical(labelmap).crop(box)  # a view: what is written there is there
         to_labels = (
             restore_classwise.to_labels if options.restore == "classwise" else restore.to_labels
         )
-        labels = to_labels(logits, config.logits_spacing_mm, roi.grid, threads)
+        to_labels(logits, config.logits_spacing_mm, target, threads)
     with watch.step("clean up"):
-        removed: dict[str, float] = {}
-        if options.clean:
-            labels, removed = cleanup.clean(labels, roi.grid.spacing_mm)
-        labelmap = orient.to_grid(_uncropped(labels, box, canonical.grid), volume.grid)
+        removed = cleanup.clean(target.array, target.grid.spacing_mm) if options.clean else {}
     with watch.step("measure"):
         organs = chosen(options.organs)
         rows = report.measure(labelmap, volume, organs)  # of all organs: they tell left from right
@@ -115,12 +113,6 @@ def segment(
         "versions": report.versions(),
     }
     return Result(labelmap, Report(rows, facts))
-
-
-def _uncropped(labels: NDArray[np.uint8], box: Box, grid: Grid) -> Labelmap:
-    full = np.zeros(grid.shape, np.uint8)
-    full[box.slices] = labels
-    return Labelmap(full, grid)
 
 
 def _only(organs: tuple[Organ, ...], labelmap: Labelmap) -> Labelmap:
@@ -188,8 +180,7 @@ def _segment_file(
 
 def _upright(volume: Volume, result: Result) -> tuple[Volume, Labelmap]:
     """Return CT and labels in canonical orientation: people expect the head up."""
-    shown = orient.to_canonical(Volume(result.labelmap.array, result.labelmap.grid))
-    return orient.to_canonical(volume), Labelmap(shown.array, shown.grid)
+    return orient.to_canonical(volume), orient.to_canonical(result.labelmap)
 
 
 def _write_preview(volume: Volume, result: Result, path: Path, title: str) -> None:

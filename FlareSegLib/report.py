@@ -141,7 +141,7 @@ def _row(organ: Organ, runs: Runs, components: int, hu: Volume) -> OrganRow:
     row, grid = OrganRow(organ.key, organ.name, organ.value), hu.grid
     if not components:
         return replace(row, flags=("absent",))
-    values = hu.array.reshape(-1)[runs.voxels()]
+    values = hu.array[runs.voxels()]
     row = replace(
         row,
         volume_ml=values.size * grid.voxel_ml,

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.geometry import Grid, ZyxMm
+from FlareSegLib.geometry import Labelmap, ZyxMm
 from FlareSegLib.linear import Axis, axes_between
 from FlareSegLib.threads import for_each
 
@@ -22,33 +22,35 @@ MIXED = 255
 
 
 def to_labels(
-    logits: NDArray[np.float16], logits_spacing_mm: ZyxMm, grid: Grid, threads: int
-) -> NDArray[np.uint8]:
-    """Return the arg-max (z, y, x) of the logits, interpolated linearly at the voxels of a CT.
+    logits: NDArray[np.float16], logits_spacing_mm: ZyxMm, target: Labelmap, threads: int
+) -> None:
+    """Write the arg-max (z, y, x) of the logits, interpolated linearly at the voxels of a CT.
 
     Both grids cover the same box: the edges of their first voxels coincide.
 
     Args:
         logits: (z, y, x, classes).
         logits_spacing_mm: Spacing of the logits (z, y, x).
-        grid: Of the CT.
+        target: All zero, on the grid of the CT; may be a view into a larger array.
         threads: Layers restored at the same time; if a thread fails, all is done again by one.
     """
-    z, y, x = axes_between(logits.shape, logits_spacing_mm, grid)
+    z, y, x = axes_between(logits.shape, logits_spacing_mm, target.grid)
     cells = _cells(np.argmax(logits, axis=-1).astype(np.uint8))
-    labels = np.zeros(grid.shape, np.uint8)
-    starts = [0, *(np.flatnonzero(np.diff(z.low)) + 1), grid.shape[0]]
+    starts = [0, *(np.flatnonzero(np.diff(z.low)) + 1), z.low.size]
     layers = [(int(a), int(b)) for a, b in pairwise(starts) if cells[z.low[a]].any()]
 
     def restore_layer(layer: tuple[int, int]) -> None:
         first, last = layer
         low, high = z.low[first], z.high[first]
         _fill(
-            labels[first:last], cells[low], (logits[low], logits[high]), z.share[first:last], (y, x)
+            target.array[first:last],
+            cells[low],
+            (logits[low], logits[high]),
+            z.share[first:last],
+            (y, x),
         )
 
     for_each(restore_layer, layers, threads)
-    return labels
 
 
 def _cells(coarse: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.geometry import Grid, ZyxMm
+from FlareSegLib.geometry import Labelmap, ZyxMm
 from FlareSegLib.linear import Axis, axes_between
 from FlareSegLib.resources import free_mib
 from FlareSegLib.threads import for_each
@@ -23,19 +23,19 @@ VOXEL_BYTES = 4 + 4 + 4 + 1
 
 
 def to_labels(
-    logits: NDArray[np.float16], logits_spacing_mm: ZyxMm, grid: Grid, threads: int
-) -> NDArray[np.uint8]:
-    """Return what restore.to_labels() returns.
+    logits: NDArray[np.float16], logits_spacing_mm: ZyxMm, target: Labelmap, threads: int
+) -> None:
+    """Write what restore.to_labels() writes.
 
     Args:
         logits: (z, y, x, classes).
         logits_spacing_mm: Spacing of the logits (z, y, x).
-        grid: Of the CT.
+        target: All zero, on the grid of the CT; may be a view into a larger array.
         threads: Most classes at the same time; fewer where memory is short.
     """
-    axes = axes_between(logits.shape, logits_spacing_mm, grid)
-    best = np.full(grid.shape, -np.inf, np.float32)
-    labels = np.zeros(grid.shape, np.uint8)
+    axes = axes_between(logits.shape, logits_spacing_mm, target.grid)
+    labels = target.array
+    best = np.full(labels.shape, -np.inf, np.float32)
     lock = Lock()
 
     def restore_class(value: int) -> None:
@@ -47,7 +47,6 @@ def to_labels(
 
     fitting = max(1.0, free_mib() * 2**20 // (best.size * VOXEL_BYTES))
     for_each(restore_class, range(logits.shape[-1]), int(min(threads, fitting)))
-    return labels
 
 
 def _interpolated(

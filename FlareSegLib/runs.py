@@ -79,11 +79,10 @@ class Runs:
             slice(int(first), int(last)),
         )
 
-    def voxels(self) -> Ints:
-        """Return the index of each voxel in the flat array, C order."""
-        z, y = self.zy
-        first = (z * self.shape[1] + y) * self.shape[2] + self.start
-        return _expanded(first, self.lengths)
+    def voxels(self) -> tuple[Ints, Ints, Ints]:
+        """Return the index (z, y, x) of all voxels, in their order."""
+        z, y = (np.repeat(at, self.lengths) for at in self.zy)
+        return z, y, _expanded(self.start, self.lengths)
 
 
 def runs_of(labels: NDArray[np.uint8]) -> Runs:

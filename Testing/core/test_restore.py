@@ -7,10 +7,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from FlareSegLib import restore, restore_classwise
-from FlareSegLib.geometry import Grid
-from FlareSegLib.restore import to_labels
+from FlareSegLib.geometry import Grid, Labelmap
 
 LOGITS_MM = (4.0, 3.0, 3.0)
+
+
+def to_labels(logits, spacing_mm, grid, threads, way=restore):
+    """Return the labels on a grid."""
+    target = Labelmap(np.zeros(grid.shape, np.uint8), grid)
+    way.to_labels(logits, spacing_mm, target, threads)
+    return target.array
 
 
 def smooth_logits(shape, classes=14, seed=0):
@@ -102,19 +108,19 @@ def test_the_classwise_way_gives_the_same_labels(monkeypatch):
     grid = Grid((61, 50, 49), (1.3, 0.84, 0.9))
     expected = to_labels(logits, LOGITS_MM, grid, 1)
     for threads in (1, 3):
-        found = restore_classwise.to_labels(logits, LOGITS_MM, grid, threads)
+        found = to_labels(logits, LOGITS_MM, grid, threads, restore_classwise)
         assert np.mean(found != expected) <= 1e-4  # rounding at exact ties
     monkeypatch.setattr(restore_classwise, "free_mib", lambda: 0.0)
     taken = []
     monkeypatch.setattr(restore_classwise, "for_each", lambda work, items, n: taken.append(n))
-    restore_classwise.to_labels(logits, LOGITS_MM, grid, 8)
+    to_labels(logits, LOGITS_MM, grid, 8, restore_classwise)
     assert taken == [1]
 
 
 def test_a_failing_class_falls_back_to_one_thread(monkeypatch, caplog):
     logits = smooth_logits((20, 14, 15))
     grid = Grid((60, 50, 49), (1.3, 0.84, 0.9))
-    expected = restore_classwise.to_labels(logits, LOGITS_MM, grid, 1)
+    expected = to_labels(logits, LOGITS_MM, grid, 1, restore_classwise)
     honest, calls = restore_classwise._interpolated, []
 
     def fails_once(*args):
@@ -124,6 +130,6 @@ def test_a_failing_class_falls_back_to_one_thread(monkeypatch, caplog):
         return honest(*args)
 
     monkeypatch.setattr(restore_classwise, "_interpolated", fails_once)
-    found = restore_classwise.to_labels(logits, LOGITS_MM, grid, 3)
+    found = to_labels(logits, LOGITS_MM, grid, 3, restore_classwise)
     assert np.array_equal(found, expected)
     assert "one thread" in caplog.text
