@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
+import platform
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,10 +20,10 @@ from FlareSegLib import __version__
 from FlareSegLib.atomic import sweep
 from FlareSegLib.cases import Case
 from FlareSegLib.errors import Cancelled, ResourceError
+from FlareSegLib.host_memory import host_memory, usable_mib
 from FlareSegLib.isolated import Isolated
 from FlareSegLib.plan import Plan, failed
-from FlareSegLib.pool import GRACE_SECONDS, KEPT_FREE, fitting_jobs
-from FlareSegLib.resources import free_mib
+from FlareSegLib.pool import GRACE_SECONDS, fitting_jobs
 from FlareSegLib.summary import Row
 
 LOCAL = "local"
@@ -70,9 +74,9 @@ def run_cluster(
     sent = [replace(case, source=case.source.absolute()) for case in cases]
     run = uuid4().hex[:8]
     keys = [f"flareseg-{run}-{i}" for i in range(len(sent))]
-    with _client(scheduler, fitting_jobs(jobs, len(cases), _usable_mib())) as client:
-        _check_workers(client, absolute)
-        more = {"plan": absolute, "timeout": timeout, "run": run}
+    with _client(scheduler, fitting_jobs(jobs, len(cases), usable_mib())) as client:
+        shares = _shares(_checked_workers(client, absolute))
+        more = {"plan": absolute, "timeout": timeout, "run": run, "shares": shares}
         futures = client.map(_run_case, sent, key=keys, retries=RETRIES, pure=False, **more)
         case_of = dict(zip(keys, cases, strict=True))
         try:
@@ -109,7 +113,22 @@ def _client(scheduler: str, jobs: int) -> Iterator[Any]:
         yield client
 
 
-def _check_workers(client: Any, plan: Plan) -> None:
+@dataclass(frozen=True)
+class _Facts:
+    """What a worker says of itself."""
+
+    version: str
+    lacks: str
+    """A folder that it does not see."""
+    host: str
+    threads: int
+    usable_mib: float
+    """Of its host."""
+    limit_mib: float
+    """What Dask's --memory-limit leaves each of its threads."""
+
+
+def _checked_workers(client: Any, plan: Plan) -> dict[str, _Facts]:
     """Check that there is a worker, and that all are of this version and see the folders."""
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
@@ -117,21 +136,34 @@ def _check_workers(client: Any, plan: Plan) -> None:
         raise ResourceError(
             f"the scheduler has no worker after {WAIT_SECONDS:.0f} s: start one with `dask worker`"
         ) from error
-    for worker, (version, lacks) in client.run(_facts, (plan.output, plan.model)).items():
-        if version != __version__:
+    found: dict[str, _Facts] = client.run(_facts, (plan.output, plan.model))
+    for worker, facts in found.items():
+        if facts.version != __version__:
             raise ResourceError(
-                f"worker {worker} has flareseg {version}, here is {__version__}: install the same"
+                f"worker {worker} has flareseg {facts.version}, here is {__version__}: "
+                "install the same"
             )
-        if lacks:
+        if facts.lacks:
             raise ResourceError(
-                f"worker {worker} has no folder {lacks}: give folders that all machines share"
+                f"worker {worker} has no folder {facts.lacks}: give folders that all machines share"
             )
+    return found
 
 
-def _facts(folders: Sequence[Path]) -> tuple[str, str]:
-    """On a worker: return its version, and a folder that it does not see, if any."""
+def _facts(folders: Sequence[Path], dask_worker: Any = None) -> _Facts:
+    """On a worker: return what it says of itself; Dask fills in the worker."""
     lacks = next((folder for folder in folders if not folder.is_dir()), "")
-    return __version__, str(lacks)
+    threads = dask_worker.state.nthreads
+    limit_mib = (dask_worker.memory_manager.memory_limit or math.inf) / 2**20 / threads
+    return _Facts(__version__, str(lacks), platform.node(), threads, usable_mib(), limit_mib)
+
+
+def _shares(workers: dict[str, _Facts]) -> dict[str, float]:
+    """Return the MiB that a case may take, by host: its threads share what is free at the start."""
+    threads = Counter[str]()
+    for one in workers.values():
+        threads[one.host] += one.threads
+    return {one.host: one.usable_mib / threads[one.host] for one in workers.values()}
 
 
 def _row(future: Any, case: Case) -> Row:
@@ -149,30 +181,32 @@ def _row(future: Any, case: Case) -> Row:
 # on a worker
 
 
-def _run_case(case: Case, plan: Plan, timeout: float | None, run: str) -> Row:
+def _run_case(
+    case: Case, plan: Plan, timeout: float | None, run: str, shares: dict[str, float]
+) -> Row:
     """Run a case in the process that belongs to this thread; it is started for the first case."""
     key = (run, threading.get_ident())
     with _lock:
         isolated = _here.setdefault(key, Isolated(plan, timeout, plan.options.threads))
     try:
-        return isolated.run(case, _permit, lambda _: None)
+        return isolated.run(case, partial(_permit, shares), lambda _: None)
     except Cancelled:
         return failed(case, "the run was stopped")
 
 
 @contextmanager
-def _permit(mib: float) -> Iterator[None]:
-    """Let a case run if the memory of this machine is enough."""
-    if mib > (usable := _usable_mib()):
+def _permit(shares: dict[str, float], mib: float) -> Iterator[None]:
+    """Let a case run when the memory of this host allows it; a late host has the least share."""
+    from distributed import get_worker
+
+    limit_mib = _facts((), get_worker()).limit_mib
+    if mib > limit_mib:
         raise ResourceError(
-            f"needs {mib:.0f} MiB of memory, {usable:.0f} MiB can be used on its worker: take "
-            "fewer workers a machine, or a larger machine"
+            f"needs {mib:.0f} MiB of memory, Dask gives a case {limit_mib:.0f} MiB on its worker: "
+            "start workers with a larger --memory-limit, or 0"
         )
-    yield
-
-
-def _usable_mib() -> float:
-    return free_mib() * (1 - KEPT_FREE)
+    with host_memory(mib, shares.get(platform.node(), min(shares.values()))):
+        yield
 
 
 def _end_run(run: str) -> None:

@@ -12,16 +12,15 @@ from dataclasses import replace
 from FlareSegLib.atomic import sweep
 from FlareSegLib.cases import Case
 from FlareSegLib.errors import Cancelled, ResourceError
+from FlareSegLib.host_memory import usable_mib
 from FlareSegLib.isolated import Isolated
 from FlareSegLib.plan import Plan
 from FlareSegLib.progress import Step
-from FlareSegLib.resources import free_mib, physical_cores
+from FlareSegLib.resources import physical_cores
 from FlareSegLib.summary import Row
 
 TYPICAL_MIB = 900.0
 """Of a case of 512 x 512 x 215 (see Testing/benchmarks): sets how many processes are begun."""
-KEPT_FREE = 0.1
-"""Share of the free memory that is left to others."""
 GRACE_SECONDS = 12.0
 """For cases that are being written when a batch is stopped."""
 Steps = Callable[[str, Step], None]
@@ -96,7 +95,7 @@ def run_pool(
     Raises:
         Cancelled: tell() asked to stop; cases that were being written are finished.
     """
-    usable = free_mib() * (1 - KEPT_FREE)
+    usable = usable_mib()
     jobs = fitting_jobs(jobs, len(cases), usable)
     memory = Memory(usable if jobs > 1 else math.inf)  # alone, a case is told when it is read
     threads = plan.options.threads or max(1, physical_cores() // jobs)

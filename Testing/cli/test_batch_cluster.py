@@ -1,12 +1,15 @@
 """flareseg batch on a Dask cluster of its own machine, while workers and the client are killed."""
 
+import platform
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import psutil
 import pytest
+import SimpleITK as sitk
 
 from FlareSegLib import cluster
 from FlareSegLib.batch import Plan, Ways, run_batch
@@ -14,6 +17,7 @@ from FlareSegLib.cases import find_cases
 from FlareSegLib.config import RunOptions
 from FlareSegLib.errors import ResourceError
 from Testing.cli.conftest import COMMAND, ENVIRONMENT, LEAN
+from Testing.phantoms import abdomen
 
 distributed = pytest.importorskip("distributed", reason="extra cluster is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals differ on Windows")
@@ -80,6 +84,51 @@ def test_a_scheduler_that_is_not_there_is_said(tmp_path, cts, model, monkeypatch
     ways = Ways(scheduler=f"tcp://127.0.0.1:{free_port()}")
     with pytest.raises(ResourceError, match="no Dask scheduler answers"):
         run_batch(find_cases(cts), Plan(tmp_path / "out", model, RAW), ways=ways)
+
+
+def test_workers_of_one_host_share_its_memory():
+    one = cluster._Facts("", "", "a", 1, 3000, 1e9)
+    other = cluster._Facts("", "", "b", 4, 2000, 1e9)
+    shares = cluster._shares({"tcp://a:1": one, "tcp://a:2": one, "tcp://b:1": other})
+    assert shares == {"a": 1500, "b": 500}
+
+
+@pytest.mark.slow
+def test_cases_larger_than_their_share_of_the_host_run_one_after_the_other(
+    tmp_path, cts, slow_model, monkeypatch
+):
+    monkeypatch.setattr(cluster, "_shares", lambda workers: dict.fromkeys([platform.node()], 1.0))
+    options = RunOptions(runtime="onnxruntime", threads=1, speed="accurate", skip_air=False)
+    plan = Plan(tmp_path / "out", slow_model, options)
+    (cts / "c.nii.gz").unlink()
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=None
+    ) as two:
+        began = time.monotonic()
+        ways = Ways(scheduler=two.scheduler_address)
+        found = run_batch(find_cases(cts), plan, ways=ways)
+        wall = time.monotonic() - began
+    assert [row.status for row in found] == ["ok", "ok"]
+    assert sum(row.measured.seconds for row in found) <= wall  # together they would take less
+
+
+@pytest.mark.slow
+def test_a_case_larger_than_the_limit_of_dask_is_refused(tmp_path, cts, model):
+    big = abdomen((160, 152, 192), (2.0, 2.0, 2.0))[0]
+    image = sitk.GetImageFromArray(big.array)
+    image.SetSpacing((2.0, 2.0, 2.0))
+    sitk.WriteImage(image, str(cts / "big.nii.gz"))
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, memory_limit="430MiB", dashboard_address=None
+    ) as two:
+        ways = Ways(scheduler=two.scheduler_address)
+        found = run_batch(find_cases(cts), Plan(tmp_path / "out", model, RAW), ways=ways)
+    assert {row.case: row.status for row in found} == {
+        **dict.fromkeys("abc", "ok"),
+        "big": "failed",
+    }
+    (reason,) = (row.reason for row in found if row.case == "big")
+    assert "Dask gives a case 430 MiB on its worker" in reason
 
 
 def case_processes(worker):
