@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from training.looks import Labeller, load_labeller
 from training.reliability import compared, most_reliable, reliability
 from training.run_folder import RunFolder, write_json
 
+logger = logging.getLogger(__name__)
 Labels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -213,6 +215,7 @@ def main(config: Config, resume: bool = False) -> None:
     if resume and path.exists():
         check_same(json.loads(path.read_text(encoding="utf-8")), chosen, path)
     write_json(path, chosen)
+    warn_of_flips(config)
     table = Table(work)
     entries = [e for e in read_index(config, "train") if e.is_full or wanted(e, which)]
     left = [e for e in entries if not (resume and table.is_done(e.case, which))]
@@ -226,6 +229,15 @@ def main(config: Config, resume: bool = False) -> None:
         cases.save_labels(work, entry.case, said.labels)
         table.add(entry.case, which, said)
         print(f"{i} of {len(left)} {entry.case}: {summary(said)}", flush=True)
+
+
+def warn_of_flips(config: Config) -> None:
+    """Log a warning if a teacher that training made is shown what it never saw."""
+    if any(config.pseudo_label.flips) and not config.teacher.onnx and not config.augment.mirror:
+        logger.warning(
+            "pseudo_label.flips show the teacher mirrored scans, but augment.mirror is 0: it never "
+            "learned them; set augment.mirror to 0.5, or pseudo_label.flips to [[]]"
+        )
 
 
 def summary(said: Said) -> str:

@@ -3,8 +3,6 @@
 import csv
 import dataclasses
 import json
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -49,22 +47,13 @@ def train_once(work: Path, kind: str) -> None:
 
 
 def launched(work: Path, kind: str, processes: int) -> None:
-    """Run train_once in processes that know each other as torchrun tells them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
-    command = [sys.executable, "-m", "Testing.training.test_distributed", str(work), kind]
-    started = [
-        subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **told, "RANK": str(i), "LOCAL_RANK": str(i)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for i in range(processes)
-    ]  # fmt: skip
-    for process in started:
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, said
+    """Run train_once under torchrun."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    program = ["-m", "Testing.training.test_distributed", str(work), kind]
+    found = subprocess.run(
+        [*command, str(processes), *program], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert found.returncode == 0, found.stderr
 
 
 def curve(work: Path, kind: str) -> list[dict[str, float]]:
