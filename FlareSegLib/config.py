@@ -65,6 +65,9 @@ class ModelConfig:
     """File name of the network, beside model.json."""
     is_flat: bool = False
     """The network takes windows of any size, see flat.py."""
+    flips: tuple[tuple[int, ...], ...] = ()
+    """Axes (z, y, x) that speed "accurate" reverses in each further look at a window; only for a
+    network that was trained on mirrored patches, with logits in the middle of their voxels."""
     fast_onnx: str = ""
     """File name of a network for speed "fast"; empty: there is none of its own."""
     fast_sha256: str = ""
@@ -84,6 +87,10 @@ class ModelConfig:
             raise ModelError(f"model.json of {self.name}: hu_range must grow, logits_stride be > 0")
         if min(self.spacing_mm) <= 0 or min(self.window) < 1 or self.hu_sd <= 0:
             raise ModelError(f"model.json of {self.name}: spacing, window and hu_sd must be > 0")
+        if not all(axis in (0, 1, 2) for flip in self.flips for axis in flip):
+            raise ModelError(
+                f"model.json of {self.name}: flips are lists of axes 0, 1, 2 (z, y, x)"
+            )
         if not 0 <= self.coarse_overlap <= self.fine_overlap < 1:
             raise ModelError(f"model.json of {self.name}: need 0 <= coarse <= fine overlap < 1")
 
@@ -133,6 +140,11 @@ class ModelConfig:
         return (min(max(self.pad_hu, low), high) - self.hu_mean) / self.hu_sd
 
 
+def _frozen(value: Any) -> Any:
+    """Return lists of JSON as tuples, lists in them too."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
 def _is_finite(value: float) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
@@ -166,9 +178,8 @@ def read_model_config(folder: Path) -> ModelConfig:
     unknown = sorted(set(facts) - {item.name for item in fields(ModelConfig)})
     if unknown:
         raise ModelError(f"{path} has unknown keys {unknown}: made by a newer FlareSeg?")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}
     try:
-        return ModelConfig(**values)
+        return ModelConfig(**{key: _frozen(value) for key, value in facts.items()})
     except (TypeError, AttributeError) as error:
         raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
 
@@ -179,7 +190,7 @@ class RunOptions:
 
     speed: Speed = "balanced"
     """fast: int8 where the model has it, else coarse windows; balanced: float32; accurate: no
-    window skipped, slabs overlap more."""
+    window skipped, slabs overlap more, mirrored looks where the model has flips."""
     organs: tuple[str, ...] = ()
     """Organ keys to write; empty means all."""
     threads: int = 0

@@ -42,6 +42,7 @@ class Sliding:
         """Plan the windows over array (z, y, x), normalized."""
         self._network, self._config, self._options, self._array = network, config, options, array
         self.plan = windows.plan(_zyx(array.shape), config, options)
+        self._flips = config.flips if options.speed == "accurate" else ()
         self.counts = WindowCounts(planned=self.plan.count, is_fine=self.plan.is_fine)
 
     def run(
@@ -119,8 +120,13 @@ class Sliding:
         self.counts.run += 1
         inside = self._array[box.slices]
         missing = [(0, n - m) for n, m in zip(box.shape, inside.shape, strict=True)]
-        value = self._config.pad_value
-        return self._network(np.pad(inside, missing, constant_values=value))
+        window = np.pad(inside, missing, constant_values=self._config.pad_value)
+        logits = self._network(window)
+        for flip in self._flips:
+            reversed_axes = tuple(axis + 1 for axis in flip)  # behind the classes
+            seen = self._network(np.ascontiguousarray(np.flip(window, flip)))
+            logits = logits + np.flip(seen, reversed_axes)
+        return logits / np.float32(1 + len(self._flips)) if self._flips else logits
 
 
 def _zyx(values: tuple[int, ...] | list[int]) -> Zyx:

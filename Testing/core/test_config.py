@@ -27,6 +27,8 @@ def test_facts_come_back_as_written(tmp_path):
         ({"hu_sd": 0.0}, "must be > 0"),
         ({"spacing_mm": [1.0, -1.0, 1.0]}, "must be > 0"),
         ({"coarse_overlap": 0.9}, "coarse <= fine"),
+        ({"flips": [[3]]}, "flips are lists of axes"),
+        ({"flips": 1}, "wrong type"),
     ],
 )
 def test_a_broken_model_json_is_said_so(tmp_path, changes, message):

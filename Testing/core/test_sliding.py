@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -132,3 +134,36 @@ def test_slabs_of_a_flat_network_give_back_the_volume(monkeypatch):
     assert counts.skipped_air > 0
     assert (logits[:60].argmax(axis=-1) == 0).all()
     assert np.allclose(logits[105:, ..., 1], array[::2, ::2, ::2][105:], atol=4e-3)
+
+
+class Sided:
+    """Logit of class 1 is the voxel, but wrong by the place in the window along one axis."""
+
+    def __init__(self, axis):
+        self.axis, self.calls = axis, 0
+
+    def __call__(self, window):
+        self.calls += 1
+        n = window.shape[self.axis]
+        error = np.linspace(-1, 1, n).reshape([-1 if i == self.axis else 1 for i in range(3)])
+        logits = np.zeros((14, *window.shape), np.float32)
+        logits[1] = window + error
+        return logits
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_flips_cancel_what_depends_on_the_side(axis):
+    array, config = an_array(WINDOW), dataclasses.replace(CONFIG, flips=((axis,),))
+    logits, counts = run(array, Sided(axis), config, speed="accurate")
+    assert np.allclose(logits[..., 1], array, atol=4e-3)
+    assert counts.run == 1
+    other = dataclasses.replace(CONFIG, flips=(((axis + 1) % 3,),))
+    logits, _ = run(array, Sided(axis), other, speed="accurate")
+    assert not np.allclose(logits[..., 1], array, atol=0.5)
+
+
+@pytest.mark.parametrize(("speed", "calls"), [("fast", 1), ("balanced", 1), ("accurate", 4)])
+def test_only_accurate_looks_from_further_sides(speed, calls):
+    network, config = Sided(0), dataclasses.replace(CONFIG, flips=((0,), (1,), (1, 2)))
+    run(an_array(WINDOW), network, config, speed=speed)
+    assert network.calls == calls
