@@ -117,6 +117,8 @@ def write_facts(config: Config, model: nn.Module, folder: Path) -> ModelConfig:
         "logits_stride": int(model.logits_stride),  # type: ignore[arg-type]
         "is_flat": isinstance(model, Student),
     }
+    if config.export.flips:
+        facts["flips"] = config.export.flips
     if isinstance(model, Student):
         facts |= {"fast_onnx": FAST, "fast_sha256": _sha256(folder / FAST)}
     named = {"name": config.export.name, "version": config.export.version, **facts}
@@ -191,7 +193,13 @@ def save_weights(model: nn.Module, path: Path) -> None:
 
 
 def main(config: Config, resume: bool = False) -> None:
-    """Write work/<name> (model.onnx, model.json, MODEL_CARD.md) and distill/weights.pt."""
+    """Write work/<name> (model.onnx, model.json, MODEL_CARD.md) and distill/weights.pt.
+
+    Raises:
+        ValueError: The model is to look at mirrored windows, but never learned them.
+    """
+    if config.export.flips and not config.augment.mirror:
+        raise ValueError("export.flips needs augment.mirror above 0: the network must know flips")
     folder = config.work / config.export.name
     folder.mkdir(parents=True, exist_ok=True)
     model = load_student(config)

@@ -56,6 +56,15 @@ def test_the_exported_network_is_the_trained_one(config):
     assert np.allclose(found, expected, atol=1e-3 * np.ptp(expected))
 
 
+def test_flips_go_into_the_facts_if_the_network_knows_them(config):
+    flips = dataclasses.replace(config.export, flips=((2,),))
+    with pytest.raises(ValueError, match=r"augment\.mirror above 0"):
+        export.main(dataclasses.replace(config, export=flips))
+    mirrored = dataclasses.replace(config.augment, mirror=0.5)
+    export.main(dataclasses.replace(config, export=flips, augment=mirrored))
+    assert read_model_config(config.work / "small").flips == ((2,),)
+
+
 def test_an_export_that_differs_is_refused(config):
     export.main(config)
     facts = read_model_config(config.work / "small")

@@ -35,6 +35,8 @@ class Export:
     """Version of the weights."""
     window: Zyx = (64, 160, 160)
     """Input shape (z, y, x) of the network."""
+    flips: tuple[tuple[int, ...], ...] = ()
+    """Axes (z, y, x) reversed in each further look at speed "accurate"; needs augment.mirror."""
     trained_on: str = ""
     """For the model card: which CTs, of which licence, labelled by whom."""
     licence: str = ""
