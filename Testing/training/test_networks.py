@@ -98,6 +98,17 @@ def test_heads_bridge_the_finest_decoder_levels_too(name):
     assert shapes == [(n, *level.shape[2:]) for n, level in zip((6, 7, 9), compared, strict=True)]
 
 
+def test_new_bridges_learn_before_they_move_the_student():
+    """Random ones sent a trained student back by 250 steps (training/LOG.md)."""
+    network = NETWORKS["flat"]().eval()
+    heads = TrainingHeads(network, 14, levels=0, teacher_channels=(5, 6))
+    bridged = heads.bridged(network.features(torch.randn(1, 1, 16, 16, 32)))
+    sum((level - 1).square().mean() for level in bridged).backward()
+    assert all(float(weight.grad.abs().max()) > 0 for weight in heads.bridges.parameters())
+    moved = [w.grad for w in network.parameters() if w.grad is not None]
+    assert not any(bool(grad.any()) for grad in moved)
+
+
 def test_heads_do_not_change_the_weights_that_inference_loads():
     network = NETWORKS["flat"]()
     before = set(network.state_dict())

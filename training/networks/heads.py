@@ -40,6 +40,8 @@ class TrainingHeads(nn.Module):
         mine = self._level_by_level(network.encoder_channels, network.decoder_channels)
         theirs = (*teacher_channels, *decoder_channels)
         self.bridges = nn.ModuleList(nn.Conv3d(a, b, 1) for a, b in zip(mine, theirs, strict=True))
+        for weight in self.bridges.parameters():  # random ones would shake a student that knows
+            nn.init.zeros_(weight)
 
     def auxiliary(self, features: Features) -> list[Tensor]:
         """Return logits (n, classes, z, y, x) of the decoder levels below the finest."""
