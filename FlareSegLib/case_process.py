@@ -112,7 +112,7 @@ def _demand_of(case: Case, plan: Plan) -> Demand:
         config = read_model_config(plan.model)
     except FlareSegError:  # run_case() will say it
         return Demand()
-    return demand_of(case, config, max(plan.options.threads, 1))
+    return demand_of(case, config, max(plan.options.threads, 1), plan.options.speed)
 
 
 if __name__ == "__main__":

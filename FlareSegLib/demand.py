@@ -28,8 +28,8 @@ class Demand:
     """After this time it hangs."""
 
 
-def demand_of(case: Case, config: ModelConfig, threads: int) -> Demand:
-    """Return what a case asks of its machine, with so many threads.
+def demand_of(case: Case, config: ModelConfig, threads: int, speed: str = "accurate") -> Demand:
+    """Return what a case asks of its machine, with so many threads, at a speed.
 
     No memory if its headers cannot be used: reading it will say why, and takes next to nothing.
     """
@@ -37,7 +37,7 @@ def demand_of(case: Case, config: ModelConfig, threads: int) -> Demand:
         return Demand()
     with suppress(FlareSegError, OSError, RuntimeError):
         grid = _grid(case)
-        memory_mib = needed_mib(grid, config.spacing_mm) + threads * THREAD_MIB
+        memory_mib = needed_mib(grid, config.spacing_mm, speed) + threads * THREAD_MIB
         return Demand(memory_mib, limit_seconds(grid, config.spacing_mm))
     return Demand()
 

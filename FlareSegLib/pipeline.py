@@ -76,7 +76,8 @@ def segment(
         Cancelled: The progress callback asked to stop.
     """
     options, watch = options or RunOptions(), watch or Stopwatch()
-    threads = threads or threads_for(volume.grid, config.spacing_mm, options.threads)
+    wanted = options.threads, options.speed
+    threads = threads or threads_for(volume.grid, config.spacing_mm, *wanted)
     with watch.step("orient"):
         canonical = orient.to_canonical(volume)
         box = body.body_box(canonical)
@@ -160,7 +161,7 @@ def _segment_file(
     with importing_ahead(options.runtime):
         with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
             volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
-        threads = threads_for(volume.grid, config.spacing_mm, options.threads)
+        threads = threads_for(volume.grid, config.spacing_mm, options.threads, options.speed)
         with watch.step("load network"):
             network = (load or load_network)(model, config, threads, options.runtime)
     result = segment(volume, network, config, options, watch, threads)

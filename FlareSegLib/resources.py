@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 12
 """More do not pay (paper 1)."""
-BASE_MIB = 350
-"""Python, libraries, network and its workspace."""
-BYTES_PER_VOXEL = 7.0
-"""Of the CT as read: the CT, its file in memory, a contiguous copy, labels."""
-BYTES_PER_MODEL_VOXEL = 12.0
-"""Of the resampled CT: float32, normalized copy, half-resolution float16 logits, band of sums."""
-THREAD_MIB = 60
+BASE_MIB = 300
+"""Python, libraries, network and its workspace. Peaks that were measured stand in the tests."""
+BYTES_PER_VOXEL = 6.0
+"""Of the CT as read: the CT, its file in memory, labels, and a copy of them that is written."""
+BYTES_PER_MODEL_VOXEL = 14.0
+"""Of the resampled CT: float32, half-resolution float16 logits, band of sums, labels of logits."""
+THREAD_MIB = 20
 """Workspace of one thread."""
 LIMIT_SECONDS, LIMIT_SECONDS_PER_MVOXEL = 600.0, 10.0
 """Of a case that does not hang: for anything, and for a million voxels, as read and resampled."""
-DEEPEST_SLAB, USUAL_SLAB_VOXELS = 96, 4_500_000
-"""Slices of a slab of the whole plane at speed accurate; voxels of a slab that BASE_MIB holds."""
-BYTES_PER_SLAB_VOXEL = 46.0
-"""Of a larger slab, about: a CT 504 mm wide took 836 MiB at speed accurate, 699 at balanced."""
+DEEPEST_SLAB = {"fast": 48, "balanced": 48, "accurate": 96}
+"""Slices of a slab at a speed, where the plane is so wide that the overlap sets the depth."""
+USUAL_SLAB_VOXELS = 4_500_000
+"""Voxels of a slab that BASE_MIB holds."""
+BYTES_PER_SLAB_VOXEL = 64.0
+"""Of a larger slab."""
 
 
 def physical_cores() -> int:
@@ -99,11 +101,14 @@ def _windows_peak_mib() -> float:
     return float(getattr(psutil.Process().memory_info(), "peak_wset", 0)) / 2**20
 
 
-def needed_mib(grid: Grid, model_spacing_mm: tuple[float, float, float]) -> float:
-    """Return the memory that a run on this grid takes with one thread, in MiB, at any speed."""
+def needed_mib(grid: Grid, model_spacing_mm: ZyxMm, speed: str = "accurate") -> float:
+    """Return the memory that a run on this grid takes beside that of its threads, in MiB.
+
+    At most: a body that does not fill the scan takes less. "accurate" takes the most.
+    """
     voxels = math.prod(grid.shape)
     z, y, x = (mm / step for mm, step in zip(grid.extent_mm, model_spacing_mm, strict=True))
-    more_slab = max(0.0, min(z, DEEPEST_SLAB) * y * x - USUAL_SLAB_VOXELS)
+    more_slab = max(0.0, min(z, DEEPEST_SLAB[speed]) * y * x - USUAL_SLAB_VOXELS)
     count = voxels * BYTES_PER_VOXEL + z * y * x * BYTES_PER_MODEL_VOXEL
     return BASE_MIB + (count + more_slab * BYTES_PER_SLAB_VOXEL) / 2**20
 
@@ -117,7 +122,9 @@ def limit_seconds(grid: Grid, model_spacing_mm: ZyxMm) -> float:
     return LIMIT_SECONDS + LIMIT_SECONDS_PER_MVOXEL * (math.prod(grid.shape) + z * y * x) / 1e6
 
 
-def threads_for(grid: Grid, model_spacing_mm: tuple[float, float, float], wanted: int = 0) -> int:
+def threads_for(
+    grid: Grid, model_spacing_mm: ZyxMm, wanted: int = 0, speed: str = "accurate"
+) -> int:
     """Return how many threads to use: as many as cores, fewer where memory is short.
 
     Never more than wanted; 0 means no limit.
@@ -125,7 +132,7 @@ def threads_for(grid: Grid, model_spacing_mm: tuple[float, float, float], wanted
     Raises:
         ResourceError: Even one thread does not fit into the free memory.
     """
-    free, needed = free_mib(), needed_mib(grid, model_spacing_mm)
+    free, needed = free_mib(), needed_mib(grid, model_spacing_mm, speed)
     if needed + THREAD_MIB > free:
         raise ResourceError(
             f"a CT of {grid.shape} voxels needs {needed + THREAD_MIB:.0f} MiB, {free:.0f} MiB are "

@@ -1,8 +1,10 @@
 """All benchmarks in one command: docs/benchmarks.md, docs/growth.md, pictures in docs/images.
 
     python -m Testing.benchmarks [--peer WEIGHTS.onnx] [--truth DIR] [--previous REVISION]
-                                 [--ct CT] [--rounds N] [--no-growth | --growth-only]
+                                 [--ct CT] [--rounds N] [--no-growth | --growth-only | --steps]
                                  [--slices N ...] [--in-plane N ...] [--docs DIR]
+
+With --steps it writes docs/benchmark_steps.md, and that alone: a row for each step to be fast.
 
 Without options it needs nothing but the sample CT (a phantom where that cannot be fetched), and
 says what it left out. Machines are noisy: read the ratios of one run, not the seconds.
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from Testing.benchmarks import bench_end_to_end, bench_growth, pictures, timing
+from Testing.benchmarks import bench_end_to_end, bench_growth, bench_steps, pictures, timing
 from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, source_ct, written
 
 INTRO = """# {title}
@@ -38,10 +40,8 @@ def main() -> None:
     (options.docs / "images").mkdir(parents=True, exist_ok=True)
     source, name = source_ct(options.ct)
     with tempfile.TemporaryDirectory() as folder:
-        if options.part != "growth":
-            _end_to_end(options, source, name, Path(folder))
-        if options.part != "end to end":
-            _growth(options, source, name, Path(folder))
+        for part in options.parts:
+            PARTS[part](options, source, name, Path(folder))
 
 
 def _end_to_end(options: argparse.Namespace, source: sitk.Image, name: str, folder: Path) -> None:
@@ -67,6 +67,22 @@ def _growth(options: argparse.Namespace, source: sitk.Image, name: str, folder: 
     _write(options.docs / "growth.md", "Growth of time and memory", what, parts)
 
 
+def _steps(options: argparse.Namespace, source: sitk.Image, name: str, folder: Path) -> None:
+    ct = written(on_grid(source, LARGE_XYZ), folder / "ct.nii.gz")
+    rows = bench_steps.rows()
+    programs = bench_steps.programs(rows, ct, folder)
+    bench_steps.run(rows, programs, options.rounds)
+    dsc = bench_steps.scores(programs, options.truth, folder)
+    parts = [bench_steps.INTRO, bench_steps.table(rows, programs, dsc)]
+    size = " x ".join(map(str, LARGE_XYZ))
+    _write(
+        options.docs / "benchmark_steps.md", "Benchmark of single steps", f"{name} at {size}", parts
+    )
+
+
+PARTS = {"end to end": _end_to_end, "growth": _growth, "steps": _steps}
+
+
 def _write(path: Path, title: str, what: str, parts: list[str]) -> None:
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     intro = INTRO.format(title=title, day=day, what=what, machine=timing.machine()).strip()
@@ -87,8 +103,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--in-plane", type=int, nargs="+", default=bench_growth.IN_PLANE)
     parser.add_argument("--docs", type=Path, default=timing.ROOT / "docs", help="takes the pages")
     part = parser.add_mutually_exclusive_group()
-    part.add_argument("--no-growth", dest="part", action="store_const", const="end to end")
-    part.add_argument("--growth-only", dest="part", action="store_const", const="growth")
+    for word, parts in (
+        ("no-growth", ["end to end"]),
+        ("growth-only", ["growth"]),
+        ("steps", ["steps"]),
+    ):
+        part.add_argument(f"--{word}", dest="parts", action="store_const", const=parts)
+    parser.set_defaults(parts=["end to end", "growth"])
     return parser.parse_args()
 
 

@@ -11,6 +11,7 @@ import io
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 from FlareSegLib.errors import FlareSegError
@@ -32,6 +33,8 @@ VARIANTS = {
     "balanced, OpenVINO": ("--runtime", "openvino"),
 }
 PREVIOUS = "previous release"
+Way = Callable[[Path, Path, str], Program]
+"""Takes a CT, the folder for its labels and their name."""
 
 
 def programs(ct: Path, folder: Path, previous: str, peer: Path | None) -> list[Program]:
@@ -74,14 +77,19 @@ def scores(truth: Path | None, folder: Path, previous: str) -> dict[str, float]:
     tree = folder / "previous"
     if tree.exists() or previous_tree(previous, folder):
         trees[PREVIOUS] = (tree, ORT)
-    return {name: _score(truth, folder / f"pred {name}", *of) for name, of in trees.items()}
+
+    def way(of: tuple[Path, tuple[str, ...]]) -> Way:
+        return lambda ct, pred, name: segment(name, ct, pred, *of[1], tree=of[0])
+
+    return {name: score(truth, folder / f"pred {name}", way(of)) for name, of in trees.items()}
 
 
-def _score(truth: Path, pred: Path, tree: Path, options: tuple[str, ...]) -> float:
+def score(truth: Path, pred: Path, way: Way) -> float:
+    """Return the mean DSC of a way to segment the CTs of a folder, written to pred."""
     pred.mkdir()
     for case in sorted(path.parent for path in truth.glob("*/ct.nii.gz")):
-        program = segment(case.name, case / "ct.nii.gz", pred, *options, tree=tree)
-        timed(program.command, tree)
+        program = way(case / "ct.nii.gz", pred, case.name)
+        timed(program.command, program.folder)
     try:
         found = evaluate(EvaluationJob(truth, pred), Rules(chosen(()), "skip", 3.0), silent)
     except FlareSegError as error:

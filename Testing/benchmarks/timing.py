@@ -32,6 +32,10 @@ class Program:
         """Median of the seconds."""
         return statistics.median(self.seconds)
 
+    def of_step(self, name: str) -> float:
+        """Return the median of the seconds of a step."""
+        return statistics.median(one.get(name, 0.0) for one in self.steps)
+
     def run(self) -> None:
         """Run it once, as a process of its own."""
         seconds, peak = timed(self.command, self.folder)
@@ -107,7 +111,7 @@ def steps_table(programs: list[Program]) -> str:
     lines = ["| step | " + " | ".join(one.name for one in shown) + " |"]
     lines.append("|---" * (len(shown) + 1) + "|")
     for step in names:
-        found = [statistics.median(s.get(step, 0.0) for s in one.steps) for one in shown]
+        found = [one.of_step(step) for one in shown]
         lines.append(f"| {step} | " + " | ".join(f"{value:.2f}" for value in found) + " |")
     rest = [one.median - statistics.median(sum(s.values()) for s in one.steps) for one in shown]
     lines.append("| start and rest | " + " | ".join(f"{value:.2f}" for value in rest) + " |")
