@@ -55,14 +55,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         cts = Path(name, "cts")
         cts.mkdir()
-        first = written(on_grid(source_ct(options.ct), LARGE_XYZ), cts / "0.nii.gz")
+        source, said = source_ct(options.ct)
+        first = written(on_grid(source, LARGE_XYZ), cts / "0.nii.gz")
         for i in range(1, options.copies):
             shutil.copyfile(first, cts / f"{i}.nii.gz")
         for _ in range(options.rounds):
             for run in runs:
                 found[run].append(run_batch(cts, Path(name, "out"), *run, cores))
                 print(*run, *(f"{n:.1f}" for n in found[run][-1]), file=sys.stderr, flush=True)
-    print(f"{platform.machine()}, {cores} cores, {options.copies} CTs, {options.rounds} rounds")
+    print(f"{said}, {platform.machine()}, {cores} cores")
+    print(f"{options.copies} CTs, {options.rounds} rounds")
     _print(found, cores, options.copies)
 
 
