@@ -87,6 +87,7 @@ def scores(truth: Path | None, folder: Path, previous: str) -> dict[str, float]:
 def score(truth: Path, pred: Path, way: Way) -> float:
     """Return the mean DSC of a way to segment the CTs of a folder, written to pred."""
     pred.mkdir()
+    truth = truth.resolve()  # the previous release runs in a folder of its own
     for case in sorted(path.parent for path in truth.glob("*/ct.nii.gz")):
         program = way(case / "ct.nii.gz", pred, case.name)
         timed(program.command, program.folder)
