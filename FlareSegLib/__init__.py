@@ -16,4 +16,8 @@ Apart from that: evaluate scores labelmaps against the truth with metrics (DSC, 
 (means, intervals, tests), score_tables and score_plots.
 """
 
+from FlareSegLib.telemetry import telemetry_off
+
 __version__ = "0.1.0"
+
+telemetry_off()

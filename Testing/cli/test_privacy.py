@@ -161,6 +161,27 @@ def test_a_batch_needs_no_network(guarded, series, model, tmp_path):
     assert "1 ok, 1 failed" in done.stdout, done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the home folder is elsewhere")
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("command", ["segment", "batch"])
+def test_no_runtime_keeps_an_identifier_to_tell_its_maker_of_the_run(
+    guarded, ct, model, tmp_path, runtime, command
+):
+    """onnxruntime and openvino did, and openvino asked the network in a process of its own."""
+    pytest.importorskip(runtime)
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: value for key, value in guarded.items() if not key.startswith("XDG_")}
+    environment |= {"HOME": str(home)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    words = {"segment": (ct, "-o", tmp_path / "o.nii.gz"), "batch": (ct.parent, tmp_path / "out")}
+    lean = ("--model", model, "--runtime", runtime, "--threads", "1")
+    done = run((command, *words[command], *lean), environment)
+    assert done.returncode == 0, done.stderr
+    assert "NETWORK" not in done.stderr
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.skipif(not Path("/usr/bin/unshare").exists(), reason="needs unshare of Linux")
 def test_the_main_job_runs_on_a_machine_without_network(ct, model, tmp_path):
     alone = ("unshare", "--map-root-user", "--net")
