@@ -199,7 +199,9 @@ def test_features_of_a_trained_teacher_are_distilled(patches, kind):
         teacher_channels=teacher_network.encoder_channels[-2:],
     )  # fmt: skip
     teacher = TorchTeacher(teacher_network, VIEW, lambda: device.autocast(run.train, run.device))
-    found = steps(run, samples_of(patches, losses, is_raw=True), 12, teacher)
+    drawn = samples_of(patches, losses, is_raw=True)[Order((1, 2), is_easy=False)]
+    batch = loop.labelled(drawn, teacher, run)
+    found = [loop.train_step(run, batch) for _ in range(12)]
     assert set(found[0]) == {"divergence", "dice", "features", "attention"}
     assert found[-1]["features"] < found[0]["features"]
     assert not any(p.requires_grad for p in teacher_network.parameters())
