@@ -114,12 +114,12 @@ def test_cases_larger_than_their_share_of_the_host_run_one_after_the_other(
 
 @pytest.mark.slow
 def test_a_case_larger_than_the_limit_of_dask_is_refused(tmp_path, cts, model):
-    big = abdomen((160, 152, 192), (2.0, 2.0, 2.0))[0]
+    big = abdomen((320, 152, 192), (2.0, 2.0, 2.0))[0]
     image = sitk.GetImageFromArray(big.array)
     image.SetSpacing((2.0, 2.0, 2.0))
     sitk.WriteImage(image, str(cts / "big.nii.gz"))
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, memory_limit="430MiB", dashboard_address=None
+        n_workers=2, threads_per_worker=1, memory_limit="340MiB", dashboard_address=None
     ) as two:
         ways = Ways(scheduler=two.scheduler_address)
         found = run_batch(find_cases(cts), Plan(tmp_path / "out", model, RAW), ways=ways)
@@ -128,7 +128,7 @@ def test_a_case_larger_than_the_limit_of_dask_is_refused(tmp_path, cts, model):
         "big": "failed",
     }
     (reason,) = (row.reason for row in found if row.case == "big")
-    assert "Dask gives a case 430 MiB on its worker" in reason
+    assert "Dask gives a case 340 MiB on its worker" in reason
 
 
 def case_processes(worker):
