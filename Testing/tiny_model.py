@@ -3,6 +3,7 @@
 threshold_model  labels known in closed form from HU
 identity_model   logits are the input
 constant_model   one class everywhere
+endless_model    the same, and takes its time for each window
 Failing          breaks on one of its calls
 
     folder = write_model(tmp_path / "model", threshold_model((32, 32, 32)), spacing_mm=(5, 3, 3))
@@ -11,6 +12,7 @@ Failing          breaks on one of its calls
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 
@@ -28,6 +30,7 @@ HU_MEAN, HU_SD = 60.0, 12.0
 """organ_hu(value) = 60 + 12 * value, so a normalized phantom voxel of an organ *is* its value."""
 HU_RANGE = (-1024.0, 600.0)
 """Largest logit: ((600 + 1024) / 12) ** 2 = 18,316, which a float16 holds (65,504)."""
+ZERO = numpy_helper.from_array(np.zeros((1, 1, 1, 1, 1), np.float32), "zero")
 BACKGROUND_HU = (AIR, FAT, TISSUE, LUNG, BONE, TABLE)
 
 
@@ -68,12 +71,34 @@ def identity_model(window: Zyx, stride: int = 1) -> onnx.ModelProto:
 def constant_model(window: Zyx, value: int = 0, stride: int = 1) -> onnx.ModelProto:
     """Return a network that sees one class everywhere: 10 for it, 0 for the others."""
     wanted = _channels([10.0 if i == value else 0.0 for i in range(CLASSES)])
-    zero = numpy_helper.from_array(np.zeros((1, 1, 1, 1, 1), np.float32), "zero")
     nodes = [
         helper.make_node("Mul", ["cells", "zero"], ["nothing"]),
         helper.make_node("Add", ["nothing", "wanted"], ["logits"]),
     ]
-    return _model(window, stride, nodes, [zero, numpy_helper.from_array(wanted, "wanted")])
+    return _model(window, stride, nodes, [ZERO, numpy_helper.from_array(wanted, "wanted")])
+
+
+def endless_model(window: Zyx, products: int = 16, side: int = 1024) -> onnx.ModelProto:
+    """Return a network that sees liver everywhere, for runs that are to be stopped in their middle.
+
+    Each window costs `products` products of square matrices of zeros, 2 * side ** 3 operations
+    each: 34 G by default, half a second, so windows of a thousand voxels make a minute of a small
+    phantom, on any machine. Liver, as windows beside background are skipped.
+    """
+    wanted = _channels([0.0, 10.0] + [0.0] * (CLASSES - 2))
+    flat = numpy_helper.from_array(np.array([1, 1, 1, side, side]), "flat")
+    names = [f"matrix_{i}" for i in range(products + 1)]
+    nodes = [
+        helper.make_node("Mul", ["cells", "zero"], ["nothing"]),
+        helper.make_node("ReduceMax", ["nothing"], ["one"], axes=[2, 3, 4], keepdims=1),
+        helper.make_node("Expand", ["one", "flat"], names[:1]),
+        *(helper.make_node("MatMul", [a, a], [b]) for a, b in itertools.pairwise(names)),
+        helper.make_node("ReduceMax", names[-1:], ["spent"], axes=[2, 3, 4], keepdims=1),
+        helper.make_node("Add", ["nothing", "spent"], ["still_nothing"]),
+        helper.make_node("Add", ["still_nothing", "wanted"], ["logits"]),
+    ]
+    constants = [ZERO, flat, numpy_helper.from_array(wanted, "wanted")]
+    return _model(window, 1, nodes, constants)
 
 
 class Failing:

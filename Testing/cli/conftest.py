@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from FlareSegLib.geometry import Labelmap, Volume
 from Testing.phantoms import abdomen
-from Testing.tiny_model import constant_model, threshold_model, write_model
+from Testing.tiny_model import constant_model, endless_model, threshold_model, write_model
 
 ROOT = Path(__file__).parents[2]
 SHAPE, SPACING_MM = (40, 38, 48), (8.0, 8.0, 8.0)
@@ -65,6 +65,13 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def slow_model(tmp_path_factory) -> Path:
-    """A model with windows so small that a run takes ten seconds, and can be stopped."""
+    """A model with windows so small that a run takes seconds, and can be hurt meanwhile."""
     tiny = constant_model((2, 2, 2))
     return write_model(tmp_path_factory.mktemp("slow") / "tiny", tiny, spacing_mm=SPACING_MM)
+
+
+@pytest.fixture(scope="session")
+def endless(tmp_path_factory) -> Path:
+    """A model that takes a minute, so that a run can be stopped."""
+    tiny = endless_model((8, 12, 12))
+    return write_model(tmp_path_factory.mktemp("endless") / "tiny", tiny, spacing_mm=SPACING_MM)

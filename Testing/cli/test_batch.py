@@ -153,7 +153,7 @@ def test_debug_shows_the_traceback_of_a_case(flareseg, cts, model, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ on Windows")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_batch_goes_on_where_it_was(flareseg, cts, slow_model, model, tmp_path, number):
+def test_a_stopped_batch_goes_on_where_it_was(flareseg, cts, endless, model, tmp_path, number):
     (cts / "b.nii.gz").unlink()
     out = tmp_path / "out"
     later = [(path, tmp_path / path.name) for path in cts.iterdir() if path.name != "a"]
@@ -164,7 +164,7 @@ def test_a_stopped_batch_goes_on_where_it_was(flareseg, cts, slow_model, model, 
     for path, aside in later:
         aside.rename(path)
     words = ["batch", str(cts), str(out), "--skip-existing", *LEAN, "--speed", "accurate"]
-    stuck = [*words, "--model", str(slow_model), "--no-skip-air", "--progress", "json"]
+    stuck = [*words, "--model", str(endless), "--no-skip-air", "--progress", "json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
     run = subprocess.Popen([*COMMAND, *stuck], env=ENVIRONMENT, **pipes)
     while json.loads(run.stderr.readline())["step"] != "network":

@@ -26,7 +26,7 @@ from Testing.small_disk import disk, resize
 
 RAW = RunOptions(runtime="onnxruntime", threads=1)
 SLOW = ("--speed", "accurate", "--no-skip-air")
-"""With slow_model: ten seconds a case."""
+"""With slow_model: seconds a case."""
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals differ on Windows")
 
 
@@ -178,9 +178,9 @@ def test_a_ct_that_needs_more_memory_than_there_is_is_refused_before_it_is_read(
 
 
 @pytest.mark.slow
-def test_two_batches_on_one_folder_do_not_mix(flareseg, cts, model, slow_model, tmp_path):
+def test_two_batches_on_one_folder_do_not_mix(flareseg, cts, model, endless, tmp_path):
     out = tmp_path / "out"
-    run = start(cts, out, "--model", slow_model, *SLOW)
+    run = start(cts, out, "--model", endless, *SLOW)
     wait_for_share(run, 0.3)
     second = flareseg("batch", cts, out, "--model", model, *LEAN)
     assert second.returncode == 1
@@ -245,7 +245,7 @@ def test_a_worker_that_is_killed_costs_nothing(cts, model, slow_model, tmp_path)
 @posix
 @pytest.mark.slow
 def test_a_batch_that_is_killed_goes_on_and_does_nothing_twice(
-    flareseg, cts, model, slow_model, tmp_path
+    flareseg, cts, model, endless, tmp_path
 ):
     out = tmp_path / "out"
     words = ("batch", cts, out, "--model", model, "--jobs", "2", "--skip-existing", *LEAN)
@@ -255,7 +255,7 @@ def test_a_batch_that_is_killed_goes_on_and_does_nothing_twice(
     for name in "bcd":
         (tmp_path / f"{name}.nii.gz").rename(cts / f"{name}.nii.gz")
     before = (out / "a_organs.nii.gz").stat().st_mtime_ns
-    run = start(cts, out, "--model", slow_model, *SLOW, "--jobs", "2", "--skip-existing")
+    run = start(cts, out, "--model", endless, *SLOW, "--jobs", "2", "--skip-existing")
     wait_for_share(run, 1.3)
     processes = processes_of(run)
     run.kill()
@@ -272,9 +272,9 @@ def test_a_batch_that_is_killed_goes_on_and_does_nothing_twice(
 @posix
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_batch_of_many_processes_ends_with_its_code(cts, slow_model, tmp_path, number):
+def test_a_stopped_batch_of_many_processes_ends_with_its_code(cts, endless, tmp_path, number):
     out = tmp_path / "out"
-    run = start(cts, out, "--model", slow_model, *SLOW, "--jobs", "2")
+    run = start(cts, out, "--model", endless, *SLOW, "--jobs", "2")
     wait_for_share(run, 0.5)
     processes = processes_of(run)
     run.send_signal(number)

@@ -57,9 +57,9 @@ def test_changed_weights_are_refused(flareseg, ct, model, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ on Windows")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_run_leaves_nothing(ct, slow_model, tmp_path, number):
+def test_stopped_run_leaves_nothing(ct, endless, tmp_path, number):
     out = tmp_path / "out" / "o.nii.gz"
-    words = ["segment", str(ct), "-o", str(out), "--model", str(slow_model), *LEAN]
+    words = ["segment", str(ct), "-o", str(out), "--model", str(endless), *LEAN]
     words += ["--speed", "accurate", "--no-skip-air"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     run = subprocess.Popen([*COMMAND, *words], env=ENVIRONMENT, **pipes)

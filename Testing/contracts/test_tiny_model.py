@@ -7,7 +7,14 @@ from FlareSegLib.config import read_model_config
 from FlareSegLib.intensity import normalize
 from FlareSegLib.network import OnnxNetwork
 from Testing.phantoms import abdomen
-from Testing.tiny_model import Failing, constant_model, identity_model, threshold_model, write_model
+from Testing.tiny_model import (
+    Failing,
+    constant_model,
+    endless_model,
+    identity_model,
+    threshold_model,
+    write_model,
+)
 
 WINDOW = (16, 20, 24)
 
@@ -47,6 +54,13 @@ def test_identity_model_averages_cells_and_adds_the_class(tmp_path):
 def test_constant_model_sees_one_class(tmp_path):
     run, _ = network(tmp_path, constant_model(WINDOW, value=5))
     assert np.unique(run(np.ones(WINDOW, np.float32)).argmax(axis=0)).tolist() == [5]
+
+
+def test_endless_model_spends_its_time_and_sees_liver(tmp_path):
+    model = endless_model(WINDOW, products=3, side=8)
+    assert [node.op_type for node in model.graph.node].count("MatMul") == 3
+    run, _ = network(tmp_path, model)
+    assert np.unique(run(np.ones(WINDOW, np.float32)).argmax(axis=0)).tolist() == [1]
 
 
 def test_failing_network_fails_on_its_third_call():

@@ -12,7 +12,7 @@ import pytest
 
 from FlareSegLib.geometry import Grid, Volume
 from Testing.phantoms import abdomen
-from Testing.tiny_model import constant_model, threshold_model, write_model
+from Testing.tiny_model import endless_model, threshold_model, write_model
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "FlareSeg" / "FlareSeg.py"
@@ -99,8 +99,8 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def slow_model(tmp_path_factory):
-    """A model that takes ten seconds, so that a run can be stopped."""
-    tiny = constant_model((2, 2, 2))
+    """A model that takes a minute, so that a run can be stopped."""
+    tiny = endless_model((8, 12, 12))
     return write_model(tmp_path_factory.mktemp("slow") / "tiny", tiny, spacing_mm=SPACING_MM)
 
 
