@@ -128,6 +128,11 @@ class ModelConfig:
         return replace(self, onnx=self.fast_onnx, sha256=self.fast_sha256)
 
     @property
+    def is_int8(self) -> bool:
+        """Whether the network is the one in int8 that a model may have for speed `fast`."""
+        return self.onnx == self.fast_onnx
+
+    @property
     def logits_spacing_mm(self) -> ZyxMm:
         """Spacing (z, y, x) of the logits."""
         z, y, x = (self.logits_stride * mm for mm in self.spacing_mm)
@@ -204,7 +209,7 @@ class RunOptions:
     keep_ids: bool = False
     """Leave the patient's name in names of cases, reports and messages: see privacy.py."""
     runtime: Runtime = "auto"
-    """What runs the network; auto is OpenVINO where it is installed, else onnxruntime."""
+    """What runs the network; auto is OpenVINO where it is installed, but onnxruntime for int8."""
 
     restore: Restore = "mixed"
     """How labels come to the grid of the CT: mixed looks only where classes meet; classwise is the

@@ -158,12 +158,13 @@ def _segment_file(
     if job.preview:
         preview.check_installed()
     config = read_model_config(model).at_speed(options.speed)
-    with importing_ahead(options.runtime):
+    runtime = pick(options.runtime, config)
+    with importing_ahead(runtime):
         with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
             volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
         threads = threads_for(volume.grid, config.spacing_mm, options.threads, options.speed)
         with watch.step("load network"):
-            network = (load or load_network)(model, config, threads, options.runtime)
+            network = (load or load_network)(model, config, threads, runtime)
     result = segment(volume, network, config, options, watch, threads)
     with watch.step("write"):
         made = Provenance(job.source, job.series, config.name, config.version)
@@ -174,7 +175,7 @@ def _segment_file(
             _write_preview(volume, result, job.preview, name)
     if job.thumbnail:
         thumbnail.write_thumbnail(*_upright(volume, result), job.thumbnail)
-    facts = {"input": name, **result.report.facts, "runtime": pick(options.runtime)}
+    facts = {"input": name, **result.report.facts, "runtime": runtime}
     facts["peak_memory_mib"] = peak_mib()
     return _write_report(dataclasses.replace(result.report, facts=facts), job)
 

@@ -19,11 +19,14 @@ Loader = Callable[[Path, ModelConfig, int, str], Network]
 """Takes what load_network() takes."""
 
 
-def pick(wanted: str) -> str:
-    """Return "openvino" or "onnxruntime"; "auto" is OpenVINO, which is faster, if installed."""
+def pick(wanted: str, config: ModelConfig) -> str:
+    """Return "openvino" or "onnxruntime".
+
+    "auto" is what is faster: OpenVINO, if installed, but onnxruntime for int8.
+    """
     if wanted != "auto":
         return wanted
-    return "openvino" if find_spec("openvino") else "onnxruntime"
+    return "openvino" if find_spec("openvino") and not config.is_int8 else "onnxruntime"
 
 
 def check_model(folder: Path, runtime: str = "auto") -> None:
@@ -35,8 +38,8 @@ def check_model(folder: Path, runtime: str = "auto") -> None:
     config = read_model_config(folder)
     for name, sha256 in config.files.items():
         read_checked(folder / name, sha256)
-    if not find_spec(pick(runtime)):
-        raise ModelError(f"{pick(runtime)} is not installed: pip install {pick(runtime)}")
+    if not find_spec(needed := pick(runtime, config)):
+        raise ModelError(f"{needed} is not installed: pip install {needed}")
 
 
 def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str = "auto") -> Network:
@@ -45,14 +48,14 @@ def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str =
     Raises:
         ModelError: The file is missing, changed, or not loadable.
     """
-    if pick(runtime) == "openvino":
+    if pick(runtime, config) == "openvino":
         return OpenVinoNetwork(folder, config, threads)
     return (FlatOnnxNetwork if config.is_flat else OnnxNetwork)(folder, config, threads)
 
 
 @contextmanager
 def importing_ahead(runtime: str) -> Iterator[None]:
-    """Import the runtime in a thread; reading leaves it room.
+    """Import what pick() gave in a thread; reading leaves it room.
 
     What fails there fails again, and is told, where it is needed. However the block ends, the
     thread has ended then: Python stops a thread that still imports at exit, which a C++ library
@@ -61,7 +64,7 @@ def importing_ahead(runtime: str) -> Iterator[None]:
 
     def work() -> None:
         with suppress(Exception):
-            import_module(pick(runtime))
+            import_module(runtime)
 
     thread = Thread(target=work, daemon=True)
     thread.start()

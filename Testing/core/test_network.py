@@ -4,6 +4,7 @@ import pytest
 from FlareSegLib.config import read_model_config
 from FlareSegLib.errors import ModelError
 from FlareSegLib.network import OnnxNetwork
+from FlareSegLib.pipeline import default_model
 from FlareSegLib.runtimes import load_network, pick
 from Testing.tiny_model import identity_model, write_model
 
@@ -26,12 +27,16 @@ def test_a_window_goes_through_a_real_session(folder, runtime):
     assert np.allclose(logits[3], window + 3, atol=0.03)  # OpenVINO may use bfloat16
 
 
-def test_auto_takes_openvino_only_where_it_is_installed(monkeypatch):
+def test_auto_takes_openvino_only_where_it_is_installed_and_faster(monkeypatch):
+    config = read_model_config(default_model())
+    fast = config.at_speed("fast")
     monkeypatch.setattr("FlareSegLib.runtimes.find_spec", lambda name: None)
-    assert pick("auto") == "onnxruntime"
+    assert pick("auto", config) == "onnxruntime"
     monkeypatch.setattr("FlareSegLib.runtimes.find_spec", lambda name: object())
-    assert pick("auto") == "openvino"
-    assert pick("onnxruntime") == "onnxruntime"
+    assert pick("auto", config) == "openvino"
+    assert pick("onnxruntime", config) == "onnxruntime"
+    assert pick("auto", fast) == "onnxruntime"
+    assert pick("openvino", fast) == "openvino"
 
 
 def test_a_changed_file_is_refused(folder):
