@@ -218,7 +218,7 @@ def _add_switches(group: argparse._ArgumentGroup) -> None:
         group.add_argument(flag, dest=name, help=say, action="store_false")
 
     add("--no-skip-air", "skip_air", "run windows that hold no body too")
-    add("--no-centre-first", "centre_first", "run the neighbours of windows without organs too")
+    add("--no-centre-first", "centre_first", "look closely at parts without organs too")
     add("--no-cleanup", "clean", "write what the network said")
     ids = "do not hide what DICOM files say of the patient in names, reports and messages"
     group.add_argument("--keep-ids", help=ids, action="store_true")

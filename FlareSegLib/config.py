@@ -203,7 +203,8 @@ class RunOptions:
     skip_air: bool = True
     """Do not run windows that hold no body."""
     centre_first: bool = True
-    """Skip the neighbours of a centre window that saw no organ (CDL-UNet, FLARE 2024)."""
+    """Look closely only where a first look at half resolution saw organs; with a network of a fixed
+    window, skip the neighbours of a centre window that saw none (CDL-UNet, FLARE 2024)."""
     clean: bool = True
     """Apply the clean-up rules."""
     keep_ids: bool = False

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from FlareSegLib import flat
 from FlareSegLib.config import ModelConfig
 from FlareSegLib.errors import ModelError
-from FlareSegLib.geometry import Zyx
 from FlareSegLib.network import read_checked
+
+FREE = -1
+"""Extent that may differ from run to run; fixing it takes longer to compile than it saves."""
 
 
 class OpenVinoNetwork:
@@ -33,31 +35,27 @@ class OpenVinoNetwork:
         self._content = read_checked(folder / config.onnx, config.sha256)
         self._core = openvino.Core()
         self._config, self._threads = config, threads
-        self._shape: Zyx | None = None
+        self._rows = 0
         if not config.is_flat:
-            self._compile(config.window)
+            self._compile(self._content, [1, 1, *config.window])
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
-        z, y, x = window.shape
-        if (z, y, x) != self._shape:
-            self._compile((z, y, x))
         logits: NDArray[np.float32]
         if not self._config.is_flat:
             logits = self._compiled(window[None, None])[0][0]
             return logits
+        z, rows, x = window.shape
+        if rows != self._rows:
+            content = flat.with_rows(self._content, self._config.window[1], rows)
+            self._compile(content, [1, 8, FREE, FREE])
+            self._rows = rows
         logits = self._compiled(flat.to_cells(window))[0]
-        return logits.reshape(-1, z // 2, y // 2, x // 2)
+        return logits.reshape(-1, z // 2, rows // 2, x // 2)
 
-    def _compile(self, shape: Zyx) -> None:
-        """Make the network ready for windows of a shape (z, y, x)."""
-        z, y, x = shape
-        content, taken = self._content, [1, 1, z, y, x]
-        if self._config.is_flat:
-            content = flat.with_rows(content, self._config.window[1], y)
-            taken = [1, 8, z * y // 4, x // 2]
-        model = self._core.read_model(io.BytesIO(content))  # what was checked, not what lies there
-        model.reshape(taken)
+    def _compile(self, content: bytes, shape: list[int]) -> None:
+        """Make an ONNX file, which was checked, ready for input of a shape."""
+        model = self._core.read_model(io.BytesIO(content))
+        model.reshape(shape)
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
         self._compiled = self._core.compile_model(model, "CPU", hints)
-        self._shape = shape

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib import windows
+from FlareSegLib import scout, windows
 from FlareSegLib.config import ModelConfig, RunOptions
 from FlareSegLib.geometry import Box, Zyx
 from FlareSegLib.network import Network
@@ -26,6 +27,8 @@ class WindowCounts:
     skipped_centre: int = 0
     """Beside a centre window that saw no organ, or only a tube that does not go there."""
     is_fine: bool = False
+    looked_at: float = 1.0
+    """Share of the volume that was looked at closely, after a first look: see scout.py."""
 
     @property
     def done(self) -> int:
@@ -54,25 +57,67 @@ class Sliding:
             body: Coarse mask of the body over the same box as the array.
             on_window: Called after each window with the share that is done or skipped, in [0, 1].
         """
-        joined = self._joined if self._config.is_flat else self._stitched
+        looked = self._looked if self._config.is_flat else self._stitched
         z, y, x = (-(-n // self._config.logits_stride) for n in self._array.shape)
-        return joined(body, on_window)[:z, :y, :x]
+        return looked(body, on_window)[:z, :y, :x]
 
-    def _joined(
+    def _looked(
         self, body: NDArray[np.bool_], on_window: Callable[[float], None]
     ) -> NDArray[np.float16]:
-        """Return the logits of slabs, each up to the middle of what it shares with the next."""
-        stride = self._config.logits_stride
-        z, y, x = (n // stride for n in self.plan.shape)
-        logits = np.zeros((z, y, x, len(self._config.labels) + 1), np.float16)
-        logits[..., 0] = BACKGROUND_LOGIT
-        for step, (first, last) in zip(self.plan.steps, self.plan.seams(stride), strict=True):
-            top = step.centre.start[0] // stride
-            if self._is_wanted(step.centre, body):
-                found = self._predict(step.centre)[:, first - top : last - top]
-                logits[first:last] = np.moveaxis(found, 0, -1)
-            on_window(self.counts.done / self.counts.planned)
+        """Return the logits of a flat network, over the area that holds the organs."""
+        shape, stride = _zyx(self._array.shape), self._config.logits_stride
+        logits = _nothing(shape, stride, len(self._config.labels) + 1)
+        area = piece = self._area()
+        top = shape[0]
+        while True:
+            self._look_at(piece, top, logits, body, on_window)
+            if (more := scout.grown(area, logits, stride, shape, self._config.spacing_mm)) == area:
+                break
+            piece, top = scout.unseen(more, area)
+            area = more
+        self.counts.planned = self.counts.done
+        self.counts.looked_at = math.prod(area.shape) / math.prod(shape)
         return logits
+
+    def _area(self) -> Box:
+        """Return where organs can be: all of the volume, unless a first look tells."""
+        shape = _zyx(self._array.shape)
+        if not self._options.centre_first or self._options.speed == "accurate":
+            return Box((0, 0, 0), shape)
+        options = replace(self._options, centre_first=False, skip_air=False)
+        first = Sliding(self._network, self._config, options, scout.halved(self._array))
+        seen = first.run(np.ones((1, 1, 1), bool), lambda _: None).argmax(axis=-1)
+        return scout.area_of(seen.astype(np.uint8), shape, self._config.spacing_mm)
+
+    def _look_at(
+        self,
+        piece: Box,
+        top: int,
+        logits: NDArray[np.float16],
+        body: NDArray[np.bool_],
+        on_window: Callable[[float], None],
+    ) -> None:
+        """Write the logits of slabs, each up to the middle of what it shares with the next.
+
+        Args:
+            piece: What is looked at.
+            top: Slices from here on keep what they have.
+            logits: Of all of the volume (z, y, x, classes).
+            body: As in run().
+            on_window: As in run().
+        """
+        stride = self._config.logits_stride
+        self.plan = windows.plan(_zyx(self._array.shape), self._config, self._options, piece)
+        if not self.counts.done:
+            self.counts.planned = self.plan.count
+        for step, (first, last) in zip(self.plan.steps, self.plan.seams(stride), strict=True):
+            z, y, x = (n // stride for n in step.centre.start)
+            if self._is_wanted(step.centre, body):
+                found = np.moveaxis(self._predict(step.centre), 0, -1)[first - z :]
+                place = logits[first : min(last, -(-top // stride)), y:, x:]
+                place = place[:, : found.shape[1], : found.shape[2]]
+                place[...] = found[tuple(slice(n) for n in place.shape[:3])]
+            on_window(min(1.0, self.counts.done / self.counts.planned))
 
     def _stitched(
         self, body: NDArray[np.bool_], on_window: Callable[[float], None]
@@ -132,3 +177,11 @@ class Sliding:
 def _zyx(values: tuple[int, ...] | list[int]) -> Zyx:
     z, y, x = values
     return z, y, x
+
+
+def _nothing(shape: Zyx, stride: int, classes: int) -> NDArray[np.float16]:
+    """Return the logits (z, y, x, classes) of a volume in which no window ran."""
+    z, y, x = (-(-n // stride) for n in shape)
+    logits = np.zeros((z, y, x, classes), np.float16)
+    logits[..., 0] = BACKGROUND_LOGIT
+    return logits

@@ -39,7 +39,7 @@ class Plan:
     """All windows over a volume."""
 
     shape: Zyx
-    """Shape (z, y, x) that the volume is padded to, at its far end."""
+    """Shape (z, y, x) that the volume, or the area of it, is padded to, at its far end."""
     window: Zyx
     """Shape of every window."""
     steps: tuple[ZStep, ...]
@@ -58,7 +58,7 @@ class Plan:
         """
         tops = [step.centre.start[0] for step in self.steps]
         middles = [(a + self.window[0] + b) // (2 * stride) for a, b in pairwise(tops)]
-        return list(pairwise([0, *middles, self.shape[0] // stride]))
+        return list(pairwise([tops[0] // stride, *middles, (tops[0] + self.shape[0]) // stride]))
 
 
 def starts(length: int, window: int, overlap: float, multiple: int = 1) -> list[int]:
@@ -74,14 +74,15 @@ def starts(length: int, window: int, overlap: float, multiple: int = 1) -> list[
     return [min(length - window, multiple * round(i * spread / multiple)) for i in range(count)]
 
 
-def plan(shape: Zyx, config: ModelConfig, options: RunOptions) -> Plan:
-    """Return the windows over a volume of this shape.
+def plan(shape: Zyx, config: ModelConfig, options: RunOptions, area: Box | None = None) -> Plan:
+    """Return the windows over a volume of this shape, or over an area of it for a flat network.
 
     The fine stride is taken where it needs few windows (config.fine_windows_limit), else the
     coarse one; speed "fast" always takes the coarse, "accurate" always the fine.
     """
     if config.is_flat:
-        return _slabs(shape, 2 * SLAB_OVERLAP if options.speed == "accurate" else SLAB_OVERLAP)
+        overlap = 2 * SLAB_OVERLAP if options.speed == "accurate" else SLAB_OVERLAP
+        return _slabs(area or Box((0, 0, 0), shape), overlap)
     fine = _lay_out(shape, config, config.fine_overlap, is_fine=True)
     wants_fine = fine.count <= config.fine_windows_limit or options.speed == "accurate"
     if wants_fine and options.speed != "fast":
@@ -105,17 +106,20 @@ def _lay_out(shape: Zyx, config: ModelConfig, overlap: float, *, is_fine: bool) 
     return Plan((z, y, x), config.window, steps, is_fine)
 
 
-def _slabs(shape: Zyx, overlap: int) -> Plan:
-    """Return windows of the whole plane, as deep as MOST_VOXELS allows, over a volume.
+def _slabs(area: Box, overlap: int) -> Plan:
+    """Return windows of the whole plane, as deep as MOST_VOXELS allows, over an area.
 
     A flat network has no norm that depends on its window, so more context only costs time.
     """
-    z, y, x = (step * math.ceil(n / step) for n, step in zip(shape, flat.MULTIPLE, strict=True))
+    z, y, x = (
+        step * math.ceil(n / step) for n, step in zip(area.shape, flat.MULTIPLE, strict=True)
+    )
     deepest = max(3 * overlap, MOST_VOXELS // (y * x))
     count = max(1, math.ceil((z - overlap) / (deepest - overlap)))
     depth = 2 * math.ceil((z + (count - 1) * overlap) / count / 2)
     tops = [2 * round(i * (z - depth) / max(1, count - 1) / 2) for i in range(count)]
-    steps = tuple(_z_step(top, [(0, 0)], (depth, y, x)) for top in tops)
+    bottom, *corner = area.start
+    steps = tuple(_z_step(bottom + top, [(corner[0], corner[1])], (depth, y, x)) for top in tops)
     return Plan((z, y, x), (depth, y, x), steps, is_fine=True)
 
 

@@ -63,6 +63,12 @@ def rows() -> list[Row]:
         Row("read", "one call of isal, ahead", "ITK unpacks", Way("read_in_simpleitk")),
         Row("read", "isal", "zlib (no extra)", Way("zlib_only")),
         Row("", "a run imports no SciPy", "SciPy imported", Way("import_scipy")),
+        Row(
+            "network",
+            "where a first look saw organs",
+            "everywhere",
+            Way("", (*ORT, "--no-centre-first")),
+        ),
         Row("network", "box around the body", "the whole plane", Way("whole_plane")),
         Row("resample", "two taps in NumPy", "SimpleITK, linear", Way("resample_in_simpleitk")),
         Row("resample", "two taps in NumPy", "cubic splines", Way("cubic_splines")),

@@ -124,16 +124,77 @@ def test_slabs_of_a_flat_network_give_back_the_volume(monkeypatch):
     array = an_array((301, 50, 71))
     config = a_config(window=WINDOW, logits_stride=2, is_flat=True)
     network = Echo(2)
-    logits, counts = run(array, network, config)
+    logits, counts = run(array, network, config, centre_first=False)
     assert logits.shape == (151, 25, 36, 14)
     assert np.allclose(logits[..., 1], array[::2, ::2, ::2], atol=4e-3)
     assert counts.run == counts.planned == len(network.seen) > 3
     body = np.zeros((301, 1, 1), bool)
     body[200:] = True
-    logits, counts = run(array, Echo(2), config, body=body)
+    logits, counts = run(array, Echo(2), config, body=body, centre_first=False)
     assert counts.skipped_air > 0
     assert (logits[:60].argmax(axis=-1) == 0).all()
     assert np.allclose(logits[105:, ..., 1], array[::2, ::2, ::2][105:], atol=4e-3)
+
+
+FLAT = a_config(
+    window=WINDOW, logits_stride=2, is_flat=True, spacing_mm=(2.0, 2.0, 2.0), hu_mean=0.0, hu_sd=1.0
+)
+
+
+def labels_of(array, **options):
+    network, shares = Echo(2), []
+    logits, counts = run(array, network, FLAT, on_window=shares.append, **options)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert counts.run == counts.planned
+    return logits.argmax(axis=-1), counts, network.seen
+
+
+def an_organ(*corners, shape=(240, 160, 160)):
+    """A volume of -1 with boxes of 1 in it; a corner is (z, y, x) slices."""
+    array = np.full(shape, -1.0, np.float32)
+    for corner in corners:
+        array[corner] = 1.0
+    return array
+
+
+def test_a_first_look_tells_where_to_look_closely():
+    array = an_organ(np.s_[152:172, 60:80, 60:92])
+    labels, counts, seen = labels_of(array)
+    # margins: 24 slices below, 9 voxels in the plane, out to multiples of 2 and 16
+    assert [window.shape for window in seen] == [(120, 80, 80), (240 - 128, 48, 64)]
+    assert counts.looked_at == pytest.approx(112 * 48 * 64 / array.size)
+    assert (labels == (array[::2, ::2, ::2] > 0)).all()
+    everything, counts, seen = labels_of(array, speed="accurate")
+    assert (everything == labels).all()
+    assert counts.looked_at == 1
+    assert sum(window.size for window in seen) >= array.size
+
+
+def test_what_goes_on_below_is_followed_to_its_end():
+    array = an_organ(np.s_[160:170, 60:90, 60:90], np.s_[156:160, 70:80, 70:80])
+    array[20:156:2, 70:80, 70:80] = 7.0  # gone at half resolution, where every second slice
+    array[21:156:2, 70:80, 70:80] = -20.0  # outweighs it
+    labels, counts, _ = labels_of(array)
+    assert labels[10:78, 35:40, 35:40].all()
+    assert not labels[:10].any()
+    assert 0.1 < counts.looked_at < 0.3
+
+
+def test_what_goes_on_in_the_plane_makes_all_of_the_plane_seen():
+    array = an_organ(np.s_[160:170, 60:90, 60:90])
+    array[160:170:2, 60:90:2, 90:] = 7.0
+    array[161:170:2, 60:90, 90:] = -20.0
+    labels, counts, _ = labels_of(array)
+    assert labels[80:85, 30:45, 45:80].all()
+    assert counts.looked_at == pytest.approx(104 * 64 * 112 / array.size)
+
+
+def test_all_is_seen_where_the_first_look_finds_nothing():
+    array = an_organ(np.s_[100:110:2, 60:80:2, 60:80:2])  # gone at half resolution
+    labels, counts, _ = labels_of(array)
+    assert counts.looked_at == 1
+    assert labels[50:55, 30:40, 30:40].all()
 
 
 class Sided:
