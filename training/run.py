@@ -122,8 +122,15 @@ class Run:
 
     @torch.no_grad()
     def track(self) -> None:
-        """Move the average toward the weights: slower as the run goes on, up to ema_steps."""
+        """Move the average toward the weights: slower as the run goes on, up to ema_steps.
+
+        From average_from on it is the plain mean of the weights since then (Izmailov et al., UAI
+        2018).
+        """
+        since = self.step - round(self.train.average_from * self.train.steps)
         keep = min(1 - 1 / self.train.ema_steps, (1 + self.step) / (10 + self.step))
+        if since >= 0:
+            keep = since / (1 + since)
         for mean, now in zip(
             self.average.state_dict().values(), self.model.state_dict().values(), strict=True
         ):

@@ -100,6 +100,17 @@ def test_resume_gives_the_same_as_not_having_stopped(patches):
         assert torch.equal(one, two)
 
 
+def test_the_average_is_the_mean_of_the_weights_from_its_share_of_the_schedule_on(patches):
+    run, samples, seen = a_run(a_train(steps=8, average_from=0.25)), samples_of(patches), []
+    stream = loop.orders(run, 2, 0, 0.0)
+    for _ in range(6):
+        loop.train_step(run, loop.labelled(samples[next(stream)], None, run))
+        seen.append({name: p.detach().clone() for name, p in run.model.named_parameters()})
+    for name, mean in run.average.named_parameters():
+        expected = torch.stack([weights[name] for weights in seen[2:]]).mean(dim=0)
+        assert torch.allclose(mean, expected, atol=1e-6), name
+
+
 def test_orders_go_on_where_a_run_stands_and_begin_with_easy_cases():
     run = a_run(a_train(steps=10))
     stream = loop.orders(run, 3, 7, 0.4)

@@ -36,6 +36,9 @@ class Train:
     """Gradients are scaled down to this norm; 0: never (paper 1: 1)."""
     ema_steps: float = 500.0
     """Time constant of the moving average of the weights."""
+    average_from: float = 1.0
+    """Share of the schedule from which on the average is the plain mean of all weights; 1: never.
+    For a rate that stays high: then no single step is good, but their mean is."""
     half_precision: bool = True
     """bfloat16 where it is safe (autocast), on CPU and GPU (paper 5)."""
     compile: bool = False
@@ -74,5 +77,5 @@ class Train:
             "weight_decay",
         ):
             need(getattr(self, key) >= 0, f"train.{key}", getattr(self, key), "0 or more")
-        for key in ("warmup_share", "decay_share", "anywhere"):
+        for key in ("warmup_share", "decay_share", "anywhere", "average_from"):
             need(0 <= getattr(self, key) <= 1, f"train.{key}", getattr(self, key), "in [0, 1]")
