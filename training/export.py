@@ -18,7 +18,7 @@ from FlareSegLib.errors import ModelError
 from FlareSegLib.network import FlatOnnxNetwork, OnnxNetwork
 from FlareSegLib.student import Student
 from training.cases import THREADS, load_ct
-from training.checkpoint import load, save
+from training.checkpoint import load, save, weights
 from training.config import Config, run_stage
 from training.index import read_index
 from training.model import new_student
@@ -37,10 +37,24 @@ TOLERANCE = 1e-3
 
 
 def load_student(config: Config) -> nn.Module:
-    """Return the averaged student of the checkpoint, ready for inference."""
-    model = new_student(config)
-    state = load(config.work / "distill" / "checkpoint.pt")
-    model.load_state_dict(state["average"])
+    """Return the averaged student of the checkpoint, ready for inference.
+
+    With export.start_share, mixed with the weights that it started from (Wortsman et al., Robust
+    fine-tuning of zero-shot models, CVPR 2022).
+
+    Raises:
+        ValueError: They are to be mixed, but it started from none.
+    """
+    model, share = new_student(config), config.export.start_share
+    state = dict(load(config.work / "distill" / "checkpoint.pt")["average"])
+    if share:
+        if not config.student.start:
+            raise ValueError(f"export.start_share is {share}, but student.start is not set: set it")
+        start = weights(config.student.start)
+        state = {
+            k: v.lerp(start[k], share) if v.is_floating_point() else v for k, v in state.items()
+        }
+    model.load_state_dict(state)
     return model.eval()
 
 

@@ -65,6 +65,20 @@ def test_flips_go_into_the_facts_if_the_network_knows_them(config):
     assert read_model_config(config.work / "small").flips == ((2,),)
 
 
+def test_the_weights_of_the_start_have_their_share(config, tmp_path):
+    torch.manual_seed(2)
+    start = new_student(config).state_dict()
+    torch.save(start, tmp_path / "start.pt")
+    half = dataclasses.replace(config.export, start_share=0.25)
+    with pytest.raises(ValueError, match=r"student\.start is not set"):
+        export.load_student(dataclasses.replace(config, export=half))
+    student = dataclasses.replace(config.student, start=tmp_path / "start.pt")
+    found = export.load_student(dataclasses.replace(config, export=half, student=student))
+    average = export.load_student(config).state_dict()
+    for name, value in found.named_parameters():
+        assert torch.allclose(value, 0.75 * average[name] + 0.25 * start[name], atol=1e-6), name
+
+
 def test_an_export_that_differs_is_refused(config):
     export.main(config)
     facts = read_model_config(config.work / "small")

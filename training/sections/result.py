@@ -37,7 +37,12 @@ class Export:
     """Input shape (z, y, x) of the network."""
     flips: tuple[tuple[int, ...], ...] = ()
     """Axes (z, y, x) reversed in each further look at speed "accurate"; needs augment.mirror."""
+    start_share: float = 0.0
+    """Share of the weights of student.start in what is exported; the rest is the run's average."""
     trained_on: str = ""
     """For the model card: which CTs, of which licence, labelled by whom."""
     licence: str = ""
     """For the model card: licence of the weights."""
+
+    def __post_init__(self) -> None:
+        need(0 <= self.start_share < 1, "export.start_share", self.start_share, "in [0, 1)")
