@@ -85,11 +85,11 @@ def small_windows() -> None:
     """Windows of the shape that the network was trained on, half overlapping, Gaussian weights."""
     from FlareSegLib import sliding, windows
 
-    def plan(shape, config, options):
+    def plan(shape, config, options, area=None):
         return windows._lay_out(shape, config, config.fine_overlap, is_fine=True)
 
     windows.plan = plan
-    sliding.Sliding._joined = sliding.Sliding._stitched
+    sliding.Sliding._looked = sliding.Sliding._stitched
 
 
 def spinning() -> None:
