@@ -204,7 +204,7 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
     def add(flag: str, say: str, **more: object) -> None:
         group.add_argument(flag, help=f"{say} (default: %(default)s)", **more)  # type: ignore[arg-type]
 
-    add("--speed", "fast is int8, twice as fast", choices=SPEEDS, default="balanced")
+    add("--speed", "fast is int8, up to a fifth faster", choices=SPEEDS, default="balanced")
     add("--organs", "such as liver,spleen", type=_organ_keys, default="all", metavar="KEYS")
     add("--threads", "at most; 0: automatic", type=_count, default=0, metavar="N")
     add("--restore", "to the grid: the same labels", choices=RESTORES, default="mixed")
