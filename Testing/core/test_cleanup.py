@@ -96,14 +96,14 @@ def slow_clean(labels, spacing_mm):
     return cleaned
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(labelmaps(), st.sampled_from([SPACING_MM, (1.0, 1.0, 1.0), (10.0, 3.0, 5.0)]))
 def test_clean_agrees_with_the_slow_version(labels, spacing_mm):
     cleaned, _ = clean(labels, spacing_mm)
     np.testing.assert_array_equal(cleaned, slow_clean(labels, spacing_mm))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(labelmaps())
 def test_cleaning_twice_equals_cleaning_once(labels):
     once, _ = clean(labels, SPACING_MM)
@@ -112,7 +112,7 @@ def test_cleaning_twice_equals_cleaning_once(labels):
     assert removed_ml == {}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(labelmaps())
 def test_clean_removes_and_fills_but_never_relabels(labels):
     before = labels.copy()

@@ -40,9 +40,7 @@ NRRD_FIELDS = {
 }
 VOXELS = ct_array().astype("<i2").tobytes()
 REFUSED = "same folder|another folder|no regular file"
-FIXTURE = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FIXTURE = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=40)
 WORDS = st.one_of(
     TEXTS,

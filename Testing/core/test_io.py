@@ -297,9 +297,7 @@ def test_nii_gz_is_packed_and_nii_is_not(tmp_path):
     assert (tmp_path / "a.nii").stat().st_size == 352 + 17 * 19 * 23
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(*[st.integers(1, 6)] * 3),
     spacing_mm=st.tuples(*[st.floats(0.1, 9)] * 3),

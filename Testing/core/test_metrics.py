@@ -21,7 +21,7 @@ dense_masks = st.builds(
     st.integers(0, 2**32),
     st.floats(0.1, 0.9),
 )
-few = settings(deadline=None, max_examples=40)  # the areas of a new spacing take 20 ms
+few = settings(max_examples=40)  # the areas of a new spacing take 20 ms
 labelmaps = hnp.arrays(np.uint8, (2, 3, 5), elements=st.integers(0, 4))
 
 

@@ -186,9 +186,7 @@ JSON = st.recursive(
 )
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_value_of_any_key_is_taken_or_refused(folder, data):
     facts = json.loads((folder / "model.json").read_text("utf-8"))

@@ -48,7 +48,7 @@ def test_canonical_axes_point_to_superior_posterior_left(direction):
     assert np.allclose(to_canonical(a_volume(direction)).grid.direction, IDENTITY)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([*ORIENTATIONS, turned(15)]),
     st.tuples(*(st.integers(0, n - 1) for n in (3, 4, 5))),

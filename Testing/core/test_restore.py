@@ -39,7 +39,7 @@ def plain(logits, shape, spacing_mm):
     return np.stack(full, axis=-1).argmax(axis=-1)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12)),
     st.tuples(st.floats(0.7, 6), st.floats(0.5, 4), st.floats(0.5, 4)),

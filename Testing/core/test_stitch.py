@@ -12,7 +12,7 @@ def cover(shape, window, overlap):
     return [(z, y, x) for z in rows[0] for y in rows[1] for x in rows[2]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.tuples(*[st.integers(8, 25)] * 3), st.floats(0, 0.7))
 def test_stitching_windows_of_a_volume_gives_back_the_volume(shape, overlap):
     volume = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)

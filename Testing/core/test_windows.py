@@ -37,7 +37,7 @@ def test_starts_cover_the_length_with_the_overlap(length, window, overlap):
     assert all(gap <= window for gap in gaps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(*[st.integers(1, 90)] * 3),
     st.sampled_from(["fast", "balanced", "accurate"]),
