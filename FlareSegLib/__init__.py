@@ -1,23 +1,25 @@
-"""FlareSeg's core: from an abdominal CT to 13 organs, in the order of the data.
+"""FlareSeg's core: from an abdominal CT to 13 organs. Each room is one station of the data.
 
-io        read a CT, write a labelmap            orient    canonical orientation, as a view
-body      box around the patient                 resample  to the model's spacing
-intensity HU to network input                    windows   which boxes the network sees, in order
-network   window to logits                       stitch    logits of windows to one grid
-restore   logits to labels on the input grid     cleanup   per-organ rules
-report    volumes, flags, seconds                pipeline  all of it, on one screen
+pipeline.py      all of it, on one screen: read it first
+images           files to volumes in HU, labelmaps to files
+preprocessing    orientation, the body, the model's spacing, normalised intensity
+inference        windows, network, stitching: logits
+postprocessing   labels on the grid of the CT, cleaned
+reporting        volumes, flags, pictures, the browser
+batch            many CTs, in many processes
+evaluation       labelmaps against the truth
+command          the command flareseg
+base             what all stand on: grids, labels, settings, errors, progress
 
-cases     the CTs of a folder                    manifest  of a table or pattern
-plan      what to do with each                   batch     all of them: journal, summary, lock
-isolated  a process for cases                    pool      many of them; cluster: on Dask
-cohort    what all say together                  cohort_page  as HTML
-
-Apart from that: evaluate scores labelmaps against the truth with metrics (DSC, NSD, HD95), scores
-(means, intervals, tests), score_tables and score_plots.
+Imports point down: command > batch, evaluation > pipeline > reporting > images, preprocessing,
+inference, postprocessing > base. Each room's docstring says what it takes and gives, and what may
+not be in it.
 """
 
-from FlareSegLib.telemetry import telemetry_off
+from FlareSegLib.base import moved
+from FlareSegLib.base.telemetry import telemetry_off
 
 __version__ = "0.1.0"
 
 telemetry_off()
+moved.keep_old_paths()

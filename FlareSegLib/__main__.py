@@ -2,7 +2,7 @@
 
 import sys
 
-from FlareSegLib.cli import main
+from FlareSegLib.command.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,33 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
-from FlareSegLib import (
-    body,
-    cleanup,
-    intensity,
-    orient,
-    preview,
-    report,
-    resample,
-    restore,
-    restore_classwise,
-    thumbnail,
-)
-from FlareSegLib.atomic import check_place, digest, none_or_all
-from FlareSegLib.config import ModelConfig, RunOptions, read_model_config
-from FlareSegLib.dicom_seg import Provenance
-from FlareSegLib.geometry import Labelmap, Volume
-from FlareSegLib.io import check_writable, read_volume, write_labelmap
-from FlareSegLib.job import Job
-from FlareSegLib.labels import BY_KEY, Organ, chosen
-from FlareSegLib.network import Network
-from FlareSegLib.paths import RESOURCES
-from FlareSegLib.privacy import hiding, shown_name
-from FlareSegLib.progress import Progress, Stopwatch, silent
-from FlareSegLib.report import Report
-from FlareSegLib.resources import peak_mib, threads_for
-from FlareSegLib.runtimes import Loader, importing_ahead, load_network, pick
-from FlareSegLib.sliding import Sliding
+from FlareSegLib.base.atomic import check_place, digest, none_or_all
+from FlareSegLib.base.config import ModelConfig, RunOptions, read_model_config
+from FlareSegLib.base.geometry import Labelmap, Volume
+from FlareSegLib.base.job import Job
+from FlareSegLib.base.labels import BY_KEY, Organ, chosen
+from FlareSegLib.base.paths import RESOURCES
+from FlareSegLib.base.progress import Progress, Stopwatch, silent
+from FlareSegLib.base.resources import peak_mib, threads_for
+from FlareSegLib.images.dicom.seg import Provenance
+from FlareSegLib.images.privacy import hiding, shown_name
+from FlareSegLib.images.reading import read_volume
+from FlareSegLib.images.writing import check_writable, write_labelmap
+from FlareSegLib.inference.network import Network
+from FlareSegLib.inference.runtimes import Loader, importing_ahead, load_network, pick
+from FlareSegLib.inference.sliding import Sliding
+from FlareSegLib.postprocessing import cleanup, restore, restore_classwise
+from FlareSegLib.preprocessing import body, intensity, orient, resample
+from FlareSegLib.reporting import preview, report, thumbnail
+from FlareSegLib.reporting.report import Report
 
 
 @dataclass(frozen=True)

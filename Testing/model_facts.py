@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from FlareSegLib.config import ModelConfig
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.labels import ORGANS
 
 if TYPE_CHECKING:
     import onnx

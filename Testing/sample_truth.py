@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from FlareSegLib.geometry import Labelmap
-from FlareSegLib.io import to_volume
-from FlareSegLib.labels import BY_KEY
+from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.base.labels import BY_KEY
+from FlareSegLib.images.reading import to_volume
 
 MASK_VALUES: dict[str, int] = {
     "liver": 5,

@@ -5,9 +5,9 @@ import hashlib
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.config import RunOptions
-from FlareSegLib.geometry import Volume
-from FlareSegLib.job import Job
+from FlareSegLib.base.config import RunOptions
+from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.job import Job
 from FlareSegLib.pipeline import default_model, segment_file
 from Testing.phantoms import abdomen
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.errors import FlareSegError
-from FlareSegLib.io import write_labelmap
-from FlareSegLib.job import Job
-from FlareSegLib.labels import ORGANS
-from FlareSegLib.metrics import dice_per_organ
+from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.base.job import Job
+from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.command.sample import fetch_sample
+from FlareSegLib.evaluation.metrics import dice_per_organ
+from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.pipeline import default_model, segment_file
-from FlareSegLib.sample import fetch_sample
 from Testing.sample_truth import sample_truth
 
 FLOORS = {

@@ -21,8 +21,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from FlareSegLib.geometry import Zyx
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.geometry import Zyx
+from FlareSegLib.base.labels import ORGANS
 from Testing.phantoms import AIR, BONE, FAT, LUNG, TABLE, TISSUE, organ_hu
 
 CLASSES = len(ORGANS) + 1

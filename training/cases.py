@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.atomic import atomic
-from FlareSegLib.body import body_box
-from FlareSegLib.geometry import Volume
-from FlareSegLib.io import read_volume
-from FlareSegLib.orient import to_canonical
+from FlareSegLib.base.atomic import atomic
+from FlareSegLib.base.geometry import Volume
+from FlareSegLib.images.reading import read_volume
+from FlareSegLib.preprocessing.body import body_box
+from FlareSegLib.preprocessing.orient import to_canonical
 
 THREADS = 2
 """Of resampling and of the teacher."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from FlareSegLib.atomic import atomic
-from FlareSegLib.errors import ModelError, OutputError
+from FlareSegLib.base.atomic import atomic
+from FlareSegLib.base.errors import ModelError, OutputError
 from training.config import check_same, settings
 
 __all__ = ["check_new", "check_same", "load", "save", "settings", "weights"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from FlareSegLib.errors import FlareSegError, ModelError
+from FlareSegLib.base.errors import FlareSegError, ModelError
 from training.sections import (
     Augment,
     Curriculum,

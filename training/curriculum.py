@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from FlareSegLib.atomic import atomic
-from FlareSegLib.errors import InputError
+from FlareSegLib.base.atomic import atomic
+from FlareSegLib.base.errors import InputError
 from training.cases import load_sources
 from training.config import Config, run_stage
 from training.index import read_index, taught

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from FlareSegLib.resources import free_mib
+from FlareSegLib.base.resources import free_mib
 from training.sections import Train
 
 RESERVE = 0.2

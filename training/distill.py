@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from FlareSegLib.config import ModelConfig
+from FlareSegLib.base.config import ModelConfig
 from training import checkpoint, device, distributed, loop, validate
 from training.config import Config, run_stage
 from training.data import Patches, View, load_case

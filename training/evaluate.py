@@ -7,17 +7,18 @@ import os
 import shutil
 from pathlib import Path
 
-from FlareSegLib import score_tables
-from FlareSegLib.config import RunOptions
-from FlareSegLib.errors import InputError
-from FlareSegLib.evaluate import EvaluationJob, evaluate
-from FlareSegLib.geometry import Labelmap
-from FlareSegLib.io import read_labelmap, write_labelmap
-from FlareSegLib.job import Job
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.config import RunOptions
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.base.job import Job
+from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.evaluation import tables
+from FlareSegLib.evaluation.evaluate import EvaluationJob, evaluate
+from FlareSegLib.evaluation.scores import Rules
+from FlareSegLib.images.reading import read_labelmap
+from FlareSegLib.images.writing import write_labelmap
+from FlareSegLib.inference.runtimes import loads_once
 from FlareSegLib.pipeline import segment_file
-from FlareSegLib.runtimes import loads_once
-from FlareSegLib.scores import Rules
 from training.config import Config, run_stage
 from training.index import read_index
 from training.layouts import Source, find
@@ -82,8 +83,8 @@ def main(config: Config, resume: bool = False) -> None:
     rules = Rules(absent=options.absent, sliver_ml=options.sliver_ml)
     job = EvaluationJob(truth, pred, folder=folder, has_plots=True, images=images)
     found = evaluate(dataclasses.replace(job, against=options.against), rules)
-    table = score_tables.summary(found)
-    said = f"{score_tables.rule_text(rules)}\n\n{len(cases)} cases that were not trained on.\n\n"
+    table = tables.summary(found)
+    said = f"{tables.rule_text(rules)}\n\n{len(cases)} cases that were not trained on.\n\n"
     write_card(config, model, {"figures": said + table})
     print(table)
 

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from FlareSegLib.atomic import atomic
-from FlareSegLib.config import ModelConfig, read_model_config
-from FlareSegLib.errors import ModelError
-from FlareSegLib.network import FlatOnnxNetwork, OnnxNetwork
-from FlareSegLib.student import Student
+from FlareSegLib.base.atomic import atomic
+from FlareSegLib.base.config import ModelConfig, read_model_config
+from FlareSegLib.base.errors import ModelError
+from FlareSegLib.inference.network import FlatOnnxNetwork, OnnxNetwork
+from FlareSegLib.inference.student import Student
 from training.cases import THREADS, load_ct
 from training.checkpoint import load, save, weights
 from training.config import Config, run_stage

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from FlareSegLib.errors import InputError
+from FlareSegLib.base.errors import InputError
 from training.config import Config
 from training.run_folder import write_json
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib import case_files
-from FlareSegLib.errors import InputError
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.images import case_files
 from training.sections import Data
 
 logger = logging.getLogger(__name__)

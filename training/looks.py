@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.body import body_mask
-from FlareSegLib.config import ModelConfig, RunOptions
-from FlareSegLib.errors import ModelError
-from FlareSegLib.geometry import Volume
-from FlareSegLib.intensity import normalize
-from FlareSegLib.network import Network
-from FlareSegLib.runtimes import load_network
-from FlareSegLib.sliding import Sliding
+from FlareSegLib.base.config import ModelConfig, RunOptions
+from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.geometry import Volume
+from FlareSegLib.inference.network import Network
+from FlareSegLib.inference.runtimes import load_network
+from FlareSegLib.inference.sliding import Sliding
+from FlareSegLib.preprocessing.body import body_mask
+from FlareSegLib.preprocessing.intensity import normalize
 from training import checkpoint
 from training.config import Config
 from training.distributed import device_of

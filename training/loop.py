@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from FlareSegLib.errors import ModelError
+from FlareSegLib.base.errors import ModelError
 from training import checkpoint, device, distributed, loader
 from training.data import Sample
 from training.loader import Order, Samples

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from FlareSegLib.atomic import atomic
+from FlareSegLib.base.atomic import atomic
 from training.config import Config
 from training.index import read_index
 from training.run_folder import write_json

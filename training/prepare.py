@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.body import body_box
-from FlareSegLib.errors import InputError
-from FlareSegLib.geometry import Volume
-from FlareSegLib.io import read_labelmap, read_volume
-from FlareSegLib.orient import to_canonical
-from FlareSegLib.resample import to_spacing
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Volume
+from FlareSegLib.images.reading import read_labelmap, read_volume
+from FlareSegLib.preprocessing.body import body_box
+from FlareSegLib.preprocessing.orient import to_canonical
+from FlareSegLib.preprocessing.resample import to_spacing
 from training import regrid
 from training.cases import save_ct, save_truth
 from training.config import Config, check_same, run_stage, settings

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib import case_files
-from FlareSegLib.body import body_box, body_mask
-from FlareSegLib.errors import InputError
-from FlareSegLib.geometry import Volume, Zyx
-from FlareSegLib.io import read_labelmap, read_volume
-from FlareSegLib.orient import to_canonical
-from FlareSegLib.resample import to_spacing
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Volume, Zyx
+from FlareSegLib.images import case_files
+from FlareSegLib.images.reading import read_labelmap, read_volume
+from FlareSegLib.preprocessing.body import body_box, body_mask
+from FlareSegLib.preprocessing.orient import to_canonical
+from FlareSegLib.preprocessing.resample import to_spacing
 from training import cases, regrid
 from training.completing import (
     agreement,

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from FlareSegLib.flat import to_cells
+from FlareSegLib.inference.flat import to_cells
 
 Windows = Iterable[NDArray[np.float32]]
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.errors import InputError
-from FlareSegLib.geometry import Grid, Volume, ZyxMm
-from FlareSegLib.resample import to_spacing
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Grid, Volume, ZyxMm
+from FlareSegLib.preprocessing.resample import to_spacing
 
 
 def check_grid(case: str, ct: Grid, label: Grid) -> None:

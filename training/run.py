@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from FlareSegLib.errors import ModelError
+from FlareSegLib.base.errors import ModelError
 from training import checkpoint, device, distributed
 from training.networks.heads import TrainingHeads
 from training.optimizer import optimizers

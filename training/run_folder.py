@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from FlareSegLib.atomic import atomic, output_error
+from FlareSegLib.base.atomic import atomic, output_error
 from training.config import Config, flat
 
 PACKAGES = ("flareseg", "numpy", "SimpleITK", "onnxruntime", "openvino", "torch")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from FlareSegLib.errors import InputError
+from FlareSegLib.base.errors import InputError
 from training import distributed, loop, validate
 from training.config import Config, run_stage, settings
 from training.data import Patches, View, load_case

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from FlareSegLib.config import ModelConfig
+from FlareSegLib.base.config import ModelConfig
 from training.data import View
 from training.networks.features import Features
 

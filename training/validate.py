@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from FlareSegLib.config import ModelConfig, RunOptions
-from FlareSegLib.metrics import dice
-from FlareSegLib.sliding import Sliding
+from FlareSegLib.base.config import ModelConfig, RunOptions
+from FlareSegLib.evaluation.metrics import dice
+from FlareSegLib.inference.sliding import Sliding
 from training.config import Config
 from training.data import load_case
 from training.index import read_index

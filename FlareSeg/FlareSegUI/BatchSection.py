@@ -9,12 +9,12 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from FlareSegLib.labels import BY_KEY
+from FlareSegLib.base.labels import BY_KEY
 from FlareSegUI.Parameter import FORMATS, FlareSegParameterNode
 from FlareSegUI.ResultTable import HARMLESS, LOOK_COLOR, fitColumns, shortNotes
 
 SUMMARY = "summary.csv"
-"""As in FlareSegLib.batch, which imports the whole core."""
+"""As in FlareSegLib.batch.run, which imports the whole core."""
 
 
 class BatchSection:

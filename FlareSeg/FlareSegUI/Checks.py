@@ -7,14 +7,14 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
-from FlareSegLib.config import read_model_config
-from FlareSegLib.errors import FlareSegError
-from FlareSegLib.hounsfield import check_ct
-from FlareSegLib.resources import threads_for
+from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.base.resources import threads_for
+from FlareSegLib.images.hounsfield import check_ct
 from FlareSegUI.Nodes import gridOf
 
 LEAST_SLICES = 16
-"""As in FlareSegLib.io."""
+"""As in FlareSegLib.images.reading."""
 OFFSET = r"give --hu-offset (-?\d+)"
 """How the command cures shifted HU; in Slicer people do it themselves."""
 SPACING_MM = (0.1, 15.0)

@@ -7,8 +7,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from FlareSegLib.config import read_model_config
-from FlareSegLib.errors import ModelError
+from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.errors import ModelError
 from FlareSegUI import Models
 from FlareSegUI.Parameter import FlareSegParameterNode
 

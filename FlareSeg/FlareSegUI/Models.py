@@ -5,7 +5,7 @@ from pathlib import Path
 
 import slicer
 
-from FlareSegLib.model_import import import_model
+from FlareSegLib.inference.model_import import import_model
 
 
 def importedFolder() -> Path:

@@ -9,8 +9,8 @@ import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
-from FlareSegLib.geometry import Grid
-from FlareSegLib.labels import ORGANS, Organ
+from FlareSegLib.base.geometry import Grid
+from FlareSegLib.base.labels import ORGANS, Organ
 
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 CONTEXT = "Segmentation category and type - FlareSeg"

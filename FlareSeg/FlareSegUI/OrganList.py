@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import qt
 
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.labels import ORGANS
 from FlareSegUI.Parameter import ALL_ORGANS
 
 SWATCH_PIXELS = 12

@@ -8,7 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from FlareSegLib.labels import BY_KEY
+from FlareSegLib.base.labels import BY_KEY
 
 HARMLESS = {"touches_border"}
 """Vessels always reach an edge; other flags ask people to look."""

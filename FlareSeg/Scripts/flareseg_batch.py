@@ -29,12 +29,12 @@ def to_command(words: Sequence[str]) -> list[str]:
 def main(words: Sequence[str]) -> int:
     """Run the batch; return its exit code."""
     try:
-        from FlareSegLib.cli import main as run
+        from FlareSegLib.command.main import main as run
     except ImportError:  # a source tree, or plain Python: the core lies in a folder above
         parents = Path(__file__).resolve().parents
-        folder = next(one for one in parents if (one / "FlareSegLib" / "cli.py").is_file())
+        folder = next(one for one in parents if (one / "FlareSegLib" / "pipeline.py").is_file())
         sys.path.insert(0, str(folder))
-        from FlareSegLib.cli import main as run
+        from FlareSegLib.command.main import main as run
     return run(to_command(words))
 
 

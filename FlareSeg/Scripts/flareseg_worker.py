@@ -28,7 +28,7 @@ SYNCHRONIZE = 0x00100000
 def _folder_of_core() -> Path:
     """Return the folder above FlareSegLib: two up in the source tree, one up when installed."""
     parents = Path(__file__).resolve().parents
-    return next(folder for folder in parents if (folder / "FlareSegLib" / "cli.py").is_file())
+    return next(folder for folder in parents if (folder / "FlareSegLib" / "pipeline.py").is_file())
 
 
 def _watch(lifeline: Path, is_alive: Callable[[], bool]) -> None:
@@ -63,7 +63,7 @@ def _asks_whether_alive(number: int) -> Callable[[], bool]:
 
 def _main(slicer: str, lifeline: str, *words: str) -> int:
     sys.path.insert(0, str(_folder_of_core()))
-    from FlareSegLib.cli import main
+    from FlareSegLib.command.main import main
 
     sys.stdout.write(json.dumps({"worker": os.getpid()}) + "\n")
     sys.stdout.flush()

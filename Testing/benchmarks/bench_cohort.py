@@ -24,8 +24,8 @@ import numpy as np
 import psutil
 import SimpleITK as sitk
 
-from FlareSegLib.geometry import Volume
-from FlareSegLib.journal import NAME, read_journal
+from FlareSegLib.base.geometry import Volume
+from FlareSegLib.batch.journal import NAME, read_journal
 from Testing.phantoms import abdomen
 from Testing.tiny_model import threshold_model, write_model
 

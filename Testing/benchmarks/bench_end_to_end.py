@@ -14,11 +14,11 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from FlareSegLib.errors import FlareSegError
-from FlareSegLib.evaluate import EvaluationJob, evaluate
-from FlareSegLib.labels import chosen
-from FlareSegLib.progress import silent
-from FlareSegLib.scores import Rules
+from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.base.labels import chosen
+from FlareSegLib.base.progress import silent
+from FlareSegLib.evaluation.evaluate import EvaluationJob, evaluate
+from FlareSegLib.evaluation.scores import Rules
 from Testing.benchmarks.timing import ROOT, Program, segment, timed
 
 PEER = Path(__file__).with_name("peer.py")

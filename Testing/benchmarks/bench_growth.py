@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from FlareSegLib.resources import physical_cores
+from FlareSegLib.base.resources import physical_cores
 from Testing.benchmarks.bench_end_to_end import ORT
 from Testing.benchmarks.timing import Program, interleaved, segment
 from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, with_slices, written

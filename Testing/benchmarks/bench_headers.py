@@ -20,7 +20,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.uid import generate_uid
 
-from FlareSegLib.cases import find_cases, without_ids
+from FlareSegLib.batch.cases import find_cases, without_ids
 from Testing.dicom_series import along_z, write_series
 
 COHORT = 10_000

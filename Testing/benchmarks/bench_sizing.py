@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from FlareSegLib.resources import physical_cores
+from FlareSegLib.base.resources import physical_cores
 from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, source_ct, written
 
 SPEEDS = ("fast", "balanced", "accurate")

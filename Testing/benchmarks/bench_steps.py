@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from FlareSegLib.resources import physical_cores
+from FlareSegLib.base.resources import physical_cores
 from Testing.benchmarks.bench_end_to_end import ORT, score
 from Testing.benchmarks.timing import Program, interleaved, segment
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from FlareSegLib.config import ModelConfig
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.labels import ORGANS
 from Testing.phantoms import abdomen
 from training import loop, validate
 from training.data import Patches, View, places_of

@@ -13,12 +13,14 @@ import sys
 import zlib
 from collections.abc import Callable
 
-from FlareSegLib import cli, safe_read
+from FlareSegLib.command import main as command
+from FlareSegLib.command import segment
+from FlareSegLib.images import safe_read
 
 
 def not_ahead() -> None:
     """Unpack the CT and import the runtime when all else is imported, one after the other."""
-    from FlareSegLib import runtimes
+    from FlareSegLib.inference import runtimes
 
     safe_read.unpack_ahead = lambda path: None
     runtimes.import_module = lambda name: None
@@ -44,7 +46,7 @@ def import_scipy() -> None:
 
 def whole_plane() -> None:
     """Look for no body."""
-    from FlareSegLib import body
+    from FlareSegLib.preprocessing import body
 
     body.body_box = lambda volume: volume.grid.box
 
@@ -54,8 +56,8 @@ def resample_in_simpleitk(interpolator: str = "sitkLinear") -> None:
     import numpy as np
     import SimpleITK as sitk
 
-    from FlareSegLib import resample
-    from FlareSegLib.geometry import Volume
+    from FlareSegLib.base.geometry import Volume
+    from FlareSegLib.preprocessing import resample
 
     def to_spacing(volume, spacing_mm, threads, finish):
         grid = resample.grid_at(volume.grid, spacing_mm)
@@ -83,7 +85,7 @@ def cubic_splines() -> None:
 
 def small_windows() -> None:
     """Windows of the shape that the network was trained on, half overlapping, Gaussian weights."""
-    from FlareSegLib import sliding, windows
+    from FlareSegLib.inference import sliding, windows
 
     def plan(shape, config, options, area=None):
         return windows._lay_out(shape, config, config.fine_overlap, is_fine=True)
@@ -127,7 +129,7 @@ def nearest_labels() -> None:
     """Take the nearest label of the network's grid at each voxel."""
     import numpy as np
 
-    from FlareSegLib import restore
+    from FlareSegLib.postprocessing import restore
 
     def to_labels(logits, logits_spacing_mm, target, threads):
         sizes = target.grid.shape, target.grid.spacing_mm, logits_spacing_mm, logits.shape[:3]
@@ -145,8 +147,8 @@ def clean_by_voxels() -> None:
     import numpy as np
     from scipy import ndimage
 
-    from FlareSegLib import cleanup
-    from FlareSegLib.labels import ORGANS
+    from FlareSegLib.base.labels import ORGANS
+    from FlareSegLib.postprocessing import cleanup
 
     def boxes(labels):
         found = ndimage.find_objects(labels, max_label=len(ORGANS))
@@ -176,7 +178,7 @@ def _keeps(organ, pieces, ml, spacing_mm):
     import numpy as np
     from scipy import ndimage
 
-    from FlareSegLib import cleanup
+    from FlareSegLib.postprocessing import cleanup
 
     largest = int(ml.argmax())
     kept = np.zeros(ml.size, bool)
@@ -193,8 +195,8 @@ def measure_by_voxels() -> None:
     import numpy as np
     from scipy import ndimage
 
-    from FlareSegLib import report
-    from FlareSegLib.labels import ORGANS
+    from FlareSegLib.base.labels import ORGANS
+    from FlareSegLib.reporting import report
 
     def row(organ, box, labelmap, hu):
         found = report.OrganRow(organ.key, organ.name, organ.value)
@@ -229,15 +231,15 @@ def main() -> int:
     way, words = globals()[sys.argv[1]], sys.argv[2:]
     if way in AT_START:
         way()
-        return cli.main(words)
-    real = cli._segment
+        return command.main(words)
+    real = segment._segment
 
     def changed(*args):
         way()
         return real(*args)
 
-    cli._segment = changed
-    return cli.main(words)
+    segment._segment = changed
+    return command.main(words)
 
 
 if __name__ == "__main__":

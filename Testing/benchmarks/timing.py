@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from FlareSegLib.resources import physical_cores
+from FlareSegLib.base.resources import physical_cores
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from FlareSegLib.errors import FlareSegError
-from FlareSegLib.sample import fetch_sample
+from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.command.sample import fetch_sample
 from Testing.phantoms import abdomen
 
 LARGE_XYZ = (512, 512, 215)

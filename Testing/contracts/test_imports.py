@@ -8,23 +8,28 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = sorted((ROOT / "FlareSegLib").glob("*.py"))
+LIB = ROOT / "FlareSegLib"
+CORE = sorted(LIB.rglob("*.py"))
 HEAVY = {"numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib", "torch", "tqdm"}
 HEAVY |= {"highdicom", "pydicom"}
 ONLY_IN = {
-    "slicer": {"view"},
-    "trame": {"view"},
-    "trame_slicer": {"view"},
-    "vtkmodules": {"view"},
-    "torch": {"student"},
-    "onnxruntime": {"network"},
-    "openvino": {"network_openvino"},
-    "matplotlib": {"preview", "score_plots"},
-    "tqdm": {"terminal"},
-    "highdicom": {"dicom_seg"},
-    "pydicom": {"dicom_seg"},
-    "argparse": {"arguments", "cli"},
+    "slicer": {"reporting/view"},
+    "trame": {"reporting/view"},
+    "trame_slicer": {"reporting/view"},
+    "vtkmodules": {"reporting/view"},
+    "torch": {"inference/student"},
+    "onnxruntime": {"inference/network"},
+    "openvino": {"inference/network_openvino"},
+    "matplotlib": {"reporting/preview", "evaluation/plots"},
+    "tqdm": {"command/terminal"},
+    "highdicom": {"images/dicom/seg"},
+    "pydicom": {"images/dicom/seg"},
 }
+
+
+def place(path: Path) -> str:
+    """Return room and name of a file of the core."""
+    return path.relative_to(LIB).with_suffix("").as_posix()
 
 
 def imported(path: Path) -> set[str]:
@@ -39,30 +44,35 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CORE, ids=place)
 def test_core_knows_neither_slicer_nor_qt_nor_training(path):
     assert not imported(path) & {"qt", "ctk", "vtk", "training", "Testing", "FlareSeg"}
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CORE, ids=place)
 def test_each_special_package_is_imported_in_its_one_file(path):
-    wrong = {name for name in imported(path) & set(ONLY_IN) if path.stem not in ONLY_IN[name]}
+    wrong = {name for name in imported(path) & set(ONLY_IN) if place(path) not in ONLY_IN[name]}
     assert not wrong
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CORE, ids=place)
 def test_only_the_command_prints(path):
     calls = [
         node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)
     ]
     prints = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
-    assert not prints or path.stem == "cli"
+    assert not prints or path.parent.name == "command"
 
 
-@pytest.mark.parametrize("module", ["FlareSegLib", "FlareSegLib.cli"])
+@pytest.mark.parametrize("module", ["FlareSegLib", "FlareSegLib.command.main"])
 def test_importing_the_command_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("path", CORE, ids=place)
+def test_arguments_are_known_to_the_command_alone(path):
+    assert "argparse" not in imported(path) or path.parent.name == "command"

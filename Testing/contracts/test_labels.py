@@ -1,6 +1,6 @@
 """The 13 organs never change their values or keys: files out there depend on them."""
 
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.labels import ORGANS
 
 FLARE22 = [
     "liver",

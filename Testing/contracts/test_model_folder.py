@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from FlareSegLib.config import read_model_config
-from FlareSegLib.labels import ORGANS
-from FlareSegLib.paths import RESOURCES
-from FlareSegLib.runtimes import load_network
+from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.base.paths import RESOURCES
+from FlareSegLib.inference.runtimes import load_network
 from Testing.model_facts import activation_types
 
 MODELS = sorted(path for path in (RESOURCES / "Models").glob("*") if path.is_dir())

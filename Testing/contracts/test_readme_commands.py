@@ -9,7 +9,10 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from FlareSegLib import arguments, config, io, scores
+from FlareSegLib.base import config
+from FlareSegLib.command import batch, evaluate, main, options
+from FlareSegLib.evaluation import scores
+from FlareSegLib.images import writing
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,10 +26,7 @@ LINES = [
 HELP = [
     line.strip().split("    ")[0]
     for text in (
-        arguments.EXAMPLES,
-        arguments.SEGMENT_EXAMPLES,
-        arguments.BATCH_EXAMPLES,
-        arguments.EVALUATE_EXAMPLES,
+        module.EXAMPLES for module in (main, *main.SUBCOMMANDS) if hasattr(module, "EXAMPLES")
     )
     for line in text.splitlines()
     if line.startswith("  flareseg ")
@@ -47,9 +47,9 @@ def test_flareseg_command_is_understood(line):
     said = shlex.split(line)[1:]
     if said[-1] == "--help":
         with pytest.raises(SystemExit, match="0"):
-            arguments.make_parser().parse_args(said)
+            main.make_parser().parse_args(said)
     else:
-        assert arguments.make_parser().parse_args(said).command == said[0]
+        assert main.make_parser().parse_args(said).command == said[0]
 
 
 @pytest.mark.parametrize("line", TRAINING)
@@ -89,8 +89,8 @@ def test_no_figure_is_missing():
 
 
 def test_choices_of_the_command_are_those_of_the_core():
-    assert arguments.SPEEDS == config.SPEEDS
-    assert arguments.RUNTIMES == config.RUNTIMES
-    assert arguments.RESTORES == config.RESTORES
-    assert get_args(get_type_hints(scores.Rules)["absent"]) == arguments.ABSENT
-    assert set(arguments.FORMATS) <= {*io.EXTENSIONS, io.DICOM_SEG}
+    assert options.SPEEDS == config.SPEEDS
+    assert options.RUNTIMES == config.RUNTIMES
+    assert options.RESTORES == config.RESTORES
+    assert get_args(get_type_hints(scores.Rules)["absent"]) == evaluate.ABSENT
+    assert set(batch.FORMATS) <= {*writing.EXTENSIONS, writing.DICOM_SEG}

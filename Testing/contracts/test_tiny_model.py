@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.config import read_model_config
-from FlareSegLib.intensity import normalize
-from FlareSegLib.network import OnnxNetwork
+from FlareSegLib.base.config import read_model_config
+from FlareSegLib.inference.network import OnnxNetwork
+from FlareSegLib.preprocessing.intensity import normalize
 from Testing.phantoms import abdomen
 from Testing.tiny_model import (
     Failing,

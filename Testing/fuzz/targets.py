@@ -19,23 +19,23 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from FlareSegLib.atomic import digest
-from FlareSegLib.config import read_model_config
-from FlareSegLib.dicom_elements import is_plain
-from FlareSegLib.dicom_header import read_headers
-from FlareSegLib.errors import FlareSegError, InputError, ModelError
-from FlareSegLib.flat import with_rows
-from FlareSegLib.headers import DICOM, NIFTI, check_regular, image_format
-from FlareSegLib.job import Job
-from FlareSegLib.journal import Journal, read_journal
-from FlareSegLib.labels import ORGANS
-from FlareSegLib.manifest import cases_of
-from FlareSegLib.model_import import import_model
-from FlareSegLib.onnx_file import check_onnx
+from FlareSegLib.base.atomic import digest
+from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.errors import FlareSegError, InputError, ModelError
+from FlareSegLib.base.job import Job
+from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.batch.journal import Journal, read_journal
+from FlareSegLib.batch.manifest import cases_of
+from FlareSegLib.batch.summary import Row, finished, row_of, write_summary
+from FlareSegLib.images.dicom.elements import is_plain
+from FlareSegLib.images.dicom.header import read_headers
+from FlareSegLib.images.headers.checks import DICOM, NIFTI, check_regular, image_format
+from FlareSegLib.images.privacy import identity_of
+from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, unpacked
+from FlareSegLib.inference.flat import with_rows
+from FlareSegLib.inference.model_import import import_model
+from FlareSegLib.inference.onnx_file import check_onnx
 from FlareSegLib.pipeline import default_model
-from FlareSegLib.privacy import identity_of
-from FlareSegLib.safe_read import FORMATS, check_header, check_whole, unpacked
-from FlareSegLib.summary import Row, finished, row_of, write_summary
 from Testing.fuzz.seeds import SEEDS
 from Testing.tiny_model import identity_model, write_model
 

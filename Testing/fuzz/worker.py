@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from random import Random
 
-from FlareSegLib.errors import FlareSegError
-from FlareSegLib.io import read_volume
+from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.images.reading import read_volume
 from Testing.fuzz.mutate import damage
 from Testing.fuzz.seeds import SEEDS
 

@@ -15,12 +15,12 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from FlareSegLib.config import RunOptions, read_model_config
-from FlareSegLib.geometry import Volume
-from FlareSegLib.io import write_labelmap
-from FlareSegLib.labels import ORGANS
-from FlareSegLib.metrics import dice_per_organ
-from FlareSegLib.network import OnnxNetwork
+from FlareSegLib.base.config import RunOptions, read_model_config
+from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.evaluation.metrics import dice_per_organ
+from FlareSegLib.images.writing import write_labelmap
+from FlareSegLib.inference.network import OnnxNetwork
 from FlareSegLib.pipeline import Result, segment
 from Testing.phantoms import abdomen
 from Testing.tiny_model import threshold_model, write_model

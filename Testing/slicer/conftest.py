@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from FlareSegLib.geometry import Grid, Volume
+from FlareSegLib.base.geometry import Grid, Volume
 from Testing.phantoms import abdomen
 from Testing.tiny_model import endless_model, threshold_model, write_model
 

@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from FlareSegLib.labels import ORGANS, Organ
+from FlareSegLib.base.labels import ORGANS, Organ
 
 RESOURCES = Path(__file__).parents[2] / "FlareSeg" / "Resources"
 TERMINOLOGY = RESOURCES / "Terminologies" / "FlareSeg.term.json"

@@ -127,7 +127,7 @@ def test_the_batch_script_in_slicer_gives_what_the_command_gives(
 
     from FlareSegUI import Nodes
 
-    from FlareSegLib.cli import main
+    from FlareSegLib.command.main import main
 
     folder = tmp_path / "cts"
     folder.mkdir()

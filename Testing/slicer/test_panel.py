@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.labels import ORGANS
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import SHAPE, SPACING_MM, to_node
 
@@ -72,7 +72,7 @@ def test_each_unfit_volume_has_its_reason(panel, phantom):
 
 
 def test_too_little_memory_is_told_before_the_start(panel, ct, monkeypatch):
-    from FlareSegLib import resources
+    from FlareSegLib.base import resources
 
     monkeypatch.setattr(resources, "free_mib", lambda: 100.0)
     panel._parameterNode.inputVolume = ct
@@ -175,7 +175,7 @@ def test_reload_forgets_the_packages_too(panel):
     try:
         panel.onReload()
         assert "FlareSegUI.Widget" not in sys.modules
-        assert "FlareSegLib.labels" not in sys.modules
+        assert "FlareSegLib.base.labels" not in sys.modules
         assert panel.reloaded
     finally:
         sys.modules |= kept

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from FlareSegLib.errors import ModelError
-from FlareSegLib.io import read_volume
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.images.reading import read_volume
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import MODULE, SHAPE, SPACING_MM, grids_agree, to_node, wait_until
 

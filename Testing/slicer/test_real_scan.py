@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.errors import FlareSegError
-from FlareSegLib.io import write_labelmap
-from FlareSegLib.sample import fetch_sample
+from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.command.sample import fetch_sample
+from FlareSegLib.images.writing import write_labelmap
 from Testing.sample_truth import sample_truth
 from Testing.slicer.conftest import wait_until
 from Testing.slicer.screenshots import draw_3d, load
@@ -26,7 +26,7 @@ def path():
 def test_apply_finds_the_organs_of_a_real_ct(panel, path, tmp_path):
     import slicer
 
-    from FlareSegLib.labels import BY_KEY
+    from FlareSegLib.base.labels import BY_KEY
 
     ct = load(path)
     panel._parameterNode.inputVolume = ct

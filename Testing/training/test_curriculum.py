@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from FlareSegLib.errors import InputError
+from FlareSegLib.base.errors import InputError
 from Testing.training.small import a_config
 from training import curriculum
 from training.cases import save_labels, save_source, save_truth

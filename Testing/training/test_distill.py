@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
-from FlareSegLib.errors import ModelError, OutputError  # noqa: E402
-from FlareSegLib.labels import ORGANS  # noqa: E402
+from FlareSegLib.base.errors import ModelError, OutputError  # noqa: E402
+from FlareSegLib.base.labels import ORGANS  # noqa: E402
 from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa: E402
 from Testing.training.little import a_run  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config, write_cases  # noqa: E402
@@ -247,7 +247,7 @@ def test_features_inside_an_onnx_file_can_be_distilled(folder, tmp_path, capsys)
 
 
 def test_onnxruntime_takes_the_place_of_openvino_at_the_shape_of_the_window(tmp_path, monkeypatch):
-    from FlareSegLib.config import ModelConfig
+    from FlareSegLib.base.config import ModelConfig
 
     path = tmp_path / "teacher.onnx"
     onnx.save(threshold_model((16, 32, 32)), path)

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
-from FlareSegLib.errors import ModelError  # noqa: E402
+from FlareSegLib.base.errors import ModelError  # noqa: E402
 from Testing.training.little import a_run, a_train, some_patches  # noqa: E402
 from training import checkpoint, distributed, loop  # noqa: E402
 from training.config import Config  # noqa: E402

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
-from FlareSegLib.errors import OutputError  # noqa: E402
+from FlareSegLib.base.errors import OutputError  # noqa: E402
 from Testing.small_disk import disk, resize  # noqa: E402
 from Testing.training.little import a_run  # noqa: E402
 from Testing.training.small import a_config, write_cases  # noqa: E402

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
-from FlareSegLib.errors import ModelError  # noqa: E402
+from FlareSegLib.base.errors import ModelError  # noqa: E402
 from Testing.training.little import (  # noqa: E402
     PATCH,
     SMALL,
@@ -273,8 +273,8 @@ def test_the_wanted_precision_is_used():
 
 
 def test_validation_gives_the_dsc_of_whole_cases():
-    from FlareSegLib.config import ModelConfig
-    from FlareSegLib.labels import ORGANS
+    from FlareSegLib.base.config import ModelConfig
+    from FlareSegLib.base.labels import ORGANS
 
     facts = ModelConfig(
         "t", "0", "0" * 64, (8.0, 5.0, 6.0), (16, 32, 32), VIEW.hu_range, VIEW.hu_mean, VIEW.hu_sd,

@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
-from FlareSegLib.student import Student, StudentConfig  # noqa: E402
+from FlareSegLib.inference.student import Student, StudentConfig  # noqa: E402
 from training.networks.cost import gflop, parameters  # noqa: E402
 from training.networks.heads import TrainingHeads  # noqa: E402
 from training.networks.light import BottleneckBlock, LightSizes, LightStudent  # noqa: E402

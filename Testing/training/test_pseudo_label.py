@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
-from FlareSegLib.errors import FlareSegError, InputError  # noqa: E402
+from FlareSegLib.base.errors import FlareSegError, InputError  # noqa: E402
 from Testing.training.world import (  # noqa: E402
     truth,
     with_data,

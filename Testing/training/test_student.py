@@ -3,7 +3,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
-from FlareSegLib.student import FlatConv, Student, StudentConfig, space_to_depth  # noqa: E402
+from FlareSegLib.inference.student import FlatConv, Student, StudentConfig, space_to_depth  # noqa: E402
 
 pytestmark = pytest.mark.torch
 SMALL = StudentConfig(channels=(8, 8), blocks=(1, 1), z_dilation=(1, 2))

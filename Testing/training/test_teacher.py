@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
-from FlareSegLib.errors import InputError, ModelError, OutputError  # noqa: E402
+from FlareSegLib.base.errors import InputError, ModelError, OutputError  # noqa: E402
 from Testing.training.small import a_config  # noqa: E402
 from Testing.training.world import truth, with_data, with_teacher, write_case  # noqa: E402
 from training import checkpoint, prepare, pseudo_label, teacher  # noqa: E402

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from FlareSegLib.labels import ORGANS
+from FlareSegLib.base.labels import ORGANS
 from Testing.phantoms import abdomen
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -44,7 +44,7 @@ def case(tmp_path_factory):
     """A phantom CT with its organs, as a run leaves them."""
     import SimpleITK as sitk
 
-    from FlareSegLib.io import write_labelmap
+    from FlareSegLib.images.writing import write_labelmap
 
     folder = tmp_path_factory.mktemp("ž case")
     volume, truth = abdomen(SHAPE, SPACING_MM)

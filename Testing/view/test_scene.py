@@ -5,8 +5,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from FlareSegLib.io import read_volume
-from FlareSegLib.view import _add_volume
+from FlareSegLib.images.reading import read_volume
+from FlareSegLib.reporting.view import _add_volume
 from Testing.phantoms import abdomen
 
 pytestmark = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from FlareSegLib import student
+from FlareSegLib.inference import student
 from training.networks.light import LightSizes, LightStudent
 from training.networks.teacher import SIZES, TeacherSizes
 from training.networks.teacher import Teacher as TeacherNetwork

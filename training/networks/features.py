@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from FlareSegLib.student import Features
+from FlareSegLib.inference.student import Features
 
 __all__ = ["Features", "Network"]
 

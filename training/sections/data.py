@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from FlareSegLib.labels import BY_KEY, ORGANS
+from FlareSegLib.base.labels import BY_KEY, ORGANS
 from training.sections.checks import ZyxMm, choice, need
 
 Layout = Literal["auto", "folders", "nnunet"]

@@ -1,0 +1,227 @@
+"""Facts of a model (ModelConfig, from model.json) and choices of a user (RunOptions)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from FlareSegLib import __version__
+from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.geometry import Zyx, ZyxMm
+from FlareSegLib.base.labels import BY_KEY
+
+Speed = Literal["fast", "balanced", "accurate"]
+Runtime = Literal["auto", "onnxruntime", "openvino"]
+Restore = Literal["mixed", "classwise"]
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+"""What can be part of a file name everywhere."""
+SCHEMA_VERSION = 1
+"""Of model.json; goes up when an older FlareSeg would misread a model."""
+MODEL_JSON = "model.json"
+MOST_JSON_BYTES = 2**20
+"""A larger file is no model.json."""
+RUNTIMES: tuple[str, ...] = get_args(Runtime)
+SPEEDS: tuple[str, ...] = get_args(Speed)
+RESTORES: tuple[str, ...] = get_args(Restore)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that inference needs to know of a network."""
+
+    name: str
+    """Model id, for reports."""
+    version: str
+    """Version of the weights."""
+    sha256: str
+    """Checksum of the ONNX file, hexadecimal."""
+    spacing_mm: ZyxMm
+    """Voxel spacing (z, y, x) that the network was trained on."""
+    window: Zyx
+    """Input shape (z, y, x) of the network; of a flat one, the shape that it was written for."""
+    hu_range: tuple[float, float]
+    """HU are clipped to this range."""
+    hu_mean: float
+    """Subtracted after clipping."""
+    hu_sd: float
+    """Divided by after subtracting."""
+    labels: tuple[str, ...]
+    """Organ key of each class from 1 on; class 0 is background."""
+    logits_stride: int = 1
+    """Input voxels per logit along each axis: 2 for half-resolution logits."""
+    pad_hu: float = -1024.0
+    """HU of padding around the scan."""
+    fine_windows_limit: int = 24
+    """The fine stride is taken if its plan has at most this many windows, else the coarse one."""
+    fine_overlap: float = 0.5
+    """Least overlap of neighbouring windows in a fine plan, share of the window."""
+    coarse_overlap: float = 0.25
+    """Least overlap of neighbouring windows in a coarse plan."""
+    onnx: str = "model.onnx"
+    """File name of the network, beside model.json."""
+    is_flat: bool = False
+    """The network takes windows of any size, see flat.py."""
+    flips: tuple[tuple[int, ...], ...] = ()
+    """Axes (z, y, x) that speed "accurate" reverses in each further look at a window; only for a
+    network that was trained on mirrored patches, with logits in the middle of their voxels."""
+    fast_onnx: str = ""
+    """File name of a network for speed "fast"; empty: there is none of its own."""
+    fast_sha256: str = ""
+    """Checksum of fast_onnx."""
+    schema_version: int = SCHEMA_VERSION
+    """Of model.json."""
+
+    def __post_init__(self) -> None:
+        self._check_texts()
+        if not all(map(_is_finite, self._numbers())):
+            raise ModelError(f"model.json of {self.name} has a number that is none: restore it")
+        if len(self.spacing_mm) != 3 or len(self.window) != 3 or len(self.hu_range) != 2:
+            raise ModelError(
+                f"model.json of {self.name}: spacing and window take 3 numbers, hu_range 2"
+            )
+        if self.hu_range[0] >= self.hu_range[1] or self.logits_stride < 1:
+            raise ModelError(f"model.json of {self.name}: hu_range must grow, logits_stride be > 0")
+        if min(self.spacing_mm) <= 0 or min(self.window) < 1 or self.hu_sd <= 0:
+            raise ModelError(f"model.json of {self.name}: spacing, window and hu_sd must be > 0")
+        if not all(axis in (0, 1, 2) for flip in self.flips for axis in flip):
+            raise ModelError(
+                f"model.json of {self.name}: flips are lists of axes 0, 1, 2 (z, y, x)"
+            )
+        if not 0 <= self.coarse_overlap <= self.fine_overlap < 1:
+            raise ModelError(f"model.json of {self.name}: need 0 <= coarse <= fine overlap < 1")
+
+    def _check_texts(self) -> None:
+        """Check the words: name and version become part of a folder's name, onnx is opened."""
+        keys = ("name", "version", "onnx", *(["fast_onnx"] if self.fast_onnx else []))
+        for key in keys:
+            if not _PLAIN.fullmatch(getattr(self, key)):
+                raise ModelError(
+                    f"model.json has {key} {getattr(self, key)[:60]!r}: only letters, digits and "
+                    "._+- may be in it, restore the model folder"
+                )
+        unknown = set(self.labels) - set(BY_KEY)
+        if unknown or len(self.labels) > 255 or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ModelError(
+                f"model.json of {self.name} has unknown organs {sorted(unknown)[:5]} or no sha256 "
+                "of 64 hexadecimal digits: restore the model folder"
+            )
+
+    def _numbers(self) -> tuple[float, ...]:
+        sizes = (*self.spacing_mm, *self.window, *self.hu_range, self.hu_mean, self.hu_sd)
+        overlaps = (self.fine_overlap, self.coarse_overlap, self.fine_windows_limit)
+        return (*sizes, *overlaps, self.logits_stride, self.pad_hu)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The networks and their checksums."""
+        fast = {self.fast_onnx: self.fast_sha256} if self.fast_onnx else {}
+        return {self.onnx: self.sha256, **fast}
+
+    def at_speed(self, speed: Speed) -> ModelConfig:
+        """Return the facts of the network for a speed."""
+        if speed != "fast" or not self.fast_onnx:
+            return self
+        return replace(self, onnx=self.fast_onnx, sha256=self.fast_sha256)
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether the network is the one in int8 that a model may have for speed `fast`."""
+        return self.onnx == self.fast_onnx
+
+    @property
+    def logits_spacing_mm(self) -> ZyxMm:
+        """Spacing (z, y, x) of the logits."""
+        z, y, x = (self.logits_stride * mm for mm in self.spacing_mm)
+        return z, y, x
+
+    @property
+    def pad_value(self) -> float:
+        """Value of padding after normalize()."""
+        low, high = self.hu_range
+        return (min(max(self.pad_hu, low), high) - self.hu_mean) / self.hu_sd
+
+
+def _frozen(value: Any) -> Any:
+    """Return lists of JSON as tuples, lists in them too."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _is_finite(value: float) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def read_model_config(folder: Path) -> ModelConfig:
+    """Return the facts in folder/model.json.
+
+    Raises:
+        ModelError: The file is missing, is not JSON, has a missing or unknown key, or is of a newer
+            FlareSeg.
+    """
+    path = folder / MODEL_JSON
+    try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_JSON_BYTES):
+            raise ModelError(f"{path} is no file of at most 1 MiB: restore the model folder")
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"no model.json in {folder}: give --model a FlareSeg model folder"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read ({error}): restore the model folder") from error
+    if not isinstance(facts, dict):
+        raise ModelError(f"{path} holds no JSON object: restore the model folder")
+    found = facts.get("schema_version", SCHEMA_VERSION)
+    if found != SCHEMA_VERSION:
+        raise ModelError(
+            f"{path} has schema version {found!r}, FlareSeg {__version__} reads {SCHEMA_VERSION}: "
+            "update FlareSeg, or take a model made for this version"
+        )
+    unknown = sorted(set(facts) - {item.name for item in fields(ModelConfig)})
+    if unknown:
+        raise ModelError(f"{path} has unknown keys {unknown}: made by a newer FlareSeg?")
+    try:
+        return ModelConfig(**{key: _frozen(value) for key, value in facts.items()})
+    except (TypeError, AttributeError) as error:
+        raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a user can choose for a run."""
+
+    speed: Speed = "balanced"
+    """fast: int8 where the model has it, else coarse windows; balanced: float32; accurate: no
+    window skipped, slabs overlap more, mirrored looks where the model has flips."""
+    organs: tuple[str, ...] = ()
+    """Organ keys to write; empty means all."""
+    threads: int = 0
+    """Upper limit of threads; 0 means as many as cores and memory allow."""
+    skip_air: bool = True
+    """Do not run windows that hold no body."""
+    centre_first: bool = True
+    """Look closely only where a first look at half resolution saw organs; with a network of a fixed
+    window, skip the neighbours of a centre window that saw none (CDL-UNet, FLARE 2024)."""
+    clean: bool = True
+    """Apply the clean-up rules."""
+    keep_ids: bool = False
+    """Leave the patient's name in names of cases, reports and messages: see privacy.py."""
+    runtime: Runtime = "auto"
+    """What runs the network; auto is OpenVINO where it is installed, but onnxruntime for int8."""
+
+    restore: Restore = "mixed"
+    """How labels come to the grid of the CT: mixed looks only where classes meet; classwise is the
+    threaded way of paper 1. The labels are the same."""
+
+    def __post_init__(self) -> None:
+        if self.restore not in RESTORES:
+            raise ValueError(f"restore is {self.restore!r}: choose one of {', '.join(RESTORES)}")
+        if self.speed not in SPEEDS:
+            raise ValueError(f"speed is {self.speed!r}: choose one of {', '.join(SPEEDS)}")
+        if self.runtime not in RUNTIMES:
+            raise ValueError(f"runtime is {self.runtime!r}: choose one of {', '.join(RUNTIMES)}")
+        if self.threads < 0:
+            raise ValueError(f"threads is {self.threads}: give 0 (automatic) or more")

@@ -1,0 +1,46 @@
+"""Import paths of former versions, which work for one release and warn."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+_NEW = {
+    "FlareSegLib.cases": "FlareSegLib.batch.cases",
+    "FlareSegLib.config": "FlareSegLib.base.config",
+    "FlareSegLib.io": "FlareSegLib.images.reading",
+    "FlareSegLib.job": "FlareSegLib.base.job",
+    "FlareSegLib.runtimes": "FlareSegLib.inference.runtimes",
+}
+"""Where modules are now that README.md named; FlareSegLib.batch is a room, and says it itself."""
+
+
+class _OldPaths(MetaPathFinder, Loader):
+    """Finds a module under its former name."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in _NEW else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        warn(module.__name__, _NEW[module.__name__])
+        now = vars(importlib.import_module(_NEW[module.__name__]))
+        vars(module).update({key: now[key] for key in now if not key.startswith("__")})
+
+
+def keep_old_paths() -> None:
+    """Let `import FlareSegLib.config` and the like find the modules where they are now."""
+    if not any(isinstance(finder, _OldPaths) for finder in sys.meta_path):
+        sys.meta_path.append(_OldPaths())
+
+
+def warn(old: str, new: str) -> None:
+    """Warn of an old name."""
+    text = f"{old} is now {new}; the old name goes with the next release"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)

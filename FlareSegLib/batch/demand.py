@@ -1,0 +1,66 @@
+"""How much memory a case will take, and how long it may take, told from headers alone."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import SimpleITK as sitk
+
+from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.errors import FlareSegError, InputError, ResourceError
+from FlareSegLib.base.geometry import Grid
+from FlareSegLib.base.resources import LIMIT_SECONDS, THREAD_MIB, limit_seconds, needed_mib
+from FlareSegLib.batch.cases import Case
+from FlareSegLib.images.dicom.elements import is_sound
+from FlareSegLib.images.dicom.series import may_hold_series, series_paths
+from FlareSegLib.images.headers.checks import image_format
+from FlareSegLib.images.safe_read import FORMATS, check_header
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a case asks of its machine."""
+
+    memory_mib: float = 0.0
+    """With the threads that it runs on."""
+    limit_seconds: float = LIMIT_SECONDS
+    """After this time it hangs."""
+
+
+def demand_of(case: Case, config: ModelConfig, threads: int, speed: str = "accurate") -> Demand:
+    """Return what a case asks of its machine, with so many threads, at a speed.
+
+    No memory if its headers cannot be used: reading it will say why, and takes next to nothing.
+    """
+    if not case.source.exists():
+        return Demand()
+    with suppress(FlareSegError, OSError, RuntimeError):
+        grid = _grid(case)
+        memory_mib = needed_mib(grid, config.spacing_mm, speed) + threads * THREAD_MIB
+        return Demand(memory_mib, limit_seconds(grid, config.spacing_mm))
+    return Demand()
+
+
+def _grid(case: Case) -> Grid:
+    if may_hold_series(case.source):
+        slices = series_paths(case.source, case.series)
+        if not is_sound(slices[0]):
+            raise InputError(f"{slices[0].name} is damaged")
+        one = _as_header_says(str(slices[0]), "GDCMImageIO")
+        return replace(one, shape=(len(slices), *one.shape[1:]))
+    kind = image_format(case.source)
+    if kind in FORMATS:
+        with suppress(ResourceError):  # too large for what is free now: others may end first
+            check_header(case.source, kind)
+    return _as_header_says(str(case.source), kind)
+
+
+def _as_header_says(name: str, kind: str) -> Grid:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(kind)
+    reader.SetFileName(name)
+    reader.ReadImageInformation()
+    x, y, z = (*reader.GetSize(), 1)[:3]
+    spacing_x, spacing_y, spacing_z = (*reader.GetSpacing(), 1.0)[:3]
+    return Grid((z, y, x), (spacing_z, spacing_y, spacing_x))

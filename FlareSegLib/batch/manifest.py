@@ -1,0 +1,127 @@
+"""Which CTs are meant: a folder, a pattern such as "cts/**/*.nii.gz", or a table of paths."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.paths import is_table
+from FlareSegLib.batch.cases import Case, find_cases, safe, unique_names
+from FlareSegLib.batch.summary import check_parquet
+
+_log = logging.getLogger(__name__)
+PATH, NAME, SERIES = "path", "case", "series"
+"""Columns of a table: where the CT is, what its files shall be called, which DICOM series."""
+
+
+def cases_of(source: Path, without: Path | None = None) -> tuple[Case, ...]:
+    """Return the cases that a folder holds, a pattern matches or a table lists.
+
+    A table needs the column `path`, an image file or a folder with a DICOM series, relative to the
+    table; `case` and `series` are optional, other columns are left out. What is listed is a case,
+    whether it is there or not.
+
+    Args:
+        source: Folder, pattern or table.
+        without: A folder that is not searched.
+
+    Raises:
+        InputError: The table cannot be used.
+        OutputError: pyarrow is missing.
+    """
+    if source.is_dir():
+        return find_cases(source, without)
+    if is_table(source):
+        return unique_names(_once([_case(line, source) for line in _lines(source)], source))
+    return _matching(str(source), without)
+
+
+def _once(cases: list[Case], table: Path) -> list[Case]:
+    """Return the cases without those of lines that say the same as an earlier one."""
+    found = list(dict.fromkeys(cases))
+    if len(found) < len(cases):
+        _log.warning("%s: %d lines repeat others", table.name, len(cases) - len(found))
+    return found
+
+
+def _matching(pattern: str, without: Path | None) -> tuple[Case, ...]:
+    """Return the files, and the cases in the folders, that a pattern matches."""
+    results = without.resolve() if without else None
+    found: dict[str, Case] = {}
+    for path in sorted(Path(name) for name in glob.glob(pattern, recursive=True)):  # noqa: PTH207
+        if path.is_dir():
+            inside = find_cases(path, without)
+            found |= {f"{one.source}|{one.series}": _renamed(one, path) for one in inside}
+        elif results not in path.resolve().parents:
+            found.setdefault(f"{path}|None", Case(_stem(path), path, path.as_posix()))
+    return unique_names(list(found.values()))
+
+
+def _renamed(case: Case, folder: Path) -> Case:
+    """Return the case with the name of the matched folder before its own."""
+    return replace(case, name=safe(f"{folder.name}_{case.name}"), place=case.source.as_posix())
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in (".nii.gz", path.suffix):
+        if ending and name.lower().endswith(ending.lower()):
+            return safe(name[: -len(ending)])
+    return safe(name)
+
+
+def _case(line: Mapping[str, str | None], table: Path) -> Case:
+    said = (line.get(PATH) or "").strip()
+    if not said or "\0" in said:
+        raise InputError(f"{table.name} has a line without a path: fill in the column {PATH}")
+    path = table.parent / said
+    name = (line.get(NAME) or "").strip()
+    series = (line.get(SERIES) or "").strip() or None
+    return Case(safe(name) if name else safe(_place_stem(said)), path, said, series)
+
+
+def _place_stem(said: str) -> str:
+    """Return the folder and the stem: p1/ct.nii.gz is p1_ct, as find_cases() would say."""
+    path = Path(said)
+    return f"{path.parent.name}_{_stem(path)}" if path.parent.name else _stem(path)
+
+
+def _lines(table: Path) -> Iterable[Mapping[str, str | None]]:
+    lines = _parquet_lines(table) if table.suffix.lower() == ".parquet" else _csv_lines(table)
+    if lines and PATH not in lines[0]:
+        names = ", ".join(str(name) for name in lines[0])
+        raise InputError(
+            f"{table.name} has the columns {names}: it needs one called {PATH}, with the CTs"
+        )
+    return lines
+
+
+def _csv_lines(table: Path) -> list[dict[str, str | None]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{table} cannot be read ({error}): give a CSV file in UTF-8") from error
+
+
+def _parquet_lines(table: Path) -> list[dict[str, str | None]]:
+    check_parquet()
+    from pyarrow import ArrowException, parquet
+
+    try:
+        names = parquet.read_schema(table).names
+        wanted = [name for name in (PATH, NAME, SERIES) if name in names]
+        if PATH not in names:
+            return [dict.fromkeys(names)]
+        found: list[dict[str, str | None]] = parquet.read_table(table, columns=wanted).to_pylist()
+    except (OSError, ArrowException) as error:
+        raise InputError(f"{table} cannot be read ({error}): give a Parquet file") from error
+    return [
+        {key: None if value is None else str(value) for key, value in line.items()}
+        for line in found
+    ]

@@ -1,0 +1,64 @@
+"""flareseg info: versions, machine, models."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from FlareSegLib import __version__
+from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.paths import RESOURCES
+from FlareSegLib.command.options import Commands, add_command
+
+PACKAGES = ("numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib")
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    add_command(commands, run, name="info", help="versions, models, cores, memory")
+
+
+def run(_: argparse.Namespace) -> None:
+    """Print versions, machine and models."""
+    print("\n".join(lines()))
+
+
+def lines() -> list[str]:
+    """Return a line on each fact."""
+    from FlareSegLib.base.resources import free_mib, physical_cores
+
+    free = free_mib()
+    return [
+        f"flareseg {__version__}, Python {platform.python_version()}, {platform.platform()}",
+        *(f"{package:<12} {_version(package)}" for package in PACKAGES),
+        f"{'cores':<12} {physical_cores()}",
+        f"{'memory':<12} {'unknown' if math.isinf(free) else f'{free / 1024:.1f} GiB free'}",
+        f"{'resources':<12} {RESOURCES}",
+        *(
+            f"{'model':<12} {_model_facts(folder)}"
+            for folder in sorted((RESOURCES / "Models").glob("*/"))
+        ),
+    ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _model_facts(folder: Path) -> str:
+    """Return a line on a model; a broken one is told, not raised."""
+    from FlareSegLib.base.config import read_model_config
+
+    try:
+        config = read_model_config(folder)
+    except ModelError as error:
+        return f"{folder.name}: {error}"
+    spacing = " x ".join(f"{value:g}" for value in config.spacing_mm)
+    window = " x ".join(str(value) for value in config.window)
+    return f"{config.name} {config.version}, {spacing} mm, window {window}, sha256 {config.sha256}"

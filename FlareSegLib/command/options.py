@@ -1,0 +1,164 @@
+"""What subcommands share: options, their types, and wrong usage (exit code 2).
+
+Pure, and light: no numpy, so that help and usage errors are instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from FlareSegLib.base.labels import ORGANS
+
+if TYPE_CHECKING:
+    from FlareSegLib.base.config import RunOptions
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What takes the parser of each subcommand."""
+SPEEDS = ("fast", "balanced", "accurate")
+"""As in config.py, which imports numpy: a test holds the two together."""
+RUNTIMES = ("auto", "onnxruntime", "openvino")
+"""As in config.py."""
+RESTORES = ("mixed", "classwise")
+"""As in config.py."""
+PROGRESS = ("auto", "json")
+"""For people, and for programs."""
+MODEL = "model folder (default: the one that ships)"
+
+
+class WrongUsageError(Exception):
+    """What was said cannot be meant: the command shows its usage, and ends with exit code 2."""
+
+
+def add_command(
+    commands: Commands, run: Callable[[argparse.Namespace], int | None], **texts: Any
+) -> argparse.ArgumentParser:
+    """Return the parser of a subcommand.
+
+    Args:
+        commands: Where it belongs.
+        run: Does it; returns the exit code, None for 0.
+        texts: Its name, help, and perhaps description and epilog.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        texts.pop("name"), formatter_class=argparse.RawDescriptionHelpFormatter, **texts
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=run, stopped="stopped, nothing written")
+    return parser
+
+
+def add_choices(group: argparse._ArgumentGroup) -> None:
+    """Add what a run can be told."""
+
+    def add(flag: str, say: str, **more: object) -> None:
+        group.add_argument(flag, help=f"{say} (default: %(default)s)", **more)  # type: ignore[arg-type]
+
+    add("--speed", "fast is int8, up to a fifth faster", choices=SPEEDS, default="balanced")
+    add("--organs", "such as liver,spleen", type=organ_keys, default="all", metavar="KEYS")
+    add("--threads", "at most; 0: automatic", type=count, default=0, metavar="N")
+    add("--restore", "to the grid: the same labels", choices=RESTORES, default="mixed")
+    add("--runtime", "what runs the network", choices=RUNTIMES, default="auto")
+    add("--progress", "how it is shown; json is for programs", choices=PROGRESS, default="auto")
+    add("--hu-offset", "added to every voxel", type=finite, default=0.0, metavar="HU")
+
+
+def add_switches(group: argparse._ArgumentGroup) -> None:
+    """Add what can be switched off."""
+
+    def add(flag: str, name: str, say: str) -> None:
+        group.add_argument(flag, dest=name, help=say, action="store_false")
+
+    add("--no-skip-air", "skip_air", "run windows that hold no body too")
+    add("--no-centre-first", "centre_first", "look closely at parts without organs too")
+    add("--no-cleanup", "clean", "write what the network said")
+    ids = "do not hide what DICOM files say of the patient in names, reports and messages"
+    group.add_argument("--keep-ids", help=ids, action="store_true")
+    group.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def to_run_options(options: argparse.Namespace) -> RunOptions:
+    """Return the choices of the user for the pipeline."""
+    from FlareSegLib.base.config import RunOptions
+
+    return RunOptions(
+        speed=options.speed,
+        organs=options.organs,
+        threads=options.threads,
+        skip_air=options.skip_air,
+        centre_first=options.centre_first,
+        clean=options.clean,
+        runtime=options.runtime,
+        restore=options.restore,
+        keep_ids=options.keep_ids,
+    )
+
+
+def organ_keys(text: str) -> tuple[str, ...]:
+    """Return the keys, each once; empty for "all"."""
+    known = [organ.key for organ in ORGANS]
+    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    if keys == ("all",):
+        return ()
+    wrong = [key for key in keys if key not in known]
+    if wrong or not keys:
+        named = ", ".join(wrong) or "nothing"
+        raise argparse.ArgumentTypeError(f"{named} is no organ: choose from {', '.join(known)}")
+    return keys
+
+
+def ml(text: str) -> float:
+    """Return a volume in ml."""
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if 0 <= value < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no volume: give 0 or more ml")
+
+
+def seconds(text: str) -> float:
+    """Return a time."""
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if 0 <= value <= threading.TIMEOUT_MAX:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no time: give 0 (any) or more seconds")
+
+
+def scheduler(text: str) -> str:
+    """Return the address of a Dask scheduler."""
+    if text == "local" or "://" in text:
+        return text
+    raise argparse.ArgumentTypeError(f"{text} is no address: give local, or one as tcp://head:8786")
+
+
+def count(text: str) -> int:
+    """Return a whole number from 0 on."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is no count: give 0 (automatic) or more")
+    return int(text)
+
+
+def finite(text: str) -> float:
+    """Return a number of HU."""
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        if math.isfinite(value):
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no number of HU: give one such as -1024")
+
+
+def ending(suffix: str) -> Callable[[str], Path]:
+    """Return a check that keeps `--csv ct.nii.gz` from writing over a CT."""
+
+    def check(text: str) -> Path:
+        if not text.lower().endswith(suffix):
+            raise argparse.ArgumentTypeError(f"{text} does not end in {suffix}")
+        return Path(text)
+
+    return check

@@ -1,0 +1,109 @@
+"""flareseg segment: one CT."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from FlareSegLib.base.job import Job, beside
+from FlareSegLib.base.progress import Progress, Step
+from FlareSegLib.command.options import (
+    MODEL,
+    Commands,
+    WrongUsageError,
+    add_choices,
+    add_command,
+    add_switches,
+    ending,
+    to_run_options,
+)
+from FlareSegLib.command.terminal import watched
+
+EXAMPLES = """examples:
+  flareseg segment ct.nii.gz -o organs.nii.gz
+  flareseg segment dicom/ -o organs.seg.nrrd --preview --csv
+  flareseg segment dicom/ -o organs.nii.gz --series 1.2.840.113619.2.55
+  flareseg segment dicom/ -o organs.dcm
+  flareseg segment shifted.nii.gz -o organs.nii.gz --hu-offset -1024
+
+OUT ends in .nii.gz, .nii, .nrrd, .mha or .seg.nrrd (with names, colors and codes), or for DICOM
+input in .dcm: a DICOM SEG that refers to the series (needs flareseg[dicom]).
+Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = add_command(
+        commands,
+        run,
+        name="segment",
+        help="segment one CT",
+        description="Segment one CT and write labelmap and report.",
+        epilog=EXAMPLES,
+    )
+    _add_files(parser.add_argument_group("files"))
+    add_choices(parser.add_argument_group("choices"))
+    add_switches(parser.add_argument_group("switches"))
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    def add(*names: str, say: str, name: str, **more: object) -> None:
+        group.add_argument(*names, help=say, metavar=name, **more)  # type: ignore[arg-type]
+
+    beside = {"nargs": "?", "const": Path()}
+    add("source", type=Path, name="INPUT", say="CT: an image file, or a folder with DICOM files")
+    add("-o", dest="labelmap", type=Path, required=True, name="OUT", say="labelmap to write")
+    add("--report", type=ending(".json"), name="PATH", say="report (default: beside OUT)")
+    add("--csv", type=ending(".csv"), **beside, name="PATH", say="organ table (beside OUT)")
+    add("--preview", type=ending(".png"), **beside, name="PATH", say="picture (beside OUT)")
+    add("--series", name="UID", say="which DICOM series of the folder")
+    add("--model", type=Path, name="DIR", say=MODEL)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Segment one CT; print the organ table and where the files are."""
+    if options.labelmap.resolve() == options.source.resolve():
+        raise WrongUsageError(f"OUT is INPUT ({options.source}): choose another name")
+    from FlareSegLib.images.safe_read import unpack_ahead
+
+    unpack_ahead(options.source)
+    with watched(is_quiet=options.quiet, form=options.progress) as progress:
+        progress(Step("start", 0.0))
+        job = _to_job(options)
+        table = _segment(job, options, progress)
+    if not options.quiet:
+        print(table)
+        _print_files(job)
+
+
+def _segment(job: Job, options: argparse.Namespace, progress: Progress) -> str:
+    """Return the organ table of a run."""
+    from FlareSegLib.pipeline import default_model, segment_file
+    from FlareSegLib.reporting.report import to_table
+
+    model = options.model or default_model()
+    return to_table(segment_file(job, model, to_run_options(options), progress))
+
+
+def _to_job(options: argparse.Namespace) -> Job:
+    def named(path: Path | None, suffix: str) -> Path | None:
+        """Fill in the name where only --csv or --preview was said."""
+        return beside(options.labelmap, suffix) if path == Path() else path
+
+    return Job(
+        source=options.source,
+        labelmap=options.labelmap,
+        report=options.report,
+        csv=named(options.csv, ".csv"),
+        preview=named(options.preview, ".png"),
+        series=options.series,
+        hu_offset=options.hu_offset,
+    )
+
+
+def _print_files(job: Job) -> None:
+    paths = (job.labelmap, job.report_path, job.csv, job.preview)
+    for kind, path in zip(("labelmap", "report", "table", "preview"), paths, strict=True):
+        if path is not None:
+            print(f"{kind:<9} {path}")

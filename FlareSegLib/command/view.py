@@ -1,0 +1,51 @@
+"""flareseg view: a CT and its organs in the browser."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from FlareSegLib.command.options import Commands, add_command, count
+
+EXAMPLES = """examples:
+  flareseg view demo/
+  flareseg view organs/patient_ct_organs.nii.gz --ct cts/patient/ct.nii.gz
+
+CASE is a labelmap of flareseg segment or batch, or a folder that holds one. Its report names the
+CT, which is looked for beside it. The page is served to this computer alone, until Ctrl-C.
+Needs flareseg[view].
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = add_command(
+        commands,
+        run,
+        name="view",
+        help="show CT and organs in the browser",
+        description="Show a CT and its organs in the browser, in slices and in 3-D.",
+        epilog=EXAMPLES,
+    )
+    _add_words(parser)
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("case", type=Path, metavar="CASE", help="a labelmap, or a folder that holds one")
+    add("--ct", type=Path, metavar="PATH", help="its CT (default: beside it, as its report says)")
+    add("--series", metavar="UID", help="which DICOM series of the CT's folder")
+    add("--port", type=count, default=0, metavar="N", help="of the page (default: any)")
+    add("--no-browser", dest="browser", action="store_false", help="only say the address")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Show a CT and its organs in the browser, until Ctrl-C."""
+    from FlareSegLib.images.case_files import to_view
+    from FlareSegLib.reporting.view import Place, view
+
+    def ready(address: str) -> None:
+        print(f"{address}  ends with Ctrl-C", flush=True)
+
+    ct, labelmap = to_view(options.case, options.ct)
+    view(ct, labelmap, Place(options.port, options.browser, ready), options.series)

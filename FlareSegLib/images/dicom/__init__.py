@@ -1,0 +1,1 @@
+"""DICOM: which files make a series, its volume, and DICOM SEG."""

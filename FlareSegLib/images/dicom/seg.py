@@ -1,0 +1,195 @@
+"""Write a labelmap as DICOM Segmentation. The only file that imports highdicom and pydicom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib import __version__
+from FlareSegLib.base.atomic import atomic
+from FlareSegLib.base.errors import InputError, OutputError
+from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.base.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
+from FlareSegLib.base.runs import boxes_of
+
+if TYPE_CHECKING:
+    from highdicom import AlgorithmIdentificationSequence
+    from highdicom.seg import Segmentation, SegmentDescription
+    from highdicom.sr import CodedConcept
+    from pydicom import Dataset
+
+DISCLAIMER = "Research use only, not for diagnosis"
+"""A DICOM LO: at most 64 letters."""
+_MAY_BE_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
+    "StudyDate", "StudyTime", "ReferringPhysicianName",
+)  # fmt: skip
+"""DICOM wants them there (type 2), anonymizers remove them."""
+_INDISPENSABLE = ("StudyInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID", "SOPClassUID")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a labelmap was made from, and by what."""
+
+    source: Path
+    """The CT: a file, or a folder with a DICOM series."""
+    series: str | None
+    """UID of the DICOM series, if the folder holds several."""
+    model: str
+    """Model id."""
+    version: str
+    """Version of the weights."""
+
+
+def check_installed() -> None:
+    """Check that highdicom is there.
+
+    Raises:
+        OutputError: It is not; says how to get it.
+    """
+    if not find_spec("highdicom"):
+        raise OutputError("DICOM SEG needs highdicom: pip install 'flareseg[dicom]'")
+
+
+def check_no_image(path: Path) -> None:
+    """Check that path is not a slice of a CT, which a DICOM SEG must not replace.
+
+    Raises:
+        OutputError: A DICOM file that is no DICOM SEG is there.
+    """
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        found = dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
+    except (OSError, InvalidDicomError):
+        return
+    if found.get("Modality") != "SEG":
+        raise OutputError(f"{path} is a DICOM image: choose another file name")
+
+
+def write_dicom_seg(
+    labelmap: Labelmap, slices: Sequence[Path], path: Path, made: Provenance
+) -> None:
+    """Write a binary DICOM SEG with a segment per organ that is there; wholly or not at all.
+
+    It refers to the series, and says of patient and study what that says.
+
+    Args:
+        labelmap: On the grid of the series.
+        slices: Its DICOM files, one for each plane of labelmap, in order.
+        path: Where to write.
+        made: For the identification of the algorithm.
+
+    Raises:
+        InputError: The series lacks what a SEG must refer to.
+        OutputError: No organ is there, or the file cannot be written.
+    """
+    boxes = boxes_of(labelmap.array, len(ORGANS))
+    present = [organ for organ, box in zip(ORGANS, boxes, strict=True) if box]
+    if not present:
+        raise OutputError(
+            f"{path.name} is not written, no organ was found and a DICOM SEG cannot be empty: "
+            "look whether this is a CT of the abdomen, or choose .nii.gz"
+        )
+    numbers = np.zeros(256, np.uint8)
+    numbers[[organ.value for organ in present]] = range(1, len(present) + 1)
+    headers = [_header(one) for one in slices]
+    try:
+        found = _to_seg(headers, numbers[labelmap.array], present, made)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{slices[0].parent.name} has headers that a DICOM SEG cannot refer to "
+            f"({' '.join(str(error).split())}): export the series again, or choose .nii.gz"
+        ) from error
+    with atomic(path) as temporary:
+        found.save_as(temporary)
+
+
+def _to_seg(
+    headers: list[Dataset], numbers: NDArray[np.uint8], present: list[Organ], made: Provenance
+) -> Segmentation:
+    """Return the SEG of an array that holds 1 for the first organ, 2 for the second ..."""
+    import highdicom
+    from pydicom.uid import generate_uid
+
+    algorithm = _algorithm(made)
+    return highdicom.seg.Segmentation(
+        headers,
+        numbers,
+        highdicom.seg.SegmentationTypeValues.BINARY,
+        [_segment(number, organ, algorithm) for number, organ in enumerate(present, start=1)],
+        series_instance_uid=generate_uid(),
+        series_number=1000 + int(headers[0].get("SeriesNumber") or 0),
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="FlareSeg",
+        manufacturer_model_name=made.model,
+        software_versions=__version__,
+        device_serial_number="0",
+        content_label="ORGANS",
+        content_description=DISCLAIMER,
+        series_description="FlareSeg organs (research use)",
+    )
+
+
+def _header(path: Path) -> Dataset:
+    """Return a slice without its voxels, with empty elements where anonymizers left gaps."""
+    from pydicom import dcmread
+
+    header = dcmread(path, stop_before_pixels=True, force=True)
+    missing = [name for name in _INDISPENSABLE if not header.get(name)]
+    if missing:
+        raise InputError(
+            f"{path.name} has no {', '.join(missing)}, which a DICOM SEG must refer to: "
+            "export the series again, or choose .nii.gz"
+        )
+    for name in _MAY_BE_EMPTY:
+        if name not in header:
+            setattr(header, name, None)
+    return header
+
+
+def _algorithm(made: Provenance) -> AlgorithmIdentificationSequence:
+    import highdicom
+    from pydicom.sr.codedict import codes
+
+    return highdicom.AlgorithmIdentificationSequence(
+        name=f"FlareSeg {made.model}",
+        family=codes.DCM.ArtificialIntelligence,
+        version=f"model {made.version}, flareseg {__version__}",
+    )
+
+
+def _segment(
+    number: int, organ: Organ, algorithm: AlgorithmIdentificationSequence
+) -> SegmentDescription:
+    import highdicom
+
+    segment = highdicom.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=organ.name,
+        segmented_property_category=_concept(STRUCTURE_CODE),
+        segmented_property_type=_concept((organ.snomed, organ.snomed_meaning)),
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+        display_color=highdicom.color.CIELabColor.from_rgb(*organ.color),
+    )
+    if organ.side:
+        kind = segment.SegmentedPropertyTypeCodeSequence[0]
+        kind.SegmentedPropertyTypeModifierCodeSequence = [_concept(SIDE_CODES[organ.side])]
+    return segment
+
+
+def _concept(code: tuple[str, str]) -> CodedConcept:
+    from highdicom.sr import CodedConcept
+
+    concept, meaning = code
+    return CodedConcept(concept, "SCT", meaning)

@@ -1,0 +1,204 @@
+"""Read a CT or a labelmap: the only file that opens images (dicom/ for DICOM).
+
+What read_volume() lets through is a CT that all later steps can trust; the rest ends here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from FlareSegLib.base.errors import InputError, ResourceError
+from FlareSegLib.base.geometry import Grid, Labelmap, Volume
+from FlareSegLib.base.paths import is_text
+from FlareSegLib.images.dicom.series import read_series
+from FlareSegLib.images.headers.checks import DICOM, NIFTI, USABLE, check_regular, image_format
+from FlareSegLib.images.hounsfield import check_ct, to_hounsfield
+from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, unchanged, unpacked
+
+_FEWEST_SLICES = 16
+_SPACING_MM = (0.1, 10.0, 15.0)
+"""Least; most of the two finer axes; most of the coarsest axis."""
+
+
+def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0) -> Volume:
+    """Return the CT in a file or in a folder with a DICOM series, checked.
+
+    The array is int16 if its values are whole numbers in that range, else float32.
+
+    Args:
+        path: .nii, .nii.gz, .nrrd, .mha, .mhd, a folder of DICOM files, or one file of a series.
+        series: UID of the DICOM series; needed if the folder holds several.
+        hu_offset: Added to every voxel; -1024 cures files that hold HU + 1024.
+
+    Raises:
+        InputError: It is not a CT that can be segmented; says what, the value and the cure.
+        ResourceError: It does not fit into memory.
+    """
+    path = Path(path)
+    name = path.name or str(path)
+    with _readable_errors(name):
+        volume = _open(path, series)
+    _check_grid(volume.grid, name)
+    array = to_hounsfield(volume.array, hu_offset, name)
+    check_ct(array, name)
+    return Volume(array, volume.grid)
+
+
+def read_labelmap(path: Path) -> Labelmap:
+    """Return the labelmap in an image file; any grid, any values from 0 to 255.
+
+    Raises:
+        InputError: It is no labelmap; says what, the value and the cure.
+        ResourceError: It does not fit into memory.
+    """
+    with _readable_errors(path.name):
+        check_regular(path)
+        format_name = image_format(path)
+        if format_name not in FORMATS:
+            raise InputError(f"{path.name} is no labelmap: give a NIfTI, NRRD or MHA file")
+        volume = _read_file(path, format_name)
+    with np.errstate(invalid="ignore"):
+        labels = volume.array.astype(np.uint8)
+    wrong = volume.array[labels != volume.array]
+    if wrong.size:
+        raise InputError(
+            f"{path.name} has the value {wrong[0]:g}: a labelmap has whole numbers from 0 to 255, "
+            "give the labelmap, not the CT or probabilities"
+        )
+    return Labelmap(labels, volume.grid)
+
+
+def to_volume(image: sitk.Image) -> Volume:
+    """Return a 3-D SimpleITK image as a Volume; the voxels are shared, not copied."""
+    return Volume(np.asarray(_Voxels(image)), _to_grid(image))
+
+
+def _to_grid(image: sitk.Image | sitk.ImageFileReader) -> Grid:
+    """Return the grid of the first three axes."""
+    axes = image.GetDimension()
+    columns = np.array(image.GetDirection()).reshape(axes, axes)[:3, :3].T[::-1]
+    direction = tuple(tuple(float(v) for v in row) for row in columns)
+    z, y, x = image.GetSize()[2::-1]
+    return Grid((z, y, x), image.GetSpacing()[2::-1], image.GetOrigin()[:3], direction)  # type: ignore[arg-type]
+
+
+class _Voxels:
+    """The voxels of an image for np.asarray(), which keeps this and so the image alive."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        self._image = image
+        facts = dict(sitk.GetArrayViewFromImage(image).__array_interface__)
+        facts["data"] = (facts["data"][0], False)
+        self.__array_interface__ = facts
+
+
+@contextmanager
+def _readable_errors(name: str) -> Iterator[None]:
+    """Make one line of ITK's errors, and keep its warnings off stderr."""
+    warnings_shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise _reading_failed(name, str(error)) from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(warnings_shown)
+
+
+def _open(path: Path, series: str | None) -> Volume:
+    """Return the 3-D image at path, not yet checked for what it shows."""
+    is_folder = path.is_dir()
+    if not is_folder:
+        check_regular(path)
+    if not is_text(path):
+        raise InputError(f"{path} is no UTF-8 text: rename file or folder")
+    format_name = DICOM if is_folder else image_format(path)
+    if format_name == DICOM:
+        return to_volume(read_series(path, series))
+    if format_name not in FORMATS:
+        kind = "unknown or damaged" if format_name == "unknown" else format_name
+        raise InputError(f"{path.name} is no CT (format {kind}): {USABLE}")
+    if series is not None:
+        raise InputError(f"{path.name} is no DICOM folder but --series is {series}: leave it out")
+    with unchanged(path):
+        return _read_file(path, format_name)
+
+
+def _read_file(path: Path, format_name: str) -> Volume:
+    """Return the image in a file that was found plain; ITK is told its format, tries no other."""
+    header = check_header(path, format_name)
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(format_name)
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    kind = sitk.GetPixelIDValueAsString(reader.GetPixelIDValue())
+    if "complex" in kind or "vector" in kind:
+        raise InputError(
+            f"{path.name} has pixels of type {kind} (a color or vector image): {USABLE}"
+        )
+    size = reader.GetSize()
+    extent = " x ".join(str(length) for length in size)
+    if len(size) < 3 or any(length > 1 for length in size[3:]):
+        what = "2-D" if len(size) < 3 else f"{len(size)}-D"
+        raise InputError(f"{path.name} is {what} ({extent}): give one 3-D volume")
+    if format_name == NIFTI:
+        check_whole(header, path.name)
+        if (voxels := unpacked(header)) is not None:
+            return Volume(voxels, _to_grid(reader))
+    if len(size) > 3:
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+    return to_volume(reader.Execute())
+
+
+def _check_grid(grid: Grid, name: str) -> None:
+    """Check number of slices, spacing and direction."""
+    size = grid.shape[::-1]
+    if min(size) < _FEWEST_SLICES:
+        extent = " x ".join(str(length) for length in size)
+        raise InputError(
+            f"{name} is {extent} voxels, {min(size)} along its shortest axis: "
+            f"FlareSeg needs a CT volume of at least {_FEWEST_SLICES} slices"
+        )
+    least, most_fine, most_coarse = _SPACING_MM
+    spacing = sorted(grid.spacing_mm)
+    if not (spacing[0] >= least and spacing[1] <= most_fine and spacing[2] <= most_coarse):
+        found = " x ".join(f"{step:g}" for step in grid.spacing_mm[::-1])
+        raise InputError(
+            f"{name} has a voxel spacing of {found} mm: correct its header, {least} to "
+            f"{most_fine:g} mm in a slice and up to {most_coarse:g} mm between slices are possible"
+        )
+    direction = np.array(grid.direction)
+    if not np.allclose(direction @ direction.T, np.eye(3), atol=1e-3):
+        raise _skewed(name)
+
+
+def _skewed(name: str) -> InputError:
+    return InputError(
+        f"{name} has axes that are not at right angles (a sheared or empty direction matrix, as "
+        "after gantry tilt): resample it to a straight grid, for example with dcm2niix from DICOM"
+    )
+
+
+def _reading_failed(name: str, text: str) -> InputError | ResourceError:
+    """Return the error that says in one line what ITK says in many."""
+    if "allocate memory" in text:
+        return ResourceError(f"{name} does not fit into memory: close programs, or crop the CT")
+    if "orthonormal" in text or "determinant" in text:
+        return _skewed(name)
+    if "Zero-valued spacing" in text:
+        return InputError(f"{name} has a voxel spacing of 0 mm: correct its header")
+    return InputError(
+        f"{name} cannot be read ({last_line(text)}): the file is cut off or damaged, "
+        "copy or download it again"
+    )
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a message of ITK, which holds the reason."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "no reason given"

@@ -1,0 +1,163 @@
+"""Check a file before ITK opens it; the only door to the header checks.
+
+NumPy is imported where it is used: files are unpacked while it is imported, see unpack_ahead().
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from FlareSegLib.base.errors import FlareSegError, InputError
+from FlareSegLib.images.headers.checks import (
+    COPY,
+    META,
+    NIFTI,
+    NRRD,
+    Header,
+    check_size,
+    image_format,
+)
+from FlareSegLib.images.headers.meta import meta_header
+from FlareSegLib.images.headers.nifti import nifti_header
+from FlareSegLib.images.headers.nrrd import nrrd_header
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_unpacker: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
+
+_READERS = {NIFTI: nifti_header, NRRD: nrrd_header, META: meta_header}
+FORMATS = tuple(_READERS)
+"""ITK's names of the formats that hold a whole volume in a file."""
+_Mark = tuple[int, int, int]
+_begun: dict[Path, tuple[_Mark, Future[bytes | None]]] = {}
+"""What unpack_ahead() has begun: the file as it was then, and what comes of it."""
+
+
+def check_header(path: Path, format_name: str) -> Header:
+    """Return what the header of an image file promises, if it is plain and the data can be there.
+
+    Args:
+        path: A regular file.
+        format_name: One of FORMATS, see headers.image_format().
+
+    Raises:
+        InputError: A field is not as its format defines it, or voxels are missing.
+        ResourceError: The voxels do not fit into memory.
+    """
+    header = _READERS[format_name](path)
+    check_size(header, path.name)
+    return header
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Check that a file is the same after the block: what was checked is what was read.
+
+    Raises:
+        InputError: It was changed, replaced or removed.
+    """
+    before = _mark(path)
+    yield
+    if _mark(path) != before:
+        raise InputError(f"{path.name} changed while it was read: wait until its copy is done")
+
+
+def _mark(path: Path) -> _Mark:
+    """Return what tells that a file is the same; zeros if it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def check_whole(header: Header, name: str) -> None:
+    """Check that no byte is missing: ITK reads a cut NIfTI file without a word, as garbage.
+
+    Raises:
+        InputError: The file ends too soon.
+    """
+    found = _unpacked_bytes(header)
+    if found < header.expected:
+        raise InputError(
+            f"{name} is cut off or damaged ({found} of {header.expected} bytes): {COPY}"
+        )
+
+
+def unpack_ahead(path: Path) -> None:
+    """Begin to unpack a packed NIfTI file in a thread, for unpacked() to find it done.
+
+    Nothing is raised: what is wrong with the file will be so again when it is read.
+    """
+    pool = ThreadPoolExecutor(1)
+    _begun[path] = _mark(path), pool.submit(_try_content, path)
+    pool.shutdown(wait=False)
+
+
+def _try_content(path: Path) -> bytes | None:
+    with suppress(FlareSegError, OSError):
+        if path.is_file() and image_format(path) == NIFTI:
+            return _content(check_header(path, NIFTI))
+    return None
+
+
+def unpacked(header: Header) -> NDArray[np.int16] | None:
+    """Return the voxels (z, y, x) of a packed file of plain int16, None where ITK must read it.
+
+    ITK unpacks in small pieces and keeps other threads waiting: 0.4 s for 512 x 512 x 215, here
+    0.3 s, with isal (an extra) 0.15 s.
+    """
+    import numpy as np
+
+    mark, begun = _begun.pop(header.data, (None, None))
+    content = begun.result() if begun and mark == _mark(header.data) else _content(header)
+    if content is None:
+        return None
+    voxels = np.frombuffer(content, header.dtype, math.prod(header.shape), header.offset)
+    return voxels.reshape(header.shape[::-1])
+
+
+def _content(header: Header) -> bytes | None:
+    """Return a packed file of plain int16, unpacked; None if it is none, or not in one part."""
+    if not (header.is_packed and header.dtype and len(header.shape) == 3):
+        return None
+    try:
+        unpacking = _unpacker.decompressobj(
+            31
+        )  # decompress() has no limit: a bomb would fill memory
+        content: bytes = unpacking.decompress(header.data.read_bytes(), header.expected + 1)
+    except _unpacker.error:
+        return None  # ITK says what is wrong
+    is_whole = len(content) == header.expected and unpacking.eof  # not several parts, nor too much
+    return content if is_whole else None
+
+
+def _unpacked_bytes(header: Header) -> int:
+    """Return the number of bytes in a file, after gunzip if it is packed, or enough of them.
+
+    The last four bytes of a gzip file tell; it is unpacked only if they are not as expected.
+    """
+    path, expected = header.data, header.expected
+    if not header.is_packed:
+        return path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(-4, 2)
+        if struct.unpack("<I", file.read(4))[0] == expected % 2**32:
+            return expected
+    found = 0
+    with suppress(EOFError, OSError, zlib.error), gzip.open(path) as unpacked:
+        while found < expected and (chunk := unpacked.read(1 << 20)):
+            found += len(chunk)
+    return found

@@ -1,0 +1,115 @@
+"""Write a labelmap, wholly or not at all."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from FlareSegLib.base.atomic import atomic, check_place
+from FlareSegLib.base.errors import InputError, OutputError
+from FlareSegLib.base.geometry import Box, Labelmap
+from FlareSegLib.base.runs import boxes_of
+from FlareSegLib.images.dicom.seg import (
+    Provenance,
+    check_installed,
+    check_no_image,
+    write_dicom_seg,
+)
+from FlareSegLib.images.dicom.series import may_hold_series, series_paths
+from FlareSegLib.images.headers.checks import NIFTI
+from FlareSegLib.images.reading import last_line
+from FlareSegLib.images.safe_read import check_header, check_whole
+from FlareSegLib.images.seg_nrrd import segment_fields
+
+EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+"""Extensions of labelmaps that can be written whatever the input is."""
+DICOM_SEG = ".dcm"
+"""Extension of a labelmap that refers to a DICOM series."""
+
+_KNOWN = ", ".join(EXTENSIONS)
+
+
+def check_writable(path: Path, source: Path | None = None) -> None:
+    """Check before the work that a labelmap can be written at path; leaves nothing behind.
+
+    Args:
+        path: Where it shall go.
+        source: The CT that it is made from; a DICOM SEG needs one that is DICOM.
+
+    Raises:
+        OutputError: The extension is unknown or not for this CT, or the place is not for writing.
+    """
+    if _is_dicom_seg(path):
+        if source is None or not may_hold_series(source):
+            raise OutputError(
+                f"{path} cannot be written: a DICOM SEG refers to a DICOM series, which "
+                f"{source.name if source else 'no input'} is not: use one of {_KNOWN}"
+            )
+        check_installed()
+        check_no_image(path)
+    elif not str(path).lower().endswith(EXTENSIONS):
+        raise OutputError(
+            f"{path} has an extension that cannot be written: use one of {_KNOWN}, "
+            f"or {DICOM_SEG} for DICOM input"
+        )
+    check_place(path)
+
+
+def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = None) -> None:
+    """Write a labelmap, compressed, uint8, on its own grid; wholly or not at all.
+
+    .seg.nrrd gets names, colors and codes for 3D Slicer; .dcm is a DICOM SEG and needs made.
+
+    Raises:
+        OutputError: It cannot be written; says why and what to do.
+    """
+    path = Path(path)
+    check_writable(path, made.source if made else None)
+    if made and _is_dicom_seg(path):
+        write_dicom_seg(labelmap, series_paths(made.source, made.series), path, made)
+    else:
+        _write_image(labelmap, path)
+
+
+def _write_image(labelmap: Labelmap, path: Path) -> None:
+    image = _to_image(labelmap)
+    if path.name.lower().endswith(".seg.nrrd"):
+        for key, value in segment_fields(_boxes(labelmap)).items():
+            image.SetMetaData(key, value)
+    with atomic(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+            if temporary.name.lower().endswith((".nii", ".nii.gz")):
+                check_whole(
+                    check_header(temporary, NIFTI), temporary.name
+                )  # ITK does not notice a full disk here
+        except (RuntimeError, InputError) as error:
+            has_room = shutil.disk_usage(temporary.parent).free > labelmap.array.size
+            raise OSError(errno.EIO if has_room else errno.ENOSPC, last_line(str(error))) from error
+
+
+def _is_dicom_seg(path: Path) -> bool:
+    return path.suffix.lower() == DICOM_SEG
+
+
+def _to_image(labelmap: Labelmap) -> sitk.Image:
+    grid = labelmap.grid
+    image = sitk.GetImageFromArray(np.ascontiguousarray(labelmap.array, dtype=np.uint8))
+    image.SetSpacing(grid.spacing_mm[::-1])
+    image.SetOrigin(grid.origin)
+    image.SetDirection(np.array(grid.direction)[::-1].T.ravel().tolist())
+    return image
+
+
+def _boxes(labelmap: Labelmap) -> dict[int, Box]:
+    """Return the bounding box of each label value."""
+    edges = enumerate(boxes_of(labelmap.array, 255), start=1)
+    return {
+        value: Box(*zip(*((edge.start, edge.stop) for edge in box), strict=True))
+        for value, box in edges
+        if box
+    }

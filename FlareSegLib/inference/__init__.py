@@ -1,0 +1,4 @@
+"""From a normalised volume to logits: windows, network, stitching.
+
+Takes arrays and a model folder and gives logits; may not know CTs, files of images or labelmaps.
+"""

@@ -1,0 +1,148 @@
+"""Networks: from a window to logits. The only file that imports onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.base.errors import ModelError, ResourceError
+from FlareSegLib.inference import flat
+from FlareSegLib.inference.onnx_file import check_onnx
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from FlareSegLib.base.config import ModelConfig
+
+MOST_ONNX_BYTES = 2**30
+"""A larger file is no model of ours."""
+
+
+class Network(Protocol):
+    """Anything that turns a window into logits: another runtime fits here."""
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x).
+
+        s is logits_stride of the model.
+        """
+        ...
+
+
+class OnnxNetwork:
+    """A network in an ONNX file, run by onnxruntime on the CPU."""
+
+    def __init__(self, folder: Path, config: ModelConfig, threads: int) -> None:
+        """Load folder/config.onnx after checking its sha256 and input shape.
+
+        Raises:
+            ModelError: File missing, checksum or input shape wrong, or not loadable.
+        """
+        path = folder / config.onnx
+        self._session = _open_session(read_checked(path, config.sha256), path, threads)
+        self._input = self._session.get_inputs()[0].name
+        check_shape(tuple(self._session.get_inputs()[0].shape), config, path)
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
+        try:
+            logits: NDArray[np.float32] = self._session.run(
+                None, {self._input: window[None, None]}
+            )[0][0]
+        except MemoryError as error:
+            raise ResourceError(
+                "out of memory in the network: close other programs or use --speed fast"
+            ) from error
+        return logits
+
+
+class FlatOnnxNetwork:
+    """A flat network (flat.py), run by onnxruntime on windows of any size."""
+
+    def __init__(self, folder: Path, config: ModelConfig, threads: int) -> None:
+        """Load folder/config.onnx after checking its sha256 and input shape.
+
+        Raises:
+            ModelError: File missing, checksum or input shape wrong, or not loadable.
+        """
+        self._path, self._made_for, self._threads = folder / config.onnx, config.window[1], threads
+        self._content = read_checked(self._path, config.sha256)
+        self._rows = self._made_for
+        self._session = _open_session(self._content, self._path, threads)
+        check_shape(tuple(self._session.get_inputs()[0].shape), config, self._path)
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/2, y/2, x/2) of a normalized window (z, y, x)."""
+        z, rows, x = window.shape
+        if rows != self._rows:
+            content = flat.with_rows(self._content, self._made_for, rows)
+            self._session, self._rows = _open_session(content, self._path, self._threads), rows
+        try:
+            logits = self._session.run(None, {"cells": flat.to_cells(window)})[0]
+        except MemoryError as error:
+            raise ResourceError("out of memory in the network: close other programs") from error
+        shaped: NDArray[np.float32] = logits.reshape(-1, z // 2, rows // 2, x // 2)
+        return shaped
+
+
+def check_shape(shape: tuple[int | str, ...], config: ModelConfig, path: Path) -> None:
+    """Check that a network takes what model.json says.
+
+    Args:
+        shape: Of its input; words are free extents.
+        config: What model.json says.
+        path: The file, for the error.
+
+    Raises:
+        ModelError: It does not.
+    """
+    is_right = shape[:2] == (1, 8) if config.is_flat else shape[2:] == config.window
+    if not is_right:
+        what = "cells (1, 8, rows, columns)" if config.is_flat else f"{config.window}"
+        raise ModelError(f"{path} takes {shape}, model.json says {what}: do not mix models")
+
+
+def read_checked(path: Path, sha256: str) -> bytes:
+    """Return the content of an ONNX file after checking its sha256, and what it is made of.
+
+    Raises:
+        ModelError: It is missing, too large, changed, or not safe: see onnx_file.check_onnx.
+    """
+    try:
+        if not path.is_file() and path.exists():
+            raise ModelError(f"{path} is no regular file: restore the model folder")
+        if (count := path.stat().st_size) > MOST_ONNX_BYTES:
+            raise ModelError(f"{path} has {count} bytes, at most 1 GiB is read: check --model")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error}): restore the model folder") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ModelError(
+            f"{path} has sha256 {found[:12]}..., model.json says {sha256[:12]}...: "
+            "restore the model folder"
+        )
+    check_onnx(content, path)
+    return content
+
+
+def _open_session(content: bytes, path: Path, threads: int) -> InferenceSession:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(
+            f"onnxruntime is missing or broken ({error}): pip install onnxruntime"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Spinning with one busy neighbour makes two threads slower than one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises many types, all meaning: not a usable network
+        raise ModelError(f"{path} is not a network that onnxruntime can run ({error})") from error

@@ -1,0 +1,61 @@
+"""Networks on OpenVINO, an optional faster runtime. The only file that imports openvino."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.errors import ModelError
+from FlareSegLib.inference import flat
+from FlareSegLib.inference.network import read_checked
+
+FREE = -1
+"""Extent that may differ from run to run; fixing it takes longer to compile than it saves."""
+
+
+class OpenVinoNetwork:
+    """A network in an ONNX file, run by OpenVINO on the CPU, in bfloat16 where that is native."""
+
+    def __init__(self, folder: Path, config: ModelConfig, threads: int) -> None:
+        """Load folder/config.onnx after checking its sha256.
+
+        Raises:
+            ModelError: OpenVINO is not installed, or the file is missing, changed or not loadable.
+        """
+        try:
+            import openvino
+        except ImportError as error:
+            raise ModelError(
+                "OpenVINO is not installed: pip install 'flareseg[openvino]'"
+            ) from error
+        self._content = read_checked(folder / config.onnx, config.sha256)
+        self._core = openvino.Core()
+        self._config, self._threads = config, threads
+        self._rows = 0
+        if not config.is_flat:
+            self._compile(self._content, [1, 1, *config.window])
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
+        logits: NDArray[np.float32]
+        if not self._config.is_flat:
+            logits = self._compiled(window[None, None])[0][0]
+            return logits
+        z, rows, x = window.shape
+        if rows != self._rows:
+            content = flat.with_rows(self._content, self._config.window[1], rows)
+            self._compile(content, [1, 8, FREE, FREE])
+            self._rows = rows
+        logits = self._compiled(flat.to_cells(window))[0]
+        return logits.reshape(-1, z // 2, rows // 2, x // 2)
+
+    def _compile(self, content: bytes, shape: list[int]) -> None:
+        """Make an ONNX file, which was checked, ready for input of a shape."""
+        model = self._core.read_model(io.BytesIO(content))
+        model.reshape(shape)
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
+        self._compiled = self._core.compile_model(model, "CPU", hints)

@@ -1,0 +1,267 @@
+"""One picture of a result: coronal, sagittal and axial view with outlines and a legend.
+
+Radiological display: the patient's right is on the left, the head is up, anterior is up in the
+axial view and on the left in the sagittal view. All views have the same scale.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.base.atomic import atomic
+from FlareSegLib.base.errors import OutputError
+from FlareSegLib.base.geometry import Labelmap, Volume
+from FlareSegLib.base.labels import ORGANS, Organ
+from FlareSegLib.base.runs import boxes_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Color = str | tuple[float, float, float]
+WINDOW_HU = (-160.0, 240.0)
+"""Soft tissue."""
+BACKGROUND, TEXT, DIM = "#101317", "#eceff2", "#8b949e"
+HEIGHT_INCHES, WIDTH_INCHES = 5.4, 13.0
+"""The views fill the first or the second, whichever they reach first."""
+GAP_INCHES, HEADER_INCHES, FOOTER_INCHES = 0.15, 0.75, 0.36
+LEGEND_INCHES, LINE_INCHES = 2.75, 0.27
+DPI = 120
+DISCLAIMER = "research use, not a medical device"
+
+
+@dataclass(frozen=True)
+class _View:
+    """One slice, as it is shown: rows from top to bottom."""
+
+    name: str
+    axis: int
+    is_upright: bool
+    """Rows run along z, whose first slice belongs at the bottom."""
+    marks: str
+    """Left, right, top, bottom."""
+
+    def cut(self, array: NDArray[np.generic], index: int) -> NDArray[np.generic]:
+        plane = array[(slice(None),) * self.axis + (index,)]
+        return plane[::-1] if self.is_upright else plane
+
+    def spacing_mm(self, labelmap: Labelmap) -> tuple[float, float]:
+        row, column = (s for i, s in enumerate(labelmap.grid.spacing_mm) if i != self.axis)
+        return row, column
+
+    def extent_mm(self, labelmap: Labelmap) -> tuple[float, float]:
+        """Return height and width."""
+        height, width = (n for i, n in enumerate(labelmap.grid.extent_mm) if i != self.axis)
+        return height, width
+
+
+VIEWS = (
+    _View("coronal", 1, is_upright=True, marks="RLHF"),
+    _View("sagittal", 2, is_upright=True, marks="APHF"),
+    _View("axial", 0, is_upright=False, marks="RLAP"),
+)
+
+
+def write_preview(
+    hu: Volume,
+    labelmap: Labelmap,
+    organs: Iterable[Organ],
+    path: Path,
+    title: str,
+    truth: Labelmap | None = None,
+) -> None:
+    """Write a PNG of the slices that show most organs; either whole or not at all.
+
+    Args:
+        hu: The CT, canonical (array axes toward S, P and L).
+        labelmap: Organ values on the same grid.
+        organs: Organs to outline and list.
+        path: File to write, .png.
+        title: Line above the views, such as the name of the scan.
+        truth: Organ values on the same grid, to be outlined in dots; the slices are those of truth.
+
+    Raises:
+        OutputError: matplotlib is missing, or the file cannot be written.
+    """
+    figure = _draw(hu, labelmap, tuple(organs), title, truth)
+    with atomic(path) as temporary, warnings.catch_warnings():
+        # the font lacks, say, Chinese: boxes in the title are no reason to fail
+        warnings.simplefilter("ignore")
+        figure.savefig(temporary, format="png", dpi=DPI, facecolor=BACKGROUND)
+
+
+def best_slices(labelmap: Labelmap, organs: Iterable[Organ]) -> tuple[int, int, int]:
+    """Return the index along z, y and x where most organs are cut, and of these the most voxels.
+
+    The middle where there are no organs.
+    """
+    boxes = boxes_of(labelmap.array, len(ORGANS))
+    voxels = [np.zeros(n, np.int64) for n in labelmap.grid.shape]
+    counts = [np.zeros(n, np.int64) for n in labelmap.grid.shape]
+    for organ in organs:
+        if (box := boxes[organ.value - 1]) is None:
+            continue
+        mask = labelmap.array[box] == organ.value
+        for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
+            profile = mask.sum(axis=others)
+            voxels[axis][box[axis]] += profile
+            counts[axis][box[axis]] += profile > 0
+    z, y, x = (
+        int(np.lexsort((v, c))[-1]) if c.any() else len(c) // 2
+        for v, c in zip(voxels, counts, strict=True)
+    )
+    return z, y, x
+
+
+def _draw(
+    hu: Volume,
+    labelmap: Labelmap,
+    organs: tuple[Organ, ...],
+    title: str,
+    truth: Labelmap | None = None,
+) -> Figure:
+    figure, frames = _lay_out(labelmap)
+    at = best_slices(truth or labelmap, organs)
+    for view, axes in zip(VIEWS, frames, strict=True):
+        _draw_view(axes, view, hu, labelmap, at[view.axis], organs)
+        if truth:
+            _outline(axes, view, truth, at[view.axis], organs, ":")
+    _draw_legend(figure, labelmap, organs)
+    top = figure.get_size_inches()[1] - HEADER_INCHES / 2.6
+    _write(figure, (GAP_INCHES, top), title, TEXT, 13)
+    _write(figure, (GAP_INCHES, FOOTER_INCHES / 2), f"FlareSeg: {DISCLAIMER}", DIM, 8)
+    return figure
+
+
+def _lay_out(labelmap: Labelmap) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure and the frames of the views, all at the same scale."""
+    extents = [view.extent_mm(labelmap) for view in VIEWS]
+    tallest, total = max(h for h, _ in extents), sum(w for _, w in extents)
+    inch_per_mm = min(HEIGHT_INCHES / tallest, WIDTH_INCHES / total)
+    body = max(tallest * inch_per_mm, (len(ORGANS) + 1) * LINE_INCHES)
+    width = total * inch_per_mm + (len(VIEWS) + 1) * GAP_INCHES + LEGEND_INCHES
+    figure = _new_figure(width, body + HEADER_INCHES + FOOTER_INCHES)
+    frames, left = [], GAP_INCHES
+    for h, w in extents:
+        bottom = FOOTER_INCHES + body - h * inch_per_mm
+        frames.append(_add_axes(figure, left, bottom, w * inch_per_mm, h * inch_per_mm))
+        left += w * inch_per_mm + GAP_INCHES
+    return figure, frames
+
+
+def check_installed() -> None:
+    """Check that a preview can be drawn, before the work.
+
+    Raises:
+        OutputError: matplotlib is missing.
+    """
+    if find_spec("matplotlib") is None:
+        cure = "run pip install 'flareseg[preview]', or leave out --preview and --plots"
+        raise OutputError(f"pictures need matplotlib, which is not installed: {cure}")
+
+
+def _new_figure(width_inches: float, height_inches: float) -> Figure:
+    check_installed()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_inches, height_inches), facecolor=BACKGROUND)
+    FigureCanvasAgg(figure)  # no pyplot: it would keep the figure, and may open a window
+    return figure
+
+
+def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Return axes at a place that is given in inches."""
+    w, h = figure.get_size_inches()
+    axes = figure.add_axes((left / w, bottom / h, width / w, height / h))
+    axes.set_axis_off()
+    return axes
+
+
+def _draw_view(
+    axes: Axes, view: _View, hu: Volume, labelmap: Labelmap, index: int, organs: tuple[Organ, ...]
+) -> None:
+    height, width = view.extent_mm(labelmap)
+    low, high = WINDOW_HU
+    image = view.cut(hu.array, index)
+    frame = (0.0, width, height, 0.0)
+    axes.imshow(image, "gray", vmin=low, vmax=high, extent=frame, interpolation="bilinear")
+    _outline(axes, view, labelmap, index, organs, "-")
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    _mark(axes, view)
+
+
+def _outline(
+    axes: Axes,
+    view: _View,
+    labelmap: Labelmap,
+    index: int,
+    organs: tuple[Organ, ...],
+    style: Literal["-", ":"],
+) -> None:
+    labels = np.pad(view.cut(labelmap.array, index), 1)  # so that every outline is closed
+    y, x = (
+        (np.arange(-1, n - 1) + 0.5) * s
+        for n, s in zip(labels.shape, view.spacing_mm(labelmap), strict=True)
+    )
+    for organ in organs:
+        if (mask := labels == organ.value).any():
+            axes.contour(
+                x, y, mask, levels=[0.5], colors=[_rgb(organ)], linewidths=1.3, linestyles=style
+            )
+
+
+def _mark(axes: Axes, view: _View) -> None:
+    """Write the directions at the four edges, and the name of the view above."""
+    places = (
+        (0.015, 0.5, "left"),
+        (0.985, 0.5, "right"),
+        (0.5, 0.975, "center"),
+        (0.5, 0.025, "center"),
+    )
+    for letter, (x, y, side) in zip(view.marks, places, strict=True):
+        axes.text(
+            x, y, letter, color=TEXT, size=10, weight="bold", transform=axes.transAxes,
+            bbox={"facecolor": BACKGROUND, "alpha": 0.5, "pad": 1.5, "linewidth": 0},
+            ha=side, va={0.975: "top", 0.025: "bottom"}.get(y, "center"),
+        )  # fmt: skip
+    axes.set_title(view.name, color=DIM, size=10, loc="left", pad=4)
+
+
+def _draw_legend(figure: Figure, labelmap: Labelmap, organs: tuple[Organ, ...]) -> None:
+    """List the organs and their volumes, right of the views; absent ones are dim."""
+    width, height = figure.get_size_inches()
+    left, right = width - LEGEND_INCHES + GAP_INCHES, width - GAP_INCHES
+    top = height - HEADER_INCHES - LINE_INCHES / 2
+    _write(figure, (right, top), "ml", DIM, 9, "right")
+    boxes = boxes_of(labelmap.array, len(ORGANS))
+    for i, organ in enumerate(organs, start=1):
+        y = top - i * LINE_INCHES
+        box = boxes[organ.value - 1]
+        voxels = np.count_nonzero(labelmap.array[box] == organ.value) if box else 0
+        color = TEXT if voxels else DIM
+        _write(figure, (left, y), "\u25a0", _rgb(organ) if voxels else DIM, 14)
+        _write(figure, (left + 0.25, y), organ.name, color, 10)
+        volume = f"{voxels * labelmap.grid.voxel_ml:.1f}" if voxels else "not found"
+        _write(figure, (right, y), volume, color, 10, "right")
+
+
+def _write(
+    figure: Figure, at: tuple[float, float], words: str, color: Color, size: int, side: str = "left"
+) -> None:
+    """Write words at a place (x, y) in inches; a $ in them is no formula."""
+    x, y = np.array(at) / figure.get_size_inches()
+    figure.text(x, y, words, color=color, size=size, ha=side, va="center", parse_math=False)
+
+
+def _rgb(organ: Organ) -> Color:
+    red, green, blue = (value / 255 for value in organ.color)
+    return red, green, blue

@@ -1,0 +1,202 @@
+"""Show a CT and its organs in a browser, drawn by Slicer's own classes on this computer.
+
+The only file that imports trame, Slicer's and VTK's classes (extra view); the core does without,
+see docs/decisions/0007. The server listens on this computer alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from FlareSegLib.base.errors import InputError, OutputError
+from FlareSegLib.base.geometry import Grid, Labelmap, Volume
+from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.images.reading import read_labelmap, read_volume
+from FlareSegLib.images.writing import write_labelmap
+
+HOST = "127.0.0.1"
+"""Nobody else can connect."""
+NEEDED = ("trame_slicer", "trame_vuetify", "slicer")
+WINDOW_HU, LEVEL_HU = 400.0, 40.0
+"""Soft tissue of the abdomen."""
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+LAYOUT = "Quad View"
+TITLE = "FlareSeg"
+NOTICE = "Research use only, not a medical device"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the page is served."""
+
+    port: int = 0
+    """0: any that is free."""
+    with_browser: bool = True
+    """Open the page in the browser."""
+    ready: Callable[[str], None] = lambda _: None
+    """Takes the address when the page can be opened."""
+
+
+def check_installed() -> None:
+    """Check that the packages of the viewer are there.
+
+    Raises:
+        OutputError: They are not; says how to get them.
+    """
+    if missing := [name for name in NEEDED if not find_spec(name)]:
+        raise OutputError(
+            f"the viewer needs {', '.join(missing)}: pip install 'flareseg[view]' "
+            "(Python 3.11 to 3.13 on Linux or Windows)"
+        )
+
+
+def view(ct: Path, labelmap: Path, place: Place, series: str | None = None) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        ct: Image file, or folder with a DICOM series.
+        labelmap: Organs on the grid of the CT.
+        place: Where the page is served.
+        series: UID of the DICOM series, if the folder holds several.
+
+    Raises:
+        OutputError: The packages of the viewer are missing.
+        InputError: A file cannot be read, or the labelmap is not on the grid of the CT.
+    """
+    check_installed()
+    volume, organs = read_volume(ct, series=series), read_labelmap(labelmap)
+    _check_grids(volume.grid, organs.grid, labelmap)
+    with tempfile.TemporaryDirectory(prefix="flareseg-view-") as folder:
+        named = Path(folder) / "organs.seg.nrrd"  # names, colors and codes, whatever it came in
+        write_labelmap(organs, named)
+        page = _Page(volume, named, labelmap.name)
+        page.go_to(organs)
+        page.serve(place)
+
+
+def _check_grids(ct: Grid, organs: Grid, labelmap: Path) -> None:
+    ends = [(0.0, 0.0, 0.0), tuple(n - 1.0 for n in ct.shape)]
+    apart_mm = max(np.abs(np.subtract(ct.to_world(at), organs.to_world(at))).max() for at in ends)  # type: ignore[arg-type]
+    if ct.shape != organs.shape or apart_mm > min(ct.spacing_mm) / 2:
+        raise InputError(
+            f"{labelmap.name} is not on the grid of the CT: name the CT it was made from with --ct"
+        )
+
+
+class _Page:
+    """The scene of one case, and the page that shows it."""
+
+    def __init__(self, volume: Volume, organs: Path, name: str) -> None:
+        from trame.app import get_server
+        from trame_slicer import module
+        from trame_slicer.core import LayoutManager, SlicerApp
+        from trame_slicer.rca_view import register_rca_factories
+        from vtkmodules.vtkCommonCore import vtkObject
+
+        vtkObject.GlobalWarningDisplayOff()  # VTK 9.6 warns of each new size of a view
+        self._server = get_server(name)
+        self._server.enable_module(module)
+        self._app = SlicerApp()
+        register_rca_factories(self._app.view_manager, self._server)
+        self._layouts = LayoutManager(self._app.scene, self._app.view_manager, self._server)
+        self._layouts.register_layout_dict(LayoutManager.default_grid_configuration())
+        self._layouts.set_layout(LAYOUT)
+        self._ct = _add_volume(self._app.scene, volume)
+        self._organs = self._app.io_manager.load_segmentation(organs)
+        self._organs.CreateClosedSurfaceRepresentation()
+        self._organs.GetDisplayNode().SetVisibility3D(True)
+        self._app.display_manager.show_volume_in_slice_background(self._ct)
+        self._build(name)
+        self._app.display_manager.reset_views()
+
+    def go_to(self, organs: Labelmap) -> None:
+        """Move the slices to the middle of the organs, which that of a long scan is not."""
+        from slicer import vtkMRMLSliceNode
+
+        indices = np.nonzero(organs.array)
+        if len(indices[0]):
+            z, y, x = (float(index.mean()) for index in indices)
+            middle = LPS_TO_RAS @ np.array(organs.grid.to_world((z, y, x)))
+            vtkMRMLSliceNode.JumpAllSlices(self._app.scene, *middle)
+
+    @property
+    def _keys(self) -> list[str]:
+        return list(self._organs.GetSegmentation().GetSegmentIDs())
+
+    def _build(self, name: str) -> None:
+        """Write the page: four views, and a list of organs to tick."""
+        from trame.ui.vuetify3 import VAppLayout
+        from trame.widgets import vuetify3 as v3
+
+        state = self._server.state
+        state["trame__title"] = f"{TITLE} - {name}"
+        state["shown"] = self._keys
+        state.change("shown")(self._on_shown)
+        with VAppLayout(self._server) as layout:
+            layout.root.theme = "dark"
+            with v3.VAppBar(density="compact"):
+                v3.VToolbarTitle(f"{TITLE}: {name}")
+                v3.VLabel(NOTICE, classes="mr-4")
+            with v3.VNavigationDrawer(permanent=True, width=210):
+                for organ in ORGANS:
+                    if organ.key in self._keys:
+                        v3.VCheckbox(
+                            v_model=("shown",),
+                            value=organ.key,
+                            label=organ.name,
+                            color="#{:02x}{:02x}{:02x}".format(*organ.color),
+                            density="compact",
+                            hide_details=True,
+                        )
+            with v3.VMain(style="height: 100vh"):
+                self._layouts.initialize_layout_grid(layout)
+
+    def _on_shown(self, shown: list[str], **_: object) -> None:
+        display = self._organs.GetDisplayNode()
+        for key in self._keys:
+            display.SetSegmentVisibility(key, key in shown)
+
+    def serve(self, place: Place) -> None:
+        """Serve until the process is asked to stop."""
+        tell = self._server.controller.on_server_ready.add
+        tell(lambda **_: place.ready(f"http://{HOST}:{self._server.port}/"))
+        self._server.start(
+            port=place.port,
+            host=HOST,
+            open_browser=place.with_browser,
+            show_connection_info=False,
+            timeout=0,
+        )
+
+
+def _add_volume(scene: Any, volume: Volume) -> Any:
+    """Return the volume node of a CT: (z, y, x) becomes (x, y, z), LPS becomes RAS."""
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+    grid = volume.grid
+    image = vtkImageData()
+    image.SetDimensions(*reversed(grid.shape))
+    scalars = numpy_to_vtk(np.ascontiguousarray(volume.array).ravel(), deep=True)
+    image.GetPointData().SetScalars(scalars)
+    steps = LPS_TO_RAS @ np.array(grid.direction).T * np.array(grid.spacing_mm)
+    matrix = vtkMatrix4x4()
+    for row in range(3):
+        for column in range(3):
+            matrix.SetElement(row, column, steps[row, 2 - column])
+        matrix.SetElement(row, 3, (LPS_TO_RAS @ np.array(grid.origin))[row])
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(matrix)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetAutoWindowLevel(False)
+    node.GetDisplayNode().SetWindowLevel(WINDOW_HU, LEVEL_HU)
+    return node

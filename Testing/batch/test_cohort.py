@@ -1,0 +1,139 @@
+"""What the page of a cohort says is true, is safe to open, and fetches nothing."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from FlareSegLib.base.labels import BY_KEY, ORGANS
+from FlareSegLib.batch.cohort import outliers, remarks, spread
+from FlareSegLib.batch.page import write_page
+from FlareSegLib.batch.plan import Plan
+from FlareSegLib.batch.summary import Measured, Row
+from FlareSegLib.reporting.thumbnail import draw, to_png, write_thumbnail
+from Testing.phantoms import abdomen
+
+LIVER, AORTA = BY_KEY["liver"], BY_KEY["aorta"]
+
+
+def row(case, flags=(), **ml):
+    return Row(case, f"{case}.nii", "", "ok", measured=Measured(1.0, ml, tuple(flags)))
+
+
+def livers(values):
+    return [row(f"c{i}", liver=float(ml)) for i, ml in enumerate(values)]
+
+
+def test_outliers_are_those_far_by_the_logarithm():
+    """ln(ml): ten values at ln 100 +- 0.1 -> MAD 0.1; x is out if |ln x - ln 100| > 0.519."""
+    near = {f"c{i}": 100 * np.exp(0.1 if i % 2 else -0.1) for i in range(10)}
+    just = 3.5 * 0.1 / 0.6745
+    assert outliers(near) == {}
+    high, low = 100 * np.exp(just * 1.01), 100 * np.exp(-just * 1.01)
+    found = outliers({**near, "high": high, "low": low})
+    assert found == {"high": pytest.approx(3.535), "low": pytest.approx(-3.535)}
+    inside = {"high": 100 * np.exp(just * 0.99), "low": 100 * np.exp(-just * 0.99)}
+    assert outliers({**near, **inside}) == {}
+
+
+def test_few_cases_and_equal_cases_have_no_outliers():
+    assert outliers({**{f"c{i}": 100.0 + i for i in range(8)}, "far": 9000.0}) == {}
+    assert outliers({**{f"c{i}": 100.0 for i in range(20)}, "far": 9000.0}) == {}
+
+
+def test_cut_organs_are_left_out_unless_most_are_cut():
+    rows = [row("a", liver=1000.0), row("b", liver=2000.0), row("c", liver=0.0)]
+    cut = [row("d", ["liver:touches_border"], liver=10.0)]
+    one = spread([*rows, *cut], LIVER)
+    assert (one.ml, one.is_whole, one.cut, one.absent) == ({"a": 1000, "b": 2000}, True, 1, 1)
+    assert one.quartiles == (1250, 1500, 1750)
+    vessels = [row(name, ["aorta:touches_border"], aorta=50.0) for name in "ab"]
+    assert spread(vessels, AORTA).ml == {"a": 50, "b": 50}
+    assert not spread(vessels, AORTA).is_whole
+    assert spread([], LIVER).quartiles == (0, 0, 0)
+
+
+def test_remarks_say_in_words_why_to_look():
+    rows = [*livers(range(1500, 1520)), row("huge", ["mirrored", "spleen:absent"], liver=9000.0)]
+    spreads = [spread(rows, organ) for organ in ORGANS]
+    assert remarks(rows[0], spreads) == []
+    assert remarks(rows[-1], spreads) == [
+        "mirrored",
+        f"{LIVER.name}: 9000 ml, far larger than usual here (1510)",
+        f"{BY_KEY['spleen'].name}: absent",
+    ]
+
+
+class Tags(HTMLParser):
+    """Collects tags, and what their attributes may fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+
+
+EVIL = '<script src="https://x.org/a.js">alert(1)</script>"><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A page with an outlier, failures and a hostile name, and its plan."""
+    plan = Plan(tmp_path / "cohort <b>", tmp_path / "model", with_page=True)
+    hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
+    write_thumbnail(hu, labelmap, plan.thumbnail("c0"))
+    rows = [
+        *livers(range(1500, 1520)),
+        row("huge", liver=9000.0),
+        row(EVIL, ["mirrored"], liver=1510.0),
+        Row("bad", EVIL, "", "failed", f"{EVIL} is no CT"),
+    ]
+    write_page(rows, 25, plan)
+    return plan.page.read_text("utf-8")
+
+
+def test_the_page_fetches_nothing_and_runs_no_foreign_code(page):
+    found = Tags(page)
+    assert found.tags.count("script") == 1
+    assert found.tags.count("img") == 1
+    assert all(link.startswith(("data:image/png;base64,", "#")) for link in found.links)
+    assert "default-src 'none'" in page
+    assert not re.search(r"url\(|@import|<link", page)
+
+
+def test_the_page_names_counts_reasons_and_outliers(page):
+    text = re.sub(r"<[^>]+>", " ", page)
+    for said in ("Failed: 1", "Volumes of 22 CTs", "Cases to look at: 2", "Other cases: 20"):
+        assert said in text
+    assert "9000 ml, far larger than usual here" in text
+    assert re.search(r"<b>2</b>not run yet", page)
+    assert page.index('id="huge"') < page.index('id="c0"')
+    assert 'href="#huge"' in page
+
+
+def test_a_page_without_a_result_is_a_page(tmp_path):
+    plan = Plan(tmp_path, tmp_path / "model", with_page=True)
+    write_page([Row("bad", "x", "", "failed", "no CT")], 1, plan)
+    assert "Failed: 1" in plan.page.read_text("utf-8")
+
+
+def test_a_thumbnail_shows_the_patients_right_on_the_left_and_the_head_up(tmp_path):
+    hu, labelmap = abdomen((41, 38, 47), (8.0, 8.0, 6.0))
+    picture = draw(hu, labelmap)
+    assert picture.shape == (150, round(150 * 47 * 6 / (41 * 8)), 3)
+    liver = np.array(LIVER.color) * 0.55
+    redness = np.abs(picture - (0.45 * 255 * (72 + 160) / 400 + liver)).max(axis=2) < 3
+    rows, columns = np.nonzero(redness)
+    assert rows.size
+    assert columns.mean() < picture.shape[1] / 2
+    assert rows.mean() < picture.shape[0] / 2
+    path = tmp_path / "t.png"
+    write_thumbnail(hu, labelmap, path)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), picture)
+    assert to_png(picture) == path.read_bytes()

@@ -1,0 +1,74 @@
+"""Unpacking ahead saves time and changes nothing: the file is read as it is by then."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.images import safe_read
+from FlareSegLib.images.reading import read_volume
+from FlareSegLib.images.safe_read import unpack_ahead
+from Testing.phantoms import abdomen
+
+
+@pytest.fixture
+def ct(tmp_path):
+    return written(tmp_path / "ct.nii.gz", seed=0)
+
+
+def written(path, seed):
+    volume = abdomen((20, 30, 38), (10.0, 10.0, 10.0), noise_hu=10, seed=seed)[0]
+    sitk.WriteImage(sitk.GetImageFromArray(volume.array), str(path), useCompression=True)
+    return path
+
+
+@pytest.fixture
+def unpackings(monkeypatch):
+    """Count how often a file is unpacked."""
+    real, calls = safe_read._content, []
+
+    def counted(header):
+        calls.append(header.data)
+        return real(header)
+
+    monkeypatch.setattr(safe_read, "_content", counted)
+    return calls
+
+
+def test_a_file_unpacked_ahead_is_unpacked_once_and_is_the_same(ct, unpackings):
+    expected = read_volume(ct)
+    unpack_ahead(ct)
+    found = read_volume(ct)
+    assert len(unpackings) == 2  # once for each volume
+    assert np.array_equal(found.array, expected.array)
+    assert found.grid == expected.grid
+    assert np.array_equal(read_volume(ct).array, expected.array)  # what was ahead is used up
+    assert len(unpackings) == 3
+
+
+def test_a_file_that_was_replaced_meanwhile_is_read_anew(ct, tmp_path, unpackings):
+    unpack_ahead(ct)
+    safe_read._begun[ct][1].result()
+    other = written(tmp_path / "other.nii.gz", seed=1)
+    expected = read_volume(other)
+    other.replace(ct)
+    assert np.array_equal(read_volume(ct).array, expected.array)
+    assert len(unpackings) == 3
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"this is no image", b"\x1f\x8b" + bytes(50), "cut"]
+)
+def test_what_is_wrong_with_a_file_is_said_when_it_is_read(ct, content):
+    if content is None:
+        ct.unlink()
+    else:
+        ct.write_bytes(ct.read_bytes()[:5000] if content == "cut" else content)
+    unpack_ahead(ct)
+    with pytest.raises(InputError, match=ct.name):
+        read_volume(ct)
+
+
+def test_a_folder_is_left_alone(tmp_path):
+    unpack_ahead(tmp_path)
+    assert safe_read._begun.pop(tmp_path)[1].result() is None

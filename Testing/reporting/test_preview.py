@@ -1,0 +1,127 @@
+"""The preview: which slices, which way round, and that it is always written whole."""
+
+import numpy as np
+import pytest
+
+from FlareSegLib.base.errors import OutputError
+from FlareSegLib.base.geometry import Grid, Labelmap, Volume
+from FlareSegLib.base.labels import BY_KEY, ORGANS
+from FlareSegLib.reporting import preview
+from Testing.phantoms import abdomen
+
+image = pytest.importorskip("matplotlib.image", reason="needs matplotlib")
+
+
+def scan(shape, spacing_mm, **boxes):
+    grid = Grid(shape, spacing_mm)
+    labels = np.zeros(shape, np.uint8)
+    for key, box in boxes.items():
+        labels[tuple(slice(*edge) for edge in box)] = BY_KEY[key].value
+    return Volume(np.full(shape, -1000, np.int16), grid), Labelmap(labels, grid)
+
+
+def panels(path, key):
+    """Yield rows and columns, in [0, 1], of the outline in each of three equal, square views."""
+    picture = image.imread(path)[..., :3]
+    header, gap, legend = (
+        round(inches * preview.DPI)
+        for inches in (preview.HEADER_INCHES, preview.GAP_INCHES, preview.LEGEND_INCHES)
+    )
+    side = (picture.shape[1] - 4 * gap - legend) // 3
+    color = np.array(BY_KEY[key].color) / 255
+    is_organ = np.abs(picture - color).max(axis=-1) < 0.05
+    for i in range(3):
+        left = gap + i * (side + gap)
+        rows, columns = np.nonzero(is_organ[header : header + side, left : left + side])
+        yield rows / side, columns / side
+
+
+@pytest.mark.parametrize("spacing_mm", [(3.0, 3.0, 3.0), (6.0, 2.0, 3.0)])
+def test_right_is_left_the_head_is_up_and_anterior_is_up_or_left(tmp_path, spacing_mm):
+    # an organ 60 mm on each side, 30 mm from the top, front and right of a 240 mm cube
+    z, y, x = (round(240 / s) for s in spacing_mm)
+    low, high = np.array([30, 90]) / 240
+    box = ((round(z * (1 - high)), round(z * (1 - low))), (round(y * low), round(y * high)),
+           (round(x * low), round(x * high)))  # fmt: skip
+    hu, labelmap = scan((z, y, x), spacing_mm, aorta=box)
+    preview.write_preview(hu, labelmap, (BY_KEY["aorta"],), tmp_path / "p.png", "a cube")
+    for rows, columns in panels(tmp_path / "p.png", "aorta"):
+        edges = [rows.min(), rows.max(), columns.min(), columns.max()]
+        assert edges == pytest.approx([low, high, low, high], abs=0.015)
+
+
+def test_every_organ_of_the_phantom_is_outlined(tmp_path):
+    hu, labelmap = abdomen((64, 60, 76), (5.0, 5.0, 5.0))
+    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "phantom")
+    picture = image.imread(tmp_path / "p.png")[..., :3]
+    views = picture[:, : -round(preview.LEGEND_INCHES * preview.DPI)]
+    for organ in ORGANS:
+        if organ.key != "esophagus":  # above the kidneys, where most other organs are
+            near = np.abs(views - np.array(organ.color) / 255).max(axis=-1) < 0.08
+            assert near.sum() > 10, organ.key
+
+
+def test_the_slices_cut_most_organs_then_most_voxels():
+    # z: two organs in 3 and 4, more voxels in 4; y: both in 1 only; x: both in 2 only
+    _, labelmap = scan(
+        (7, 5, 6), (1, 1, 1), liver=((3, 5), (1, 3), (2, 5)), spleen=((3, 6), (0, 1), (0, 3))
+    )
+    labelmap.array[4, 1, 0] = BY_KEY["spleen"].value
+    assert preview.best_slices(labelmap, ORGANS) == (4, 1, 2)
+
+
+def test_the_middle_is_shown_where_nothing_was_found(tmp_path):
+    hu, labelmap = scan((7, 5, 6), (5.0, 4.0, 3.0))
+    assert preview.best_slices(labelmap, ORGANS) == (3, 2, 3)
+    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "empty")
+    assert image.imread(tmp_path / "p.png").shape[0] > 300
+
+
+def test_the_legend_tells_ml_and_what_is_absent():
+    hu, labelmap = scan((7, 5, 6), (10.0, 10.0, 5.0), liver=((1, 3), (1, 3), (1, 4)))  # 12 x 0.5 ml
+    figure = preview._draw(hu, labelmap, (BY_KEY["liver"], BY_KEY["spleen"]), "a title")
+    words = [text.get_text() for text in figure.texts]
+    assert words[1:7] == ["■", "liver", "6.0", "■", "spleen", "not found"]
+    assert words[-2:] == ["a title", "FlareSeg: research use, not a medical device"]
+
+
+@pytest.mark.parametrize("shape", [(200, 12, 16), (4, 90, 90), (4, 20, 200)])
+def test_long_and_flat_scans_give_a_picture_of_sane_size(tmp_path, shape):
+    hu, labelmap = scan(shape, (5.0, 4.0, 4.0), liver=((1, 3), (1, 3), (1, 4)))
+    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "odd")
+    height, width = image.imread(tmp_path / "p.png").shape[:2]
+    assert 400 < height < 800
+    assert 400 < width < 2100
+
+
+def test_any_title_can_be_drawn(tmp_path):
+    hu, labelmap = scan((7, 5, 6), (1.0, 1.0, 1.0))
+    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", r"腹部 $\frac{ 5$ ct_1.nii.gz")
+    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
+def test_a_missing_matplotlib_names_the_cure(tmp_path, monkeypatch):
+    monkeypatch.setattr(preview, "find_spec", lambda name: None)
+    hu, labelmap = scan((7, 5, 6), (1.0, 1.0, 1.0))
+    with pytest.raises(OutputError, match=r"pip install 'flareseg\[preview\]'"):
+        preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "a title")
+    assert not any(tmp_path.iterdir())
+
+
+def test_nothing_is_left_where_the_picture_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    hu, labelmap = scan((7, 5, 6), (1.0, 1.0, 1.0))
+    with pytest.raises(OutputError):
+        preview.write_preview(hu, labelmap, ORGANS, tmp_path / "file" / "p.png", "a title")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_truth_is_dotted_and_chooses_the_slices():
+    hu, missed = scan((7, 5, 6), (5.0, 4.0, 3.0))
+    _, truth = scan((7, 5, 6), (5.0, 4.0, 3.0), liver=((5, 7), (1, 3), (1, 4)))
+    figure = preview._draw(hu, missed, (BY_KEY["liver"],), "a title", truth)
+    for axes in figure.axes:
+        (outline,) = axes.collections  # the missed organ has no line of its own
+        assert outline.get_linestyles()[0][1] is not None  # dashes
+    figure = preview._draw(hu, truth, (BY_KEY["liver"],), "a title", truth)
+    assert [len(axes.collections) for axes in figure.axes] == [2, 2, 2]
