@@ -8,11 +8,11 @@ from pathlib import Path
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import InputError
-from training.cases import load_sources
+from training.cases.index import read_index, taught
+from training.cases.run_folder import RunFolder, write_json, write_rows
+from training.cases.store import load_sources
 from training.config import Config, run_stage
-from training.index import read_index, taught
-from training.reliability import compared, difficulty, most_reliable, reliability
-from training.run_folder import RunFolder, write_json, write_rows
+from training.labelling.reliability import compared, difficulty, most_reliable, reliability
 from training.sections import Curriculum
 
 GROUPS = ("easy", "hard", "erroneous")

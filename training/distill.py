@@ -9,18 +9,19 @@ from typing import Any
 import torch
 
 from FlareSegLib.base.config import ModelConfig
-from training import checkpoint, device, distributed, loop, validate
+from training.augment.patch import Case
+from training.cases.index import courses, taught
+from training.cases.run_folder import RunFolder
 from training.config import Config, run_stage
-from training.data import Patches, View, load_case
-from training.index import courses, taught
-from training.loader import Samples
-from training.model import new_student
+from training.loop import checkpoint, loop, validate
+from training.loop.run import Run
+from training.machine import device, distributed
 from training.networks import build
-from training.patch import Case
-from training.run import Run
-from training.run_folder import RunFolder
+from training.networks.model import new_student
+from training.patches.data import Patches, View, load_case
+from training.patches.loader import Samples
+from training.patches.teachers import LiveTeacher, OnnxTeacher, TorchTeacher, channels_of
 from training.sections import Student
-from training.teachers import LiveTeacher, OnnxTeacher, TorchTeacher, channels_of
 
 SECTIONS = ("data", "teacher", "curriculum", "student", "augment", "distill", "train")
 """What must be the same when a run is resumed."""

@@ -19,11 +19,11 @@ from FlareSegLib.images.reading import read_labelmap
 from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.inference.runtimes import loads_once
 from FlareSegLib.pipeline import segment_file
+from training.cases.index import read_index
+from training.cases.layouts import Source, find
+from training.cases.run_folder import RunFolder
 from training.config import Config, run_stage
-from training.index import read_index
-from training.layouts import Source, find
-from training.model_card import write_card
-from training.run_folder import RunFolder
+from training.result.model_card import write_card
 
 
 def validation(config: Config) -> list[Source]:

@@ -17,13 +17,13 @@ from FlareSegLib.base.config import ModelConfig, read_model_config
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.inference.network import FlatOnnxNetwork, OnnxNetwork
 from FlareSegLib.inference.student import Student
-from training.cases import THREADS, load_ct
-from training.checkpoint import load, save, weights
+from training.cases.index import read_index
+from training.cases.store import THREADS, load_ct
 from training.config import Config, run_stage
-from training.index import read_index
-from training.model import new_student
-from training.model_card import parameters, write_card
-from training.quantize import write_int8
+from training.loop.checkpoint import load, save, weights
+from training.networks.model import new_student
+from training.result.model_card import parameters, write_card
+from training.result.quantize import write_int8
 
 OPSET, IR_VERSION = 18, 9
 """What onnxruntime 1.17 reads."""

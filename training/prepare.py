@@ -17,12 +17,12 @@ from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.preprocessing.body import body_box
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.preprocessing.resample import to_spacing
-from training import regrid
-from training.cases import save_ct, save_truth
+from training.cases import regrid
+from training.cases.index import Entry, check_split, write_index
+from training.cases.layouts import Source, find
+from training.cases.run_folder import RunFolder, write_json
+from training.cases.store import save_ct, save_truth
 from training.config import Config, check_same, run_stage, settings
-from training.index import Entry, check_split, write_index
-from training.layouts import Source, find
-from training.run_folder import RunFolder, write_json
 
 logger = logging.getLogger(__name__)
 

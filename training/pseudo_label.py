@@ -17,8 +17,11 @@ from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.preprocessing.body import body_box, body_mask
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.preprocessing.resample import to_spacing
-from training import cases, regrid
-from training.completing import (
+from training.cases import regrid, store
+from training.cases.index import Entry, read_index
+from training.cases.run_folder import RunFolder, write_json
+from training.config import Config, check_same, run_stage, settings
+from training.labelling.completing import (
     agreement,
     clean,
     complete,
@@ -26,11 +29,8 @@ from training.completing import (
     forget,
     without_known,
 )
-from training.config import Config, check_same, run_stage, settings
-from training.index import Entry, read_index
-from training.looks import Labeller, load_labeller
-from training.reliability import compared, most_reliable, reliability
-from training.run_folder import RunFolder, write_json
+from training.labelling.looks import Labeller, load_labeller
+from training.labelling.reliability import compared, most_reliable, reliability
 
 logger = logging.getLogger(__name__)
 Labels = NDArray[np.uint8]
@@ -98,7 +98,7 @@ def label(entry: Entry, config: Config, labeller: Labeller) -> Said:
     data, options, work = config.data, config.pseudo_label, config.work
     canonical = to_canonical(read_volume(Path(entry.ct)))
     box = body_box(canonical)
-    shape = cases.load_ct(work, entry.case).shape
+    shape = store.load_ct(work, entry.case).shape
     hu = to_spacing(canonical.crop(box), labeller.facts.spacing_mm, data.threads)
     mean, looks = ask(hu, options.flips, labeller)
     trust = agreement(looks, mean.argmax(axis=-1).astype(np.uint8), data.classes)
@@ -108,10 +108,10 @@ def label(entry: Entry, config: Config, labeller: Labeller) -> Said:
     labels = drop_removed(likeliest, soft)
     for i, seen in enumerate(looks):
         there = regrid.labels_at(seen, hu.grid, data.spacing_mm, shape, data.threads)
-        cases.save_source(work, entry.case, f"look_{i}", there)
-    cases.save_source(work, entry.case, "teacher", labels)
+        store.save_source(work, entry.case, f"look_{i}", there)
+    store.save_source(work, entry.case, "teacher", labels)
     for name, folder in options.sources.items():
-        cases.save_source(work, entry.case, name, external(entry, folder, config))
+        store.save_source(work, entry.case, name, external(entry, folder, config))
     if options.pick == "reliable":
         labels, soft = reliable(entry, config)
     return judged(entry, config, labels, soft, trust, labeller.told)
@@ -145,7 +145,7 @@ def judged(
         labels, soft = forget(labels, soft, everything)
         known = [True] * config.data.classes
     elif any(entry.known):
-        truth = cases.load_truth(config.work, entry.case)
+        truth = store.load_truth(config.work, entry.case)
         labels, soft = complete(labels, soft, truth, entry.known)
     names = dict(zip(config.data.keys, (round(score, 4) for score in trust), strict=True))
     return Said(labels, soft, tuple(known), names)
@@ -153,7 +153,7 @@ def judged(
 
 def reliable(entry: Entry, config: Config) -> tuple[Labels, Floats]:
     """Return the most reliable label of a case (paper 2, eq. 1), hard and as shares of cells."""
-    sources = cases.load_sources(config.work, entry.case)
+    sources = store.load_sources(config.work, entry.case)
     names = compared(list(sources), config.curriculum.labels)
     best = sources[most_reliable(reliability({name: sources[name] for name in names}))]
     return best, regrid.shares(best, config.data.classes)
@@ -173,7 +173,7 @@ def external(entry: Entry, folder: Path, config: Config) -> Labels:
     ours = np.where(labelmap.array < config.data.classes, labelmap.array, 0).astype(np.uint8)
     canonical = to_canonical(volume)
     roi = to_canonical(Volume(ours, volume.grid)).crop(body_box(canonical))
-    shape = cases.load_ct(config.work, entry.case).shape
+    shape = store.load_ct(config.work, entry.case).shape
     data = config.data
     there = np.ascontiguousarray(roi.array)
     return regrid.labels_at(there, roi.grid, data.spacing_mm, shape, data.threads)
@@ -181,7 +181,7 @@ def external(entry: Entry, folder: Path, config: Config) -> Labels:
 
 def original(entry: Entry, config: Config) -> Said:
     """Return the labels of a case that came with all of them."""
-    truth = cases.load_truth(config.work, entry.case)
+    truth = store.load_truth(config.work, entry.case)
     return Said(truth, regrid.shares(truth, config.data.classes), entry.known, {})
 
 
@@ -225,8 +225,8 @@ def main(config: Config, resume: bool = False) -> None:
             said = original(entry, config)
         else:
             said = label(entry, config, labeller)
-        cases.save_soft(work, entry.case, said.soft)
-        cases.save_labels(work, entry.case, said.labels)
+        store.save_soft(work, entry.case, said.soft)
+        store.save_labels(work, entry.case, said.labels)
         table.add(entry.case, which, said)
         print(f"{i} of {len(left)} {entry.case}: {summary(said)}", flush=True)
 

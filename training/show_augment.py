@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cases import case_ids
+from training.augment.patch import Case
+from training.cases.store import case_ids
 from training.config import Config, read_config
-from training.data import Patches, Sample, View, load_case
-from training.patch import Case
+from training.patches.data import Patches, Sample, View, load_case
 from training.sections import Augment
 
 COLUMNS = 7

@@ -9,16 +9,17 @@ from __future__ import annotations
 import torch
 
 from FlareSegLib.base.errors import InputError
-from training import distributed, loop, validate
+from training.augment.patch import Case
+from training.cases.index import read_index, taught
+from training.cases.run_folder import RunFolder
 from training.config import Config, run_stage, settings
-from training.data import Patches, View, load_case
-from training.index import read_index, taught
-from training.loader import Samples
-from training.looks import load_labeller, own_facts
+from training.labelling.looks import load_labeller, own_facts
+from training.loop import loop, validate
+from training.loop.run import Run
+from training.machine import distributed
 from training.networks.build import new_teacher
-from training.patch import Case
-from training.run import Run
-from training.run_folder import RunFolder
+from training.patches.data import Patches, View, load_case
+from training.patches.loader import Samples
 from training.sections import Distill, Teacher
 
 SECTIONS = ("data", "teacher", "augment")

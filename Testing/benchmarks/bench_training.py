@@ -27,13 +27,13 @@ import torch
 from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.labels import ORGANS
 from Testing.phantoms import abdomen
-from training import loop, validate
-from training.data import Patches, View, places_of
-from training.loader import Order, Samples
+from training.augment.patch import Case
+from training.loop import loop, validate
+from training.loop.run import Run
+from training.losses.objective import Batch
 from training.networks.build import new_student
-from training.objective import Batch
-from training.patch import Case
-from training.run import Run
+from training.patches.data import Patches, View, places_of
+from training.patches.loader import Order, Samples
 from training.sections import Augment, Distill, Student, Train
 
 SHAPE, SPACING_MM = (40, 60, 72), (8.0, 5.0, 5.3)

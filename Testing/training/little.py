@@ -7,10 +7,10 @@ import torch
 from scipy import ndimage
 
 from Testing.phantoms import abdomen
-from training.data import Patches, View, places_of
+from training.augment.patch import Case
+from training.loop.run import Run
 from training.networks.build import new_student
-from training.patch import Case
-from training.run import Run
+from training.patches.data import Patches, View, places_of
 from training.sections import Augment, Distill, Student, Train
 
 SHAPE, SPACING_MM = (40, 60, 64), (8.0, 5.0, 6.0)

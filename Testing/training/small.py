@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from Testing.phantoms import abdomen
-from training.cases import save_ct, save_labels, save_soft
+from training.cases.store import save_ct, save_labels, save_soft
 from training.config import Config
 from training.sections import Data, Export, Student, Train
 

@@ -10,9 +10,9 @@ import pytest
 from FlareSegLib.base.errors import InputError
 from Testing.training.small import a_config
 from training import curriculum
-from training.cases import save_labels, save_source, save_truth
-from training.index import Entry, courses, write_index
-from training.reliability import compared, dice, difficulty, most_reliable, reliability
+from training.cases.index import Entry, courses, write_index
+from training.cases.store import save_labels, save_source, save_truth
+from training.labelling.reliability import compared, dice, difficulty, most_reliable, reliability
 from training.sections import Curriculum
 
 

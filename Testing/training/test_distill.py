@@ -14,11 +14,14 @@ from FlareSegLib.base.labels import ORGANS  # noqa: E402
 from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa: E402
 from Testing.training.little import a_run  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config, write_cases  # noqa: E402
-from training import cases, checkpoint, distill, index, teachers  # noqa: E402
+from training import distill  # noqa: E402
+from training.cases import index, store  # noqa: E402
 from training.config import Config  # noqa: E402
-from training.optimizer import Muon, orthogonalized  # noqa: E402
+from training.loop import checkpoint  # noqa: E402
+from training.loop.optimizer import Muon, orthogonalized  # noqa: E402
+from training.patches import teachers  # noqa: E402
+from training.patches.teachers import channels_of  # noqa: E402
 from training.sections import Distill, Student, Teacher  # noqa: E402
-from training.teachers import channels_of  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -66,7 +69,7 @@ def test_a_stopped_stage_ends_as_one_that_was_not_stopped(folder, tmp_path, monk
     distill.main(straight)
     (tmp_path / "other").mkdir()
     stopped = changed(straight, tmp_path / "other")
-    from training import loop
+    from training.loop import loop
 
     step, count = loop.train_step, []
 
@@ -158,9 +161,9 @@ def test_validation_cases_are_looked_at_and_never_trained_on(folder, tmp_path, m
             for name, side in (("a", "train"), ("b", "val"))
         ],
     )
-    cases.save_truth(config.work, "b", cases.load_labels(config.work, "b"))
+    store.save_truth(config.work, "b", store.load_labels(config.work, "b"))
     seen = set()
-    from training import loop
+    from training.loop import loop
 
     step = loop.train_step
     monkeypatch.setattr(

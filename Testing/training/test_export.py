@@ -16,8 +16,9 @@ from FlareSegLib.inference.network import FlatOnnxNetwork  # noqa: E402
 from Testing.model_facts import activation_types  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config  # noqa: E402
 from Testing.training.world import write_case  # noqa: E402
-from training import checkpoint, export, prepare  # noqa: E402
-from training.model import new_student  # noqa: E402
+from training import export, prepare  # noqa: E402
+from training.loop import checkpoint  # noqa: E402
+from training.networks.model import new_student  # noqa: E402
 
 pytestmark = [
     pytest.mark.torch,

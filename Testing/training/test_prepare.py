@@ -11,8 +11,8 @@ from FlareSegLib.base.labels import ORGANS
 from Testing.training.small import SHAPE, SPACING_MM, a_config
 from Testing.training.world import truth, with_data, write_case, write_image
 from training import prepare
-from training.cases import load_ct, load_truth
-from training.index import read_index
+from training.cases.index import read_index
+from training.cases.store import load_ct, load_truth
 
 
 @pytest.fixture

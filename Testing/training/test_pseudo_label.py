@@ -16,9 +16,10 @@ from Testing.training.world import (  # noqa: E402
     write_case,
     write_image,
 )
-from training import completing, prepare, pseudo_label  # noqa: E402
-from training.cases import load_ct, load_labels, load_soft, load_sources, load_truth  # noqa: E402
-from training.index import taught  # noqa: E402
+from training import prepare, pseudo_label  # noqa: E402
+from training.cases.index import taught  # noqa: E402
+from training.cases.store import load_ct, load_labels, load_soft, load_sources, load_truth  # noqa: E402
+from training.labelling import completing  # noqa: E402
 
 pytestmark = pytest.mark.torch
 WRONG = (slice(2, 8), slice(28, 34), slice(28, 34))
@@ -117,7 +118,7 @@ def test_an_organ_that_looks_do_not_agree_on_is_dropped_and_not_taught(config):
 
 
 def prepare_index(config):
-    from training.index import read_index
+    from training.cases.index import read_index
 
     return read_index(config)
 

@@ -11,8 +11,9 @@ pytest.importorskip("torchio", reason="extra train is not installed")
 from FlareSegLib.base.errors import InputError, ModelError, OutputError  # noqa: E402
 from Testing.training.small import a_config  # noqa: E402
 from Testing.training.world import truth, with_data, with_teacher, write_case  # noqa: E402
-from training import checkpoint, prepare, pseudo_label, teacher  # noqa: E402
-from training.cases import load_labels  # noqa: E402
+from training import prepare, pseudo_label, teacher  # noqa: E402
+from training.cases.store import load_labels  # noqa: E402
+from training.loop import checkpoint  # noqa: E402
 from training.sections import Augment, PseudoLabel, Teacher, Train  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -69,7 +70,7 @@ def test_it_can_learn_from_the_completed_labels_in_a_second_step(config, tmp_pat
 
 
 def truth_of(config, case):
-    from training.cases import load_truth
+    from training.cases.store import load_truth
 
     return load_truth(config.work, case)
 

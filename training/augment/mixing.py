@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.augment.draws import index, uniform
-from training.patch import Patch
+from training.augment.patch import Patch
 
 LARGE_SHARE = 0.03
 """Share of a patch from which on an organ is too large to be pasted."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from training.augment import artefacts, contrast, scanner, synthesis
 from training.augment.draws import chance
-from training.patch import AIR_HU, Patch
+from training.augment.patch import AIR_HU, Patch
 from training.sections import Augment
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.augment.draws import chance, uniform
-from training.patch import AIR_HU, Case, Patch
+from training.augment.patch import AIR_HU, Case, Patch
 
 LEVELS = 255
 """Soft labels of a case are in units of 1/LEVELS."""

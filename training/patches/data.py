@@ -13,8 +13,8 @@ from torch import Tensor
 
 from training.augment import mixing, recipe, spatial
 from training.augment.draws import chance, index, uniform
-from training.cases import load_ct, load_labels, load_soft, load_truth
-from training.patch import Case, Patch
+from training.augment.patch import Case, Patch
+from training.cases.store import load_ct, load_labels, load_soft, load_truth
 from training.sections import Augment
 
 PLACES = 5000

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
-from training import targets  # noqa: E402
+from training.losses import targets  # noqa: E402
 from training.sections import Distill as Sources  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -13,11 +13,11 @@ from torch.nn import functional
 from FlareSegLib.base.config import ModelConfig, RunOptions
 from FlareSegLib.evaluation.metrics import dice
 from FlareSegLib.inference.sliding import Sliding
+from training.augment.patch import Case
+from training.cases.index import read_index
 from training.config import Config
-from training.data import load_case
-from training.index import read_index
-from training.patch import Case
-from training.run import Run
+from training.loop.run import Run
+from training.patches.data import load_case
 
 BODY_HU = -500.0
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
+from training.cases.run_folder import write_json
 from training.config import Config
-from training.run_folder import write_json
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.distributed import total
+from training.machine.distributed import total
 
 
 def dice_ce(logits: Tensor, labels: Tensor, known: Tensor | None = None) -> Tensor:

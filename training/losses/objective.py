@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training import transfer
-from training.distributed import total, world
-from training.losses import deep_supervision, dice_ce, merged, soft_dice
+from training.losses import transfer
+from training.losses.targets import at_phase
+from training.losses.terms import deep_supervision, dice_ce, merged, soft_dice
+from training.machine.distributed import total, world
 from training.networks.features import Features
 from training.networks.heads import TrainingHeads
 from training.sections import Distill
-from training.targets import at_phase
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from FlareSegLib.base.errors import OutputError  # noqa: E402
 from Testing.small_disk import disk, resize  # noqa: E402
 from Testing.training.little import a_run  # noqa: E402
 from Testing.training.small import a_config, write_cases  # noqa: E402
-from training import checkpoint, distill, loop  # noqa: E402
-from training.run_folder import append_row, cut_rows  # noqa: E402
+from training import distill  # noqa: E402
+from training.cases.run_folder import append_row, cut_rows  # noqa: E402
+from training.loop import checkpoint, loop  # noqa: E402
 from training.sections import Train  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
 from training.augment import artefacts, contrast, mixing, recipe, scanner, synthesis  # noqa: E402
-from training.patch import AIR_HU, Patch  # noqa: E402
+from training.augment.patch import AIR_HU, Patch  # noqa: E402
 from training.sections import Augment  # noqa: E402
 
 pytestmark = pytest.mark.torch

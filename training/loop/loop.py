@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from FlareSegLib.base.errors import ModelError
-from training import checkpoint, device, distributed, loader
-from training.data import Sample
-from training.loader import Order, Samples
-from training.objective import Batch, culprits, terms
-from training.run import Run, no_number
-from training.run_folder import RunFolder
-from training.teachers import TorchTeacher
+from training.cases.run_folder import RunFolder
+from training.loop import checkpoint
+from training.loop.run import Run, no_number
+from training.losses.objective import Batch, culprits, terms
+from training.machine import device, distributed
+from training.patches import loader
+from training.patches.data import Sample
+from training.patches.loader import Order, Samples
+from training.patches.teachers import TorchTeacher
 
 LEVELS = 2
 """Lowest encoder levels whose features are distilled (paper 1)."""

@@ -17,12 +17,12 @@ from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.inference.sliding import Sliding
 from FlareSegLib.preprocessing.body import body_mask
 from FlareSegLib.preprocessing.intensity import normalize
-from training import checkpoint
 from training.config import Config
-from training.distributed import device_of
+from training.loop import checkpoint
+from training.loop.validate import TorchWindows
+from training.machine.distributed import device_of
 from training.networks.build import new_teacher
 from training.sections.checks import Zyx
-from training.validate import TorchWindows
 
 NO_FILE = "0" * 64
 """In place of the checksum of an ONNX file, where there is none to be checked."""

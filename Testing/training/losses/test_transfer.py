@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="extra train is not installed")
 
-from training import transfer  # noqa: E402
+from training.losses import transfer  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

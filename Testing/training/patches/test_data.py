@@ -7,9 +7,9 @@ torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
 from Testing.training.small import a_config, write_cases  # noqa: E402
-from training import data  # noqa: E402
 from training.augment import spatial  # noqa: E402
-from training.patch import AIR_HU  # noqa: E402
+from training.augment.patch import AIR_HU  # noqa: E402
+from training.patches import data  # noqa: E402
 from training.sections import Augment  # noqa: E402
 
 pytestmark = pytest.mark.torch

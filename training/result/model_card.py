@@ -12,9 +12,9 @@ from pathlib import Path
 from torch import nn
 
 from FlareSegLib.base.atomic import atomic
+from training.cases.index import read_index
+from training.cases.run_folder import write_json
 from training.config import Config
-from training.index import read_index
-from training.run_folder import write_json
 
 FACTS = "card.json"
 """What the card is made of; beside the evaluation in work."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from FlareSegLib.base.config import ModelConfig
-from training.data import View
 from training.networks.features import Features
+from training.patches.data import View
 
 Array = NDArray[np.float32]
 Run = Callable[[Array], list[Array]]

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from FlareSegLib.base.errors import ModelError
-from training import checkpoint, device, distributed
+from training.loop import checkpoint
+from training.loop.optimizer import optimizers
+from training.loop.schedule import Schedule
+from training.machine import device, distributed
 from training.networks.heads import TrainingHeads
-from training.optimizer import optimizers
-from training.schedule import Schedule
 from training.sections import Distill, Train
 
 

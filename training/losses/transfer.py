@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.distributed import total
+from training.machine.distributed import total
 
 
 def tempered(probabilities: Tensor, temperature: float) -> Tensor:

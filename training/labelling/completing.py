@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.regrid import shares
+from training.cases.regrid import shares
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.uint8]

@@ -16,14 +16,17 @@ from Testing.training.little import (  # noqa: E402
     a_train,
     some_patches,
 )
-from training import device, loader, loop, objective, validate  # noqa: E402
+from training.cases.run_folder import RunFolder  # noqa: E402
 from training.config import Config  # noqa: E402
-from training.loader import Order, Samples  # noqa: E402
+from training.loop import loop, validate  # noqa: E402
+from training.loop.run import Run  # noqa: E402
+from training.losses import objective  # noqa: E402
+from training.machine import device  # noqa: E402
 from training.networks.build import new_student, new_teacher  # noqa: E402
-from training.run import Run  # noqa: E402
-from training.run_folder import RunFolder  # noqa: E402
+from training.patches import loader  # noqa: E402
+from training.patches.loader import Order, Samples  # noqa: E402
+from training.patches.teachers import Said, TorchTeacher  # noqa: E402
 from training.sections import Distill, Student, Teacher  # noqa: E402
-from training.teachers import Said, TorchTeacher  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

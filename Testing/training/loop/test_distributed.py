@@ -14,16 +14,17 @@ pytest.importorskip("torchio", reason="extra train is not installed")
 
 from FlareSegLib.base.errors import ModelError  # noqa: E402
 from Testing.training.little import a_run, a_train, some_patches  # noqa: E402
-from training import checkpoint, distributed, loop  # noqa: E402
+from training.cases.run_folder import RunFolder  # noqa: E402
 from training.config import Config  # noqa: E402
-from training.loader import Samples  # noqa: E402
+from training.loop import checkpoint, loop  # noqa: E402
+from training.loop.run import Run  # noqa: E402
+from training.machine import distributed  # noqa: E402
 from training.networks.build import new_teacher  # noqa: E402
-from training.run import Run  # noqa: E402
-from training.run_folder import RunFolder  # noqa: E402
+from training.patches.loader import Samples  # noqa: E402
 from training.sections import Distill, Teacher  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KINDS = ("student", "teacher")
 BEFORE_A_NORM = ("conv1.bias", "conv2.bias")
 """Of the teacher: InstanceNorm takes them out again, so their gradients are rounding and no more,
@@ -49,7 +50,7 @@ def train_once(work: Path, kind: str) -> None:
 def launched(work: Path, kind: str, processes: int) -> None:
     """Run train_once under torchrun."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    program = ["-m", "Testing.training.test_distributed", str(work), kind]
+    program = ["-m", "Testing.training.loop.test_distributed", str(work), kind]
     found = subprocess.run(
         [*command, str(processes), *program], cwd=ROOT, capture_output=True, text=True, timeout=300
     )

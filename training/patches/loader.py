@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from training import targets
-from training.data import Patches, Sample
-from training.objective import Batch
+from training.losses import targets
+from training.losses.objective import Batch
+from training.patches.data import Patches, Sample
+from training.patches.teachers import LiveTeacher, Said
 from training.sections import Distill
-from training.teachers import LiveTeacher, Said
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What a teacher says of a whole case, cleaned, compared and completed."""

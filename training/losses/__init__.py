@@ -1,0 +1,1 @@
+"""What a student learns from: targets, terms and their sum."""

@@ -1,0 +1,1 @@
+"""Where it runs: device, precision, processes."""

@@ -1,0 +1,1 @@
+"""What leaves training: the quantised network and the model card."""
