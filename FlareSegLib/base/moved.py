@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-import warnings
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+
+TYPE_CHECKING = False
+"""As in typing, which takes longer to import than all of this."""
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 _NEW = {
     "FlareSegLib.cases": "FlareSegLib.batch.cases",
@@ -20,17 +20,26 @@ _NEW = {
 """Where modules are now that README.md named; FlareSegLib.batch is a room, and says it itself."""
 
 
-class _OldPaths(MetaPathFinder, Loader):
-    """Finds a module under its former name."""
+class _OldPaths:
+    """Finds a module under its former name, and loads it."""
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, name: str, path: object = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return ModuleSpec(name, self) if name in _NEW else None
+        if name not in _NEW:
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, self)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let Python make the module."""
 
     def exec_module(self, module: ModuleType) -> None:
+        from importlib import import_module
+
         warn(module.__name__, _NEW[module.__name__])
-        now = vars(importlib.import_module(_NEW[module.__name__]))
+        now = vars(import_module(_NEW[module.__name__]))
         vars(module).update({key: now[key] for key in now if not key.startswith("__")})
 
 
@@ -42,5 +51,7 @@ def keep_old_paths() -> None:
 
 def warn(old: str, new: str) -> None:
     """Warn of an old name."""
+    import warnings
+
     text = f"{old} is now {new}; the old name goes with the next release"
     warnings.warn(text, DeprecationWarning, stacklevel=2)

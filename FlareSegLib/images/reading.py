@@ -43,6 +43,20 @@ def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0
     name = path.name or str(path)
     with _readable_errors(name):
         volume = _open(path, series)
+    return checked(volume, name, hu_offset)
+
+
+def checked(volume: Volume, name: str, hu_offset: float = 0.0) -> Volume:
+    """Return a CT that all later steps can trust; see read_volume().
+
+    Args:
+        volume: As read, from whatever source.
+        name: What messages call it.
+        hu_offset: Added to every voxel.
+
+    Raises:
+        InputError: It is not a CT that can be segmented.
+    """
     _check_grid(volume.grid, name)
     array = to_hounsfield(volume.array, hu_offset, name)
     check_ct(array, name)

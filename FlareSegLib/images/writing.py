@@ -76,7 +76,7 @@ def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = Non
 
 
 def _write_image(labelmap: Labelmap, path: Path) -> None:
-    image = _to_image(labelmap)
+    image = to_image(labelmap)
     if path.name.lower().endswith(".seg.nrrd"):
         for key, value in segment_fields(_boxes(labelmap)).items():
             image.SetMetaData(key, value)
@@ -96,7 +96,8 @@ def _is_dicom_seg(path: Path) -> bool:
     return path.suffix.lower() == DICOM_SEG
 
 
-def _to_image(labelmap: Labelmap) -> sitk.Image:
+def to_image(labelmap: Labelmap) -> sitk.Image:
+    """Return a labelmap as a SimpleITK image of uint8."""
     grid = labelmap.grid
     image = sitk.GetImageFromArray(np.ascontiguousarray(labelmap.array, dtype=np.uint8))
     image.SetSpacing(grid.spacing_mm[::-1])
