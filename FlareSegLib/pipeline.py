@@ -24,6 +24,7 @@ from FlareSegLib.images.writing import check_writable, write_labelmap
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import Loader, importing_ahead, load_network, pick
 from FlareSegLib.inference.sliding import Sliding
+from FlareSegLib.measuring.measure import measure
 from FlareSegLib.postprocessing import cleanup, restore, restore_classwise
 from FlareSegLib.preprocessing import body, intensity, orient, resample
 from FlareSegLib.reporting import preview, report, thumbnail
@@ -92,7 +93,7 @@ def segment(
         removed = cleanup.clean(target.array, target.grid.spacing_mm) if options.clean else {}
     with watch.step("measure"):
         organs = chosen(options.organs)
-        rows = report.measure(labelmap, volume, organs)  # of all organs: they tell left from right
+        measured = measure(labelmap, volume)  # all organs: they tell left from right
         labelmap = _only(organs, labelmap)
     facts = {
         "grid": report.grid_facts(volume.grid),
@@ -105,7 +106,8 @@ def segment(
         "peak_memory_mib": peak_mib(),
         "versions": report.versions(),
     }
-    return Result(labelmap, Report(rows, facts))
+    rows = tuple(row for row in measured.organs if row.key in {organ.key for organ in organs})
+    return Result(labelmap, Report(rows, facts, derived=measured.derived))
 
 
 def _only(organs: tuple[Organ, ...], labelmap: Labelmap) -> Labelmap:

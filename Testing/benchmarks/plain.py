@@ -195,11 +195,13 @@ def measure_by_voxels() -> None:
     import numpy as np
     from scipy import ndimage
 
+    from FlareSegLib import pipeline
     from FlareSegLib.base.labels import ORGANS
-    from FlareSegLib.reporting import report
+    from FlareSegLib.measuring.measure import Measured
+    from FlareSegLib.measuring.rows import OrganRow
 
     def row(organ, box, labelmap, hu):
-        found = report.OrganRow(organ.key, organ.name, organ.value)
+        found = OrganRow(organ.key, organ.name, organ.value)
         if box is None:
             return dataclasses.replace(found, flags=("absent",))
         mask = labelmap.array[box] == organ.value
@@ -215,11 +217,12 @@ def measure_by_voxels() -> None:
             components=int(ndimage.label(mask, np.ones((3, 3, 3)))[1]),
         )
 
-    def measure(labelmap, hu, organs):
+    def measure(labelmap, hu):
         boxes = ndimage.find_objects(labelmap.array, max_label=len(ORGANS))
-        return tuple(row(one, boxes[one.value - 1], labelmap, hu) for one in organs)
+        rows = tuple(row(one, boxes[one.value - 1], labelmap, hu) for one in ORGANS)
+        return Measured(rows, ())
 
-    report.measure = measure
+    pipeline.measure = measure
 
 
 AT_START: tuple[Callable[[], None], ...] = (not_ahead, read_in_simpleitk, zlib_only, import_scipy)

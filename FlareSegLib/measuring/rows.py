@@ -1,0 +1,73 @@
+"""A row of numbers for each organ, with flags for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from FlareSegLib.base.geometry import ZyxMm
+from FlareSegLib.base.labels import BY_KEY
+from FlareSegLib.measuring.hu import Core, Hu
+
+State = Literal["whole", "cut", "absent"]
+ORGAN_FLAGS = {
+    "absent": "not found in this scan",
+    "touches_border": "reaches the edge of the scan, so part of it may be missing",
+    "implausible_volume": "volume is outside the usual {low:g} to {high:g} ml",
+    "wrong_side": "lies on the wrong side: left and right may be swapped",
+    "several_components": "is in {components} separate pieces, expected one",
+}
+"""Stable key and sentence for people; the organ's name goes before it."""
+
+
+@dataclass(frozen=True)
+class OrganRow:
+    """What was measured of one organ."""
+
+    key: str
+    """Stable name for programs."""
+    name: str
+    """Name for people."""
+    value: int
+    """Value in the labelmap."""
+    volume_ml: float = 0.0
+    """0 if absent; if the scan cuts the organ, it has at least this."""
+    mean_hu: float | None = None
+    """Of all voxels, those at its border too; None if absent. core_hu tells of its tissue."""
+    sd_hu: float | None = None
+    """Standard deviation over all voxels; None if absent."""
+    extent_mm: ZyxMm = (0.0, 0.0, 0.0)
+    """Of the bounding box, toward S, P and L (the closest array axes if the grid is oblique)."""
+    centroid_mm: ZyxMm | None = None
+    """World position (L, P, S); None if absent."""
+    components: int = 0
+    """Separate pieces."""
+    flags: tuple[str, ...] = ()
+    """Keys of ORGAN_FLAGS."""
+    hu: Hu | None = None
+    """Of all voxels; None if absent."""
+    core_hu: Core | None = None
+    """Of those away from the border: read this first. None if absent, or too thin for a core."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the scan cuts the organ, so that its volume is a lower bound."""
+        return "touches_border" in self.flags
+
+    @property
+    def state(self) -> State:
+        """How much of the organ is there."""
+        if not self.components:
+            return "absent"
+        return "cut" if self.is_cut else "whole"
+
+    @property
+    def volume_text(self) -> str:
+        """The volume in ml for people, after a "≥" if it is a lower bound; empty if absent."""
+        bound = "\u2265 " if self.is_cut else ""
+        return f"{bound}{self.volume_ml:.1f}" if self.components else ""
+
+    def sentence(self, flag: str) -> str:
+        """Return what a flag means for this organ, for people."""
+        low, high = BY_KEY[self.key].plausible_ml
+        return ORGAN_FLAGS[flag].format(low=low, high=high, components=self.components)
