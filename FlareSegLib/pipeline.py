@@ -18,9 +18,10 @@ from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import peak_mib, threads_for
 from FlareSegLib.images.dicom.seg import Provenance
+from FlareSegLib.images.origin import origin
 from FlareSegLib.images.privacy import hiding, shown_name
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.images.writing import check_writable, write_labelmap
+from FlareSegLib.images.writing import check_source, check_writable, write_labelmap
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import Loader, importing_ahead, load_network, pick
 from FlareSegLib.inference.sliding import Sliding
@@ -155,6 +156,7 @@ def _segment_file(
     runtime = pick(options.runtime, config)
     with importing_ahead(runtime):
         with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
+            check_source(job.labelmap, job.source, job.series)
             volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
         threads = threads_for(volume.grid, config.spacing_mm, options.threads, options.speed)
         with watch.step("load network"):
@@ -169,7 +171,8 @@ def _segment_file(
             _write_preview(volume, result, job.preview, name)
     if job.thumbnail:
         thumbnail.write_thumbnail(*_upright(volume, result), job.thumbnail)
-    facts = {"input": name, **result.report.facts, "runtime": runtime}
+    came = origin(job.source, job.series, job.report_path, keep_ids=options.keep_ids)
+    facts = {"input": name, "source": came, **result.report.facts, "runtime": runtime}
     facts["peak_memory_mib"] = peak_mib()
     return _write_report(dataclasses.replace(result.report, facts=facts), job)
 

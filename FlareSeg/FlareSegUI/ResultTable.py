@@ -48,7 +48,7 @@ def rowsOf(report: dict) -> list[list[str]]:
 def _cells(organ: dict) -> list[str]:
     isFound = organ["mean_hu"] is not None
     volume = f"{organ['volume_ml']:.1f}" if isFound else NO_VALUE
-    mean = f"{organ['mean_hu']:.0f}" if isFound else NO_VALUE
+    mean = f"{organ['mean_hu']:z.0f}" if isFound else NO_VALUE
     return [organ["name"], volume, mean]
 
 

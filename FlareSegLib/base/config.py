@@ -162,6 +162,13 @@ def read_model_config(folder: Path) -> ModelConfig:
             FlareSeg.
     """
     path = folder / MODEL_JSON
+    if folder.is_file():
+        raise ModelError(
+            f"{folder} is a file, not a model folder: import it with `flareseg model import`, or "
+            "unpack it and give the folder"
+            if folder.suffix.lower() == ".zip"
+            else f"{folder} is a file: give --model a FlareSeg model folder"
+        )
     try:
         if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_JSON_BYTES):
             raise ModelError(f"{path} is no file of at most 1 MiB: restore the model folder")

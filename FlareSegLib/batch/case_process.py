@@ -83,7 +83,7 @@ def main() -> None:
     line = _Line()
     try:
         hello = line.order()
-        logging.basicConfig(format="flareseg: %(message)s", level=hello["log_level"])
+        logging.basicConfig(format="flareseg: %(message)s")  # what libraries say: warnings only
         logging.getLogger("FlareSegLib").setLevel(hello["log_level"])
         _serve(line, plan_of(hello["plan"]))
     except Cancelled:

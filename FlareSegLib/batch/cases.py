@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from FlareSegLib.batch.labels_beside import without_labelmaps
 from FlareSegLib.images.dicom.series import Series, find_series
 from FlareSegLib.images.privacy import identity_of
 
@@ -40,23 +41,27 @@ class Case:
     """UID of the DICOM series."""
 
 
-def find_cases(folder: Path, without: Path | None = None) -> tuple[Case, ...]:
+def find_cases(
+    folder: Path, without: Path | None = None, top: Path | None = None
+) -> tuple[Case, ...]:
     """Return the CTs in a folder and its subfolders, in the order of their places.
 
     A case is an image file, or a DICOM series of modality CT with at least 16 slices. Hidden files
-    are left out. The same folder gives the same names.
+    are left out, and labelmaps that lie beside CTs. The same folder gives the same names.
 
     Args:
         folder: Where to search; links are followed.
         without: A folder that is not searched, such as the one for the results.
+        top: Cases are named by their place in it; None: folder.
     """
+    top = top or folder
     found: list[Case] = []
     series: list[Series] = []
     for files in _files_by_folder(folder, without.resolve() if without else None):
         images = [path for path in files if _is_image(path)]
-        found += [_case(path, folder) for path in images]
+        found += [case_at(path, top) for path in images]
         series += find_series([path for path in files if path not in set(images)])
-    found += _series_cases(_merged(series), folder)
+    found = without_labelmaps(found + _series_cases(_merged(series), top))
     return unique_names(sorted(found, key=lambda case: (case.place, case.series or "")))
 
 
@@ -83,11 +88,18 @@ def _is_image(path: Path) -> bool:
     return name.endswith(IMAGES) and not name.endswith(LABELMAPS)
 
 
-def _case(path: Path, top: Path, series: str | None = None) -> Case:
+def case_at(path: Path, top: Path, series: str | None = None) -> Case:
+    """Return the case of an image file, or of a folder with a series, named by its place in top."""
     place = _readable(path.relative_to(top).as_posix())
     name = place if place != "." else _readable(top.resolve().name)
     ending = next((e for e in IMAGES if series is None and name.lower().endswith(e)), "")
-    return Case(safe(name[: len(name) - len(ending)]), path, place, series)
+    return Case(safe(_said_once(name[: len(name) - len(ending)])), path, place, series)
+
+
+def _said_once(place: str) -> str:
+    """Return a place without folders that the last name repeats, as BIDS: sub-01/ct/sub-01_ct."""
+    *folders, stem = place.split("/")
+    return "/".join([*(one for one in folders if f"_{one}_" not in f"_{stem}_"), stem])
 
 
 def _series_cases(found: list[Series], top: Path) -> list[Case]:
@@ -100,7 +112,7 @@ def _series_cases(found: list[Series], top: Path) -> list[Case]:
     counts = Counter(one.folder for one in wanted)
     cases = []
     for one in wanted:
-        case = _case(one.folder, top, one.uid)
+        case = case_at(one.folder, top, one.uid)
         is_alone = counts[one.folder] == 1
         cases.append(case if is_alone else replace(case, name=f"{case.name}_{_digest(one.uid)}"))
     return cases

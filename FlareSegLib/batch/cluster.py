@@ -19,6 +19,7 @@ from uuid import uuid4
 from FlareSegLib import __version__
 from FlareSegLib.base.atomic import sweep
 from FlareSegLib.base.errors import Cancelled, ResourceError
+from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.batch.host_memory import host_memory, usable_mib
 from FlareSegLib.batch.isolated import Isolated
@@ -43,7 +44,7 @@ def check_installed() -> None:
         ResourceError: It is not.
     """
     if find_spec("distributed") is None:
-        cure = "run pip install 'flareseg[cluster]', or use --jobs"
+        cure = f"run {how_to_get('cluster')}, or use --jobs"
         raise ResourceError(f"--scheduler needs Dask, which is not installed: {cure}")
 
 

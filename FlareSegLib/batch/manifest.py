@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import glob
+import itertools
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.paths import is_table
-from FlareSegLib.batch.cases import Case, find_cases, safe, unique_names
+from FlareSegLib.batch.cases import Case, case_at, find_cases, safe, unique_names
+from FlareSegLib.batch.labels_beside import without_labelmaps
 from FlareSegLib.batch.summary import check_parquet
 
 _log = logging.getLogger(__name__)
@@ -52,19 +53,23 @@ def _once(cases: list[Case], table: Path) -> list[Case]:
 def _matching(pattern: str, without: Path | None) -> tuple[Case, ...]:
     """Return the files, and the cases in the folders, that a pattern matches."""
     results = without.resolve() if without else None
+    top = _fixed_part(pattern)
     found: dict[str, Case] = {}
     for path in sorted(Path(name) for name in glob.glob(pattern, recursive=True)):  # noqa: PTH207
         if path.is_dir():
-            inside = find_cases(path, without)
-            found |= {f"{one.source}|{one.series}": _renamed(one, path) for one in inside}
+            found |= {f"{one.source}|{one.series}": one for one in find_cases(path, without, top)}
         elif results not in path.resolve().parents:
-            found.setdefault(f"{path}|None", Case(_stem(path), path, path.as_posix()))
-    return unique_names(list(found.values()))
+            found.setdefault(f"{path}|None", case_at(path, top))
+    return unique_names(without_labelmaps(list(found.values())))
 
 
-def _renamed(case: Case, folder: Path) -> Case:
-    """Return the case with the name of the matched folder before its own."""
-    return replace(case, name=safe(f"{folder.name}_{case.name}"), place=case.source.as_posix())
+def _fixed_part(pattern: str) -> Path:
+    """Return the folder before the first part of a pattern that stands for many names.
+
+    Cases are called by their place below it, so that a name does not depend on what else is there.
+    """
+    parts = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+    return Path(*parts)
 
 
 def _stem(path: Path) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from FlareSegLib.base.atomic import atomic, digest
 from FlareSegLib.base.errors import OutputError
+from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.job import Job
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.images.privacy import shown_name
@@ -133,7 +134,7 @@ def check_parquet() -> None:
         OutputError: pyarrow is missing.
     """
     if find_spec("pyarrow") is None:
-        cure = "run pip install 'flareseg[parquet]', or use CSV"
+        cure = f"run {how_to_get('parquet')}, or use CSV"
         raise OutputError(f"Parquet needs pyarrow, which is not installed: {cure}")
 
 

@@ -160,10 +160,20 @@ def _left(pace: Pace, todo: int) -> str:
 
 
 def _counts(rows: Sequence[Row]) -> str:
-    return ", ".join(
+    """Return how the cases ended, and how many of them a person should look at."""
+    counts = [
         f"{sum(row.status == status for row in rows)} {status}"
         for status in ("ok", "failed", "skipped")
-    )
+    ]
+    empty = sum("no_organ_found" in row.measured.flags for row in rows)
+    flagged = sum(any(_asks(flag) for flag in row.measured.flags) for row in rows) - empty
+    looks = [f"{n} {said}" for n, said in ((flagged, "flagged"), (empty, "without organs")) if n]
+    return ", ".join(counts) + (f" (to look at: {', '.join(looks)})" if looks else "")
+
+
+def _asks(flag: str) -> bool:
+    """Return whether a flag asks a person to look: nearly every scan cuts vessels."""
+    return not flag.endswith(":touches_border")
 
 
 def _to_plan(options: argparse.Namespace) -> Plan:

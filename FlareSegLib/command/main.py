@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from FlareSegLib import __version__
 from FlareSegLib.base.errors import Cancelled, to_line
 from FlareSegLib.command import batch, evaluate, info, sample, segment, view
-from FlareSegLib.command.options import WrongUsageError
+from FlareSegLib.command.options import WrongUsageError, close_to
 from FlareSegLib.command.terminal import Stopped
 
 SUBCOMMANDS = (segment, evaluate, batch, view, info, sample)
@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a path may not fit the encoding of a terminal
             stream.reconfigure(errors="backslashreplace")
     parser = make_parser()
+    _check_command(parser, sys.argv[1:] if argv is None else argv)
     options = parser.parse_args(argv)
     level = logging.ERROR if getattr(options, "quiet", False) else logging.WARNING
     logging.basicConfig(format="flareseg: %(message)s", level=level)
@@ -78,6 +79,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  every end gets a line and a code
         return _failed(error, options)
     return code
+
+
+def _check_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Check the first word, which is the command: say which one was probably meant."""
+    word = words[0] if words else ""
+    names = [one.__name__.rpartition(".")[2] for one in SUBCOMMANDS]
+    if word.startswith("-") or word in ("", *names):
+        return
+    near = close_to(word, names)
+    cure = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
+    parser.error(f"{word} is no command: {cure}")
 
 
 def _failed(error: BaseException, options: argparse.Namespace) -> int:

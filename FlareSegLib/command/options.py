@@ -9,7 +9,8 @@ import argparse
 import contextlib
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -108,8 +109,17 @@ def organ_keys(text: str) -> tuple[str, ...]:
     wrong = [key for key in keys if key not in known]
     if wrong or not keys:
         named = ", ".join(wrong) or "nothing"
-        raise argparse.ArgumentTypeError(f"{named} is no organ: choose from {', '.join(known)}")
+        meant = dict.fromkeys(near for key in wrong for near in close_to(key, known))
+        cure = f"did you mean {', '.join(meant)}?" if meant else f"choose from {', '.join(known)}"
+        raise argparse.ArgumentTypeError(f"{named} is no organ: {cure}")
     return keys
+
+
+def close_to(word: str, known: Sequence[str]) -> list[str]:
+    """Return what was probably meant by a word; empty if nothing is near."""
+    plain = word.lower().replace("-", "_").replace(" ", "_")
+    inside = [one for one in known if len(plain) > 3 and plain in one]
+    return inside or get_close_matches(plain, known, 1)
 
 
 def ml(text: str) -> float:

@@ -27,7 +27,7 @@ EXAMPLES = """examples:
   flareseg segment shifted.nii.gz -o organs.nii.gz --hu-offset -1024
 
 OUT ends in .nii.gz, .nii, .nrrd, .mha or .seg.nrrd (with names, colors and codes), or for DICOM
-input in .dcm: a DICOM SEG that refers to the series (needs flareseg[dicom]).
+input in .dcm: a DICOM SEG that refers to the series (extra dicom).
 Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
 """
 

@@ -9,11 +9,12 @@ from FlareSegLib.command.options import Commands, add_command, count
 
 EXAMPLES = """examples:
   flareseg view demo/
-  flareseg view organs/patient_ct_organs.nii.gz --ct cts/patient/ct.nii.gz
+  flareseg view organs/patient_ct_organs.nii.gz
+  flareseg view edited.seg.nrrd --ct cts/patient/ct.nii.gz
 
-CASE is a labelmap of flareseg segment or batch, or a folder that holds one. Its report names the
-CT, which is looked for beside it. The page is served to this computer alone, until Ctrl-C.
-Needs flareseg[view].
+CASE is a labelmap of flareseg segment or batch, or a folder that holds one. Its report says where
+the CT is. The page is served to this computer alone, until Ctrl-C.
+Needs the extra view, see README.
 """
 
 
@@ -33,7 +34,7 @@ def add(commands: Commands) -> None:
 def _add_words(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("case", type=Path, metavar="CASE", help="a labelmap, or a folder that holds one")
-    add("--ct", type=Path, metavar="PATH", help="its CT (default: beside it, as its report says)")
+    add("--ct", type=Path, metavar="PATH", help="its CT (default: where its report says)")
     add("--series", metavar="UID", help="which DICOM series of the CT's folder")
     add("--port", type=count, default=0, metavar="N", help="of the page (default: any)")
     add("--no-browser", dest="browser", action="store_false", help="only say the address")

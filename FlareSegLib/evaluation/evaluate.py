@@ -201,7 +201,7 @@ def _write_plots(job: EvaluationJob, rules: Rules, scores: list[Score], folder: 
         title = f"{case}: mean DSC {mean:.3f}, {name} {worst.dsc:.3f} (dotted: truth)"
         truth, pred = map(_read, cases[case])
         path = folder / f"worst_{rank}_{case}.png"
-        hu = _background(images.get(case), truth.grid)
+        hu = _background(images.get(case_files.bare_name(case)), truth.grid)
         preview.write_preview(hu, pred, rules.organs, path, title, truth)
 
 

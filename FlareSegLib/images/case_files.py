@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.job import beside
+from FlareSegLib.images.origin import found_again
 from FlareSegLib.images.writing import EXTENSIONS
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,8 @@ REPORT = ".report.json"
 """As in job.py: organs.nii.gz has organs.report.json."""
 CHANNEL = "_0000"
 """After the case's name in the file names of nnU-Net and FLARE."""
+ENDINGS = ("_organs", "_dseg", "_label", "_seg", CHANNEL, "_ct")
+"""What may follow a case's name: of `flareseg batch`, BIDS, nnU-Net, or <case>/ct.nii.gz."""
 
 
 def labelmaps(folder: Path) -> dict[str, Path]:
@@ -43,23 +46,52 @@ def labelmaps(folder: Path) -> dict[str, Path]:
 def matched(truth: Path, pred: Path) -> dict[str, tuple[Path, Path]]:
     """Return truth and prediction of each case of the truth; what has no truth is left out.
 
+    A prediction belongs to the case of its very name, or else to the one of the name that is left
+    without ENDINGS: p1_ct_organs and p1_0000_organs to p1, sub-01_ct_organs to sub-01_dseg.
+
     Raises:
-        InputError: A prediction is missing, or as in labelmaps().
+        InputError: A prediction is missing, two fit, or as in labelmaps().
     """
     truths, preds = labelmaps(truth), labelmaps(pred)
-    if missing := [case for case in truths if case not in preds]:
-        some = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    found = {case: _fitting(case, truths, preds, pred) for case in truths}
+    if missing := [case for case, name in found.items() if name is None]:
         raise InputError(
-            f"{pred} lacks {len(missing)} of {len(truths)} cases ({some}): "
-            "segment them, or take their truth away"
+            f"{pred} lacks {len(missing)} of {len(truths)} cases ({_some(missing)}), it has "
+            f"{_some(preds)}: segment them, or take their truth away"
         )
-    if extra := len(preds.keys() - truths.keys()):
+    if extra := len(preds.keys() - set(found.values())):
         logger.warning("%s has %d cases without truth: they are left out", pred, extra)
-    return {case: (path, preds[case]) for case, path in truths.items()}
+    return {case: (path, preds[found[case] or ""]) for case, path in truths.items()}
+
+
+def _fitting(
+    case: str, truths: Mapping[str, Path], preds: Mapping[str, Path], folder: Path
+) -> str | None:
+    """Return the name of the prediction of a case; None if there is none."""
+    if case in preds:
+        return case
+    bare = bare_name(case)
+    fitting = [name for name in preds if bare_name(name) == bare and name not in truths]
+    if len(fitting) > 1:
+        raise InputError(
+            f"{folder} has {len(fitting)} labelmaps of {case} ({_some(fitting)}): leave one of them"
+        )
+    return fitting[0] if fitting else None
+
+
+def bare_name(name: str) -> str:
+    """Return the name of a case without what programs add to it, see ENDINGS."""
+    for ending in ENDINGS:
+        name = name.removesuffix(ending) or name
+    return name
+
+
+def _some(names: Collection[str]) -> str:
+    return ", ".join(list(names)[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def images(folder: Path, *, is_truth: bool = False) -> dict[str, Path]:
-    """Return the CT of each case: <case>/ct.nii.gz, <case>.nii.gz or <case>_0000.nii.gz.
+    """Return the CT of each case by bare_name(): <case>/ct.nii.gz, <case>.nii.gz, <case>_0000 ...
 
     Args:
         folder: Where the CTs are.
@@ -67,8 +99,8 @@ def images(folder: Path, *, is_truth: bool = False) -> dict[str, Path]:
     """
     found = dict(_files_in_folders(folder, CT))
     if not is_truth:
-        found |= {case.removesuffix(CHANNEL): path for case, path in _files(folder)}
-    return found
+        found |= dict(_files(folder))
+    return {bare_name(case): path for case, path in found.items()}
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -90,15 +122,15 @@ def to_view(case: Path, ct: Path | None = None) -> tuple[Path, Path]:
 
     Args:
         case: A labelmap with its report beside it, or a folder that holds one such.
-        ct: The CT; None: the file beside the labelmap that the report names.
+        ct: The CT; None: the one that the report names.
 
     Raises:
-        InputError: There is not one labelmap, or its CT is not beside it.
+        InputError: There is not one labelmap, or its CT is not where it was.
     """
     labelmap = _only_result(case) if case.is_dir() else case
     if not labelmap.is_file():
         raise InputError(f"{labelmap} does not exist: give a labelmap of flareseg segment")
-    return ct or _ct_beside(labelmap), labelmap
+    return ct or _ct_of(labelmap), labelmap
 
 
 def _only_result(folder: Path) -> Path:
@@ -112,14 +144,11 @@ def _only_result(folder: Path) -> Path:
     return found[0]
 
 
-def _ct_beside(labelmap: Path) -> Path:
-    cure = "name the CT with --ct"
+def _ct_of(labelmap: Path) -> Path:
     report = beside(labelmap, REPORT)
     try:
-        name = json.loads(report.read_text(encoding="utf-8"))["run"]["input"]
-        ct = labelmap.parent / str(name)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{labelmap} has no report beside it that names its CT: {cure}") from error
-    if not ct.exists():
-        raise InputError(f"{ct} is not there, from which {labelmap.name} was made: {cure}")
-    return ct
+        return found_again(json.loads(report.read_text(encoding="utf-8"))["run"], report)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{labelmap} has no report beside it that names its CT: name the CT with --ct"
+        ) from error

@@ -79,6 +79,13 @@ def identity_of(source: Path, series: str | None = None) -> Identity:
     return Identity(tuple(sorted(words)), f"anon-{hashlib.sha256(uid).hexdigest()[:8]}")
 
 
+def series_uid(source: Path) -> str | None:
+    """Return the UID of the series of the first DICOM file in a source; None if it has none."""
+    start = _start(source, b"")
+    uid = _value(start, _SERIES_UID) if start else b""
+    return uid.decode("ascii", "ignore") or None
+
+
 def shown_name(source: Path, series: str | None = None) -> str:
     """Return the name of a source without the patient's."""
     return identity_of(source, series).hide(source.name)

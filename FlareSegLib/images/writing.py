@@ -17,6 +17,7 @@ from FlareSegLib.images.dicom.seg import (
     Provenance,
     check_installed,
     check_no_image,
+    check_series,
     write_dicom_seg,
 )
 from FlareSegLib.images.dicom.series import may_hold_series, series_paths
@@ -57,6 +58,16 @@ def check_writable(path: Path, source: Path | None = None) -> None:
             f"or {DICOM_SEG} for DICOM input"
         )
     check_place(path)
+
+
+def check_source(path: Path, source: Path, series: str | None) -> None:
+    """Check before the work that what is written at path can refer to the CT, if it has to.
+
+    Raises:
+        InputError: The DICOM series lacks what a DICOM SEG must refer to.
+    """
+    if _is_dicom_seg(path):
+        check_series(series_paths(source, series))
 
 
 def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = None) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.inference import flat
 from FlareSegLib.inference.network import read_checked
 
@@ -29,9 +30,7 @@ class OpenVinoNetwork:
         try:
             import openvino
         except ImportError as error:
-            raise ModelError(
-                "OpenVINO is not installed: pip install 'flareseg[openvino]'"
-            ) from error
+            raise ModelError(f"OpenVINO is not installed: {how_to_get('openvino')}") from error
         self._content = read_checked(folder / config.onnx, config.sha256)
         self._core = openvino.Core()
         self._config, self._threads = config, threads

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import OutputError
+from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.labels import ORGANS, Organ
 from FlareSegLib.base.runs import boxes_of
@@ -164,7 +165,7 @@ def check_installed() -> None:
         OutputError: matplotlib is missing.
     """
     if find_spec("matplotlib") is None:
-        cure = "run pip install 'flareseg[preview]', or leave out --preview and --plots"
+        cure = f"run {how_to_get('preview')}, or leave out --preview and --plots"
         raise OutputError(f"pictures need matplotlib, which is not installed: {cure}")
 
 

@@ -27,7 +27,7 @@ SCHEMA_VERSION = 1
 DISCLAIMER = "research use, not a medical device"
 NAMELESS = "backslashreplace"
 """Letters of a file name that are none become \\udcff and the like, which JSON understands."""
-PACKAGES = ("numpy", "scipy", "SimpleITK", "onnxruntime")
+PACKAGES = ("numpy", "SimpleITK", "onnxruntime", "openvino")
 
 SCAN_FLAGS = {
     "no_organ_found": "NO ORGAN WAS FOUND: is this a CT of the abdomen, in Hounsfield units?",
@@ -109,7 +109,7 @@ def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
+        return round(value, 4) + 0.0 if math.isfinite(value) else None  # + 0.0: no -0
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from FlareSegLib.base.errors import InputError, OutputError
+from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.images.reading import read_labelmap, read_volume
@@ -52,8 +53,8 @@ def check_installed() -> None:
     """
     if missing := [name for name in NEEDED if not find_spec(name)]:
         raise OutputError(
-            f"the viewer needs {', '.join(missing)}: pip install 'flareseg[view]' "
-            "(Python 3.11 to 3.13 on Linux or Windows)"
+            f"the viewer needs {', '.join(missing)}: {how_to_get('view')} (1 GB; Python 3.11 to "
+            "3.13 on Linux, Windows or a Mac with Apple's chip)"
         )
 
 

@@ -61,7 +61,7 @@ def test_a_table_that_cannot_be_used_is_said(tmp_path, content, reason):
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "list.parquet").write_bytes(b"PAR1")
     monkeypatch.setattr(summary, "find_spec", lambda _: None)
-    with pytest.raises(OutputError, match=r"pip install 'flareseg\[parquet\]'"):
+    with pytest.raises(OutputError, match="pip install 'pyarrow>=15.0'"):
         cases_of(tmp_path / "list.parquet")
 
 
@@ -87,3 +87,30 @@ def test_a_pattern_matches_files_and_folders_but_not_the_results(tmp_path):
 def test_a_folder_is_searched_as_before(tmp_path):
     (tmp_path / "a.nii").write_text("x")
     assert cases_of(tmp_path) == (Case("a", tmp_path / "a.nii", "a.nii"),)
+
+
+def test_the_folder_names_a_case_of_a_pattern_whatever_else_matches(tmp_path):
+    for name in ("p1", "p2"):
+        (tmp_path / "cts" / name).mkdir(parents=True)
+        (tmp_path / "cts" / name / "ct.nii.gz").write_text("x")
+        cases = cases_of(tmp_path / "cts" / "*" / "ct.nii.gz")
+        assert [case.name for case in cases][:1] == ["p1_ct"]
+    assert [case.name for case in cases] == ["p1_ct", "p2_ct"]
+    assert [case.place for case in cases] == ["p1/ct.nii.gz", "p2/ct.nii.gz"]
+
+
+def test_a_pattern_and_its_folder_give_the_same_names(tmp_path):
+    for name in ("a/x/ct.nii.gz", "b/y/z/scan.nrrd", "c.mha"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    expected = ["a_x_ct", "b_y_z_scan", "c"]
+    assert [case.name for case in cases_of(tmp_path)] == expected
+    assert [case.name for case in cases_of(tmp_path / "**" / "*.*")] == expected
+    assert [case.name for case in cases_of(tmp_path / "*")] == expected
+
+
+def test_folders_that_the_file_name_repeats_are_said_once(tmp_path):
+    path = tmp_path / "sub-01" / "ses-2" / "ct" / "sub-01_ses-2_ct.nii.gz"
+    path.parent.mkdir(parents=True)
+    path.write_text("x")
+    assert [case.name for case in cases_of(tmp_path)] == ["sub-01_ses-2_ct"]

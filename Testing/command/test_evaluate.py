@@ -49,7 +49,8 @@ def test_what_cannot_be_scored_fails_with_one_line(flareseg, folders):
     done = flareseg("evaluate", "truth", "pred", "-o", "out", cwd=folders)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        "flareseg: pred lacks 1 of 1 cases (case 1): segment them, or take their truth away"
+        "flareseg: pred lacks 1 of 1 cases (case 1), it has case 2: segment them, or take their "
+        "truth away"
     )
     assert not (folders / "out").exists()
 

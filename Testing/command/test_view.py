@@ -83,4 +83,4 @@ def test_without_its_packages_the_command_says_how_to_get_them(tmp_path, capsys)
     labelmap = write_case(tmp_path)
     (tmp_path / "ct.nrrd").touch()
     assert main(["view", str(labelmap)]) == 1
-    assert "pip install 'flareseg[view]'" in capsys.readouterr().err
+    assert "pip install 'trame-slicer>=2.0'" in capsys.readouterr().err

@@ -288,7 +288,7 @@ def test_a_file_that_is_no_dicom_is_refused_before_the_work(tmp_path):
 
 def test_without_highdicom_one_line_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(seg, "find_spec", lambda _: None)
-    with pytest.raises(OutputError, match=r"pip install 'flareseg\[dicom\]'"):
+    with pytest.raises(OutputError, match=r"pip install 'highdicom>=0.28'"):
         check_writable(tmp_path / "seg.dcm", tmp_path)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from FlareSegLib import __version__
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import InputError, OutputError
+from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
 from FlareSegLib.base.runs import boxes_of
@@ -55,7 +56,7 @@ def check_installed() -> None:
         OutputError: It is not; says how to get it.
     """
     if not find_spec("highdicom"):
-        raise OutputError("DICOM SEG needs highdicom: pip install 'flareseg[dicom]'")
+        raise OutputError(f"DICOM SEG needs highdicom: {how_to_get('dicom')}")
 
 
 def check_no_image(path: Path) -> None:
@@ -73,6 +74,16 @@ def check_no_image(path: Path) -> None:
         return
     if found.get("Modality") != "SEG":
         raise OutputError(f"{path} is a DICOM image: choose another file name")
+
+
+def check_series(slices: Sequence[Path]) -> None:
+    """Check before the work that a DICOM SEG can refer to a series.
+
+    Raises:
+        InputError: The series lacks a UID that a SEG must refer to.
+    """
+    for path in slices:
+        _header(path)
 
 
 def write_dicom_seg(

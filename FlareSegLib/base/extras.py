@@ -1,0 +1,21 @@
+"""Packages that only some work needs: which, and how to get them.
+
+FlareSeg is in no package index yet, so `pip install flareseg[...]` would find nothing: messages
+name the packages themselves, which works from a copy, from a wheel and in 3D Slicer alike.
+"""
+
+EXTRAS = {
+    "preview": ("matplotlib>=3.8",),
+    "openvino": ("openvino>=2024.4",),
+    "speed": ("isal>=1.6",),
+    "dicom": ("highdicom>=0.28", "pydicom>=3.0"),
+    "view": ("trame-slicer>=2.0", "slicer-core>=5.11", "slicer-layer-dm>=2.0", "trame-vtk>=2.11"),
+    "cluster": ("dask[distributed]>=2024.8",),
+    "parquet": ("pyarrow>=15.0",),
+}
+"""By extra, as in pyproject.toml: a test holds the two together."""
+
+
+def how_to_get(extra: str) -> str:
+    """Return the command that installs what an extra needs."""
+    return "pip install " + " ".join(f"'{package}'" for package in EXTRAS[extra])
