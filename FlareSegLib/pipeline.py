@@ -168,7 +168,7 @@ def _segment_file(
     name = job.source.name if options.keep_ids else shown_name(job.source, job.series)
     if job.preview:
         with watch.step("preview"):
-            _write_preview(volume, result, job.preview, name)
+            _write_preview(volume, result, job.preview, job.title or name)
     if job.thumbnail:
         thumbnail.write_thumbnail(*_upright(volume, result), job.thumbnail)
     came = origin(job.source, job.series, job.report_path, keep_ids=options.keep_ids)
@@ -184,7 +184,8 @@ def _upright(volume: Volume, result: Result) -> tuple[Volume, Labelmap]:
 
 def _write_preview(volume: Volume, result: Result, path: Path, title: str) -> None:
     organs = tuple(BY_KEY[row.key] for row in result.report.organs)
-    preview.write_preview(*_upright(volume, result), organs, path, title)
+    caption = preview.Caption(title, {row.key: row.flags for row in result.report.organs})
+    preview.write_preview(*_upright(volume, result), organs, path, caption)
 
 
 def _write_report(found: Report, job: Job) -> Report:

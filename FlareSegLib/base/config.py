@@ -154,6 +154,14 @@ def _is_finite(value: float) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def _check_folder(folder: Path) -> None:
+    if folder.is_file():
+        cure = "give --model a FlareSeg model folder"
+        if folder.suffix.lower() == ".zip":
+            cure = "import it with `flareseg model import`, or unpack it and give the folder"
+        raise ModelError(f"{folder} is a file: {cure}")
+
+
 def read_model_config(folder: Path) -> ModelConfig:
     """Return the facts in folder/model.json.
 
@@ -162,13 +170,7 @@ def read_model_config(folder: Path) -> ModelConfig:
             FlareSeg.
     """
     path = folder / MODEL_JSON
-    if folder.is_file():
-        raise ModelError(
-            f"{folder} is a file, not a model folder: import it with `flareseg model import`, or "
-            "unpack it and give the folder"
-            if folder.suffix.lower() == ".zip"
-            else f"{folder} is a file: give --model a FlareSeg model folder"
-        )
+    _check_folder(folder)
     try:
         if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_JSON_BYTES):
             raise ModelError(f"{path} is no file of at most 1 MiB: restore the model folder")

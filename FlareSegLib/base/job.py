@@ -38,6 +38,8 @@ class Job:
     """UID of the DICOM series, if the folder holds several."""
     hu_offset: float = 0.0
     """Added to the voxels as read, for files that hold HU + 1024."""
+    title: str | None = None
+    """What pictures are called; None: as the source, without the patient's name."""
 
     @property
     def report_path(self) -> Path:

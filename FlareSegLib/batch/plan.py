@@ -75,6 +75,7 @@ class Plan:
             thumbnail=self.thumbnail(case.name) if self.with_page else None,
             series=case.series,
             hu_offset=self.hu_offset,
+            title=case.name,
         )
 
     def thumbnail(self, name: str) -> Path:

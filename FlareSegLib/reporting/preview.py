@@ -7,9 +7,8 @@ axial view and on the left in the sagittal view. All views have the same scale.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
-from importlib.util import find_spec
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,26 +16,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.base.errors import OutputError
-from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.labels import ORGANS, Organ
 from FlareSegLib.base.runs import boxes_of
+from FlareSegLib.reporting.canvas import (
+    BACKGROUND,
+    DIM,
+    TEXT,
+    WARN,
+    Color,
+    add_axes,
+    check_installed,
+    new_figure,
+    rgb,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Color = str | tuple[float, float, float]
 WINDOW_HU = (-160.0, 240.0)
 """Soft tissue."""
-BACKGROUND, TEXT, DIM = "#101317", "#eceff2", "#8b949e"
 HEIGHT_INCHES, WIDTH_INCHES = 5.4, 13.0
 """The views fill the first or the second, whichever they reach first."""
 GAP_INCHES, HEADER_INCHES, FOOTER_INCHES = 0.15, 0.75, 0.36
-LEGEND_INCHES, LINE_INCHES = 2.75, 0.27
+LEGEND_INCHES, LINE_INCHES = 3.2, 0.27
+NOTE_INCHES = 0.5
+"""Right of the volumes, for "cut" and "look"."""
+TILE_INCHES, TILE_MM, MOST_TILES = 1.7, 120.0, 8
+"""Of the small axial pictures of flagged organs that no view shows."""
+CUT, ABSENT = "touches_border", "absent"
 DPI = 120
+__all__ = ["Caption", "best_slices", "check_installed", "write_preview"]
 DISCLAIMER = "research use, not a medical device"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What stands above the views and beside the organs."""
+
+    title: str
+    """Such as the name of the case."""
+    flags: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Flags of the report by organ key."""
+
+    def note(self, organ: Organ) -> tuple[str, Color]:
+        """Return a word beside the volume of an organ, and its color."""
+        flags = set(self.flags.get(organ.key, ())) - {ABSENT}
+        if flags - {CUT}:
+            return "look", WARN
+        return ("cut", DIM) if flags else ("", DIM)
 
 
 @dataclass(frozen=True)
@@ -76,23 +106,25 @@ def write_preview(
     labelmap: Labelmap,
     organs: Iterable[Organ],
     path: Path,
-    title: str,
+    caption: Caption,
     truth: Labelmap | None = None,
 ) -> None:
     """Write a PNG of the slices that show most organs; either whole or not at all.
+
+    Flagged organs that these slices do not cut get a small axial picture each, below.
 
     Args:
         hu: The CT, canonical (array axes toward S, P and L).
         labelmap: Organ values on the same grid.
         organs: Organs to outline and list.
         path: File to write, .png.
-        title: Line above the views, such as the name of the scan.
+        caption: Title, and the flags of organs.
         truth: Organ values on the same grid, to be outlined in dots; the slices are those of truth.
 
     Raises:
         OutputError: matplotlib is missing, or the file cannot be written.
     """
-    figure = _draw(hu, labelmap, tuple(organs), title, truth)
+    figure = _draw(hu, labelmap, tuple(organs), caption, truth)
     with atomic(path) as temporary, warnings.catch_warnings():
         # the font lacks, say, Chinese: boxes in the title are no reason to fail
         warnings.simplefilter("ignore")
@@ -126,65 +158,74 @@ def _draw(
     hu: Volume,
     labelmap: Labelmap,
     organs: tuple[Organ, ...],
-    title: str,
+    caption: Caption,
     truth: Labelmap | None = None,
 ) -> Figure:
-    figure, frames = _lay_out(labelmap)
     at = best_slices(truth or labelmap, organs)
+    hidden = _hidden(labelmap, organs, caption, at)[:MOST_TILES]
+    figure, frames = _lay_out(labelmap, TILE_INCHES + GAP_INCHES * 2 if hidden else 0.0)
     for view, axes in zip(VIEWS, frames, strict=True):
         _draw_view(axes, view, hu, labelmap, at[view.axis], organs)
         if truth:
             _outline(axes, view, truth, at[view.axis], organs, ":")
-    _draw_legend(figure, labelmap, organs)
+    _draw_legend(figure, labelmap, organs, caption)
+    for i, organ in enumerate(hidden):
+        _draw_tile(figure, i, hu, labelmap, organ)
     top = figure.get_size_inches()[1] - HEADER_INCHES / 2.6
-    _write(figure, (GAP_INCHES, top), title, TEXT, 13)
-    _write(figure, (GAP_INCHES, FOOTER_INCHES / 2), f"FlareSeg: {DISCLAIMER}", DIM, 8)
+    write(figure, (GAP_INCHES, top), caption.title, TEXT, 13)
+    write(figure, (GAP_INCHES, FOOTER_INCHES / 2), f"FlareSeg: {DISCLAIMER}", DIM, 8)
     return figure
 
 
-def _lay_out(labelmap: Labelmap) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure and the frames of the views, all at the same scale."""
+def _hidden(
+    labelmap: Labelmap, organs: tuple[Organ, ...], caption: Caption, at: tuple[int, int, int]
+) -> list[Organ]:
+    """Return the organs to look at that are there, but that no view cuts."""
+    shown = {
+        value for view in VIEWS for value in np.unique(view.cut(labelmap.array, at[view.axis]))
+    }
+    boxes = boxes_of(labelmap.array, len(ORGANS))
+    return [
+        organ
+        for organ in organs
+        if caption.note(organ)[0] == "look" and boxes[organ.value - 1] and organ.value not in shown
+    ]
+
+
+def _draw_tile(figure: Figure, i: int, hu: Volume, labelmap: Labelmap, organ: Organ) -> None:
+    """Draw the axial slice with most of an organ, near the organ, below the views."""
+    voxels = np.count_nonzero(labelmap.array == organ.value, axis=(1, 2))
+    z = int(voxels.argmax())
+    left = GAP_INCHES + i * (TILE_INCHES + GAP_INCHES)
+    axes = add_axes(figure, left, FOOTER_INCHES, TILE_INCHES, TILE_INCHES)
+    axial = VIEWS[2]
+    _draw_view(axes, axial, hu, labelmap, z, (organ,))
+    rows, columns = np.nonzero(labelmap.array[z] == organ.value)
+    steps_mm = axial.spacing_mm(labelmap)
+    y, x = ((float(n.mean()) + 0.5) * s for n, s in zip((rows, columns), steps_mm, strict=True))
+    axes.set(xlim=(x - TILE_MM / 2, x + TILE_MM / 2), ylim=(y + TILE_MM / 2, y - TILE_MM / 2))
+    axes.set_title(f"look: {organ.name}", color=WARN, size=9, loc="left", pad=3)
+
+
+def _lay_out(labelmap: Labelmap, below: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure and the frames of the views, all at the same scale.
+
+    Args:
+        labelmap: Says how large the views are.
+        below: Inches to leave free below them.
+    """
     extents = [view.extent_mm(labelmap) for view in VIEWS]
     tallest, total = max(h for h, _ in extents), sum(w for _, w in extents)
     inch_per_mm = min(HEIGHT_INCHES / tallest, WIDTH_INCHES / total)
     body = max(tallest * inch_per_mm, (len(ORGANS) + 1) * LINE_INCHES)
     width = total * inch_per_mm + (len(VIEWS) + 1) * GAP_INCHES + LEGEND_INCHES
-    figure = _new_figure(width, body + HEADER_INCHES + FOOTER_INCHES)
+    figure = new_figure(width, body + below + HEADER_INCHES + FOOTER_INCHES)
     frames, left = [], GAP_INCHES
     for h, w in extents:
-        bottom = FOOTER_INCHES + body - h * inch_per_mm
-        frames.append(_add_axes(figure, left, bottom, w * inch_per_mm, h * inch_per_mm))
+        bottom = FOOTER_INCHES + below + body - h * inch_per_mm
+        frames.append(add_axes(figure, left, bottom, w * inch_per_mm, h * inch_per_mm))
         left += w * inch_per_mm + GAP_INCHES
     return figure, frames
-
-
-def check_installed() -> None:
-    """Check that a preview can be drawn, before the work.
-
-    Raises:
-        OutputError: matplotlib is missing.
-    """
-    if find_spec("matplotlib") is None:
-        cure = f"run {how_to_get('preview')}, or leave out --preview and --plots"
-        raise OutputError(f"pictures need matplotlib, which is not installed: {cure}")
-
-
-def _new_figure(width_inches: float, height_inches: float) -> Figure:
-    check_installed()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width_inches, height_inches), facecolor=BACKGROUND)
-    FigureCanvasAgg(figure)  # no pyplot: it would keep the figure, and may open a window
-    return figure
-
-
-def _add_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Return axes at a place that is given in inches."""
-    w, h = figure.get_size_inches()
-    axes = figure.add_axes((left / w, bottom / h, width / w, height / h))
-    axes.set_axis_off()
-    return axes
 
 
 def _draw_view(
@@ -216,7 +257,7 @@ def _outline(
     for organ in organs:
         if (mask := labels == organ.value).any():
             axes.contour(
-                x, y, mask, levels=[0.5], colors=[_rgb(organ)], linewidths=1.3, linestyles=style
+                x, y, mask, levels=[0.5], colors=[rgb(organ)], linewidths=1.3, linestyles=style
             )
 
 
@@ -237,32 +278,24 @@ def _mark(axes: Axes, view: _View) -> None:
     axes.set_title(view.name, color=DIM, size=10, loc="left", pad=4)
 
 
-def _draw_legend(figure: Figure, labelmap: Labelmap, organs: tuple[Organ, ...]) -> None:
+def _draw_legend(
+    figure: Figure, labelmap: Labelmap, organs: tuple[Organ, ...], caption: Caption
+) -> None:
     """List the organs and their volumes, right of the views; absent ones are dim."""
     width, height = figure.get_size_inches()
-    left, right = width - LEGEND_INCHES + GAP_INCHES, width - GAP_INCHES
+    left, right = width - LEGEND_INCHES + GAP_INCHES, width - GAP_INCHES - NOTE_INCHES
     top = height - HEADER_INCHES - LINE_INCHES / 2
-    _write(figure, (right, top), "ml", DIM, 9, "right")
+    write(figure, (right, top), "ml", DIM, 9, "right")
     boxes = boxes_of(labelmap.array, len(ORGANS))
     for i, organ in enumerate(organs, start=1):
         y = top - i * LINE_INCHES
         box = boxes[organ.value - 1]
         voxels = np.count_nonzero(labelmap.array[box] == organ.value) if box else 0
         color = TEXT if voxels else DIM
-        _write(figure, (left, y), "\u25a0", _rgb(organ) if voxels else DIM, 14)
-        _write(figure, (left + 0.25, y), organ.name, color, 10)
+        write(figure, (left, y), "\u25a0", rgb(organ) if voxels else DIM, 14)
+        write(figure, (left + 0.25, y), organ.name, color, 10)
         volume = f"{voxels * labelmap.grid.voxel_ml:.1f}" if voxels else "not found"
-        _write(figure, (right, y), volume, color, 10, "right")
-
-
-def _write(
-    figure: Figure, at: tuple[float, float], words: str, color: Color, size: int, side: str = "left"
-) -> None:
-    """Write words at a place (x, y) in inches; a $ in them is no formula."""
-    x, y = np.array(at) / figure.get_size_inches()
-    figure.text(x, y, words, color=color, size=size, ha=side, va="center", parse_math=False)
-
-
-def _rgb(organ: Organ) -> Color:
-    red, green, blue = (value / 255 for value in organ.color)
-    return red, green, blue
+        write(figure, (right, y), volume, color, 10, "right")
+        note, tint = caption.note(organ)
+        if note:
+            write(figure, (right + 0.08, y), note, tint, 8)

@@ -61,7 +61,7 @@ def test_a_table_that_cannot_be_used_is_said(tmp_path, content, reason):
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "list.parquet").write_bytes(b"PAR1")
     monkeypatch.setattr(summary, "find_spec", lambda _: None)
-    with pytest.raises(OutputError, match="pip install 'pyarrow>=15.0'"):
+    with pytest.raises(OutputError, match=r"pip install 'pyarrow>=15\.0'"):
         cases_of(tmp_path / "list.parquet")
 
 

@@ -50,7 +50,7 @@ def test_info_tells_versions_machine_and_where_the_files_are(flareseg):
         (["segment"], "INPUT"),
         (["segment", "a.nii"], "-o"),
         (["segment", "a.nii", "-o", "b.nii", "--organs", "liver,lung"], "lung is no organ: choose"),
-        (["segment", "a.nii", "-o", "b.nii", "--organs", "Livr"], "Livr is no organ: did you mean l"),
+        (["segment", "a.nii", "-o", "b.nii", "--organs", "Livr"], "Livr is no organ: did you mean"),
         (["segment", "a.nii", "-o", "b.nii", "--organs", "kidney"], "right_kidney, left_kidney?"),
         (["segment", "a.nii", "-o", "b.nii", "--organs", "all,liver"], KEYS),
         (["segment", "a.nii", "-o", "b.nii", "--organs", ","], "nothing is no organ"),

@@ -40,7 +40,7 @@ def test_the_very_name_goes_first(tmp_path):
 def test_two_predictions_that_fit_are_refused_by_name(tmp_path):
     truths = files(tmp_path / "truth", "a.nii.gz")
     preds = files(tmp_path / "pred", "a_organs.nii.gz", "a_ct_organs.nii.gz")
-    with pytest.raises(InputError, match="2 labelmaps of a .*: leave one of them"):
+    with pytest.raises(InputError, match=r"2 labelmaps of a .*: leave one of them"):
         matched(truths, preds)
 
 

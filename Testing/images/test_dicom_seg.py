@@ -17,7 +17,7 @@ from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.images.dicom import seg
 from FlareSegLib.images.dicom.seg import Provenance
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.images.writing import check_writable, write_labelmap
+from FlareSegLib.images.writing import check_source, check_writable, write_labelmap
 from Testing.dicom_series import AXIAL, NAME, write_series
 
 highdicom = pytest.importorskip("highdicom", reason="extra dicom is not installed")
@@ -253,6 +253,13 @@ def test_a_series_without_frame_of_reference_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"has no FrameOfReferenceUID.*or choose \.nii\.gz"):
         write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source))
     assert not (tmp_path / "seg.dcm").exists()
+
+
+def test_a_series_without_uids_is_refused_before_the_voxels_are_read(tmp_path, monkeypatch):
+    source = write_series(tmp_path / "ct", FrameOfReferenceUID="")
+    with pytest.raises(InputError, match=r"has no FrameOfReferenceUID.*or choose \.nii\.gz"):
+        check_source(tmp_path / "seg.dcm", source, None)
+    check_source(tmp_path / "organs.nii.gz", source, None)
 
 
 def test_headers_that_do_not_do_are_an_error_with_a_cure(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from FlareSegLib.base.errors import OutputError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.labels import BY_KEY, ORGANS
-from FlareSegLib.reporting import preview
+from FlareSegLib.reporting import canvas, preview
 from Testing.phantoms import abdomen
 
 image = pytest.importorskip("matplotlib.image", reason="needs matplotlib")
@@ -44,7 +44,9 @@ def test_right_is_left_the_head_is_up_and_anterior_is_up_or_left(tmp_path, spaci
     box = ((round(z * (1 - high)), round(z * (1 - low))), (round(y * low), round(y * high)),
            (round(x * low), round(x * high)))  # fmt: skip
     hu, labelmap = scan((z, y, x), spacing_mm, aorta=box)
-    preview.write_preview(hu, labelmap, (BY_KEY["aorta"],), tmp_path / "p.png", "a cube")
+    preview.write_preview(
+        hu, labelmap, (BY_KEY["aorta"],), tmp_path / "p.png", preview.Caption("a cube")
+    )
     for rows, columns in panels(tmp_path / "p.png", "aorta"):
         edges = [rows.min(), rows.max(), columns.min(), columns.max()]
         assert edges == pytest.approx([low, high, low, high], abs=0.015)
@@ -52,7 +54,7 @@ def test_right_is_left_the_head_is_up_and_anterior_is_up_or_left(tmp_path, spaci
 
 def test_every_organ_of_the_phantom_is_outlined(tmp_path):
     hu, labelmap = abdomen((64, 60, 76), (5.0, 5.0, 5.0))
-    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "phantom")
+    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", preview.Caption("phantom"))
     picture = image.imread(tmp_path / "p.png")[..., :3]
     views = picture[:, : -round(preview.LEGEND_INCHES * preview.DPI)]
     for organ in ORGANS:
@@ -73,13 +75,15 @@ def test_the_slices_cut_most_organs_then_most_voxels():
 def test_the_middle_is_shown_where_nothing_was_found(tmp_path):
     hu, labelmap = scan((7, 5, 6), (5.0, 4.0, 3.0))
     assert preview.best_slices(labelmap, ORGANS) == (3, 2, 3)
-    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "empty")
+    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", preview.Caption("empty"))
     assert image.imread(tmp_path / "p.png").shape[0] > 300
 
 
 def test_the_legend_tells_ml_and_what_is_absent():
     hu, labelmap = scan((7, 5, 6), (10.0, 10.0, 5.0), liver=((1, 3), (1, 3), (1, 4)))  # 12 x 0.5 ml
-    figure = preview._draw(hu, labelmap, (BY_KEY["liver"], BY_KEY["spleen"]), "a title")
+    figure = preview._draw(
+        hu, labelmap, (BY_KEY["liver"], BY_KEY["spleen"]), preview.Caption("a title")
+    )
     words = [text.get_text() for text in figure.texts]
     assert words[1:7] == ["■", "liver", "6.0", "■", "spleen", "not found"]
     assert words[-2:] == ["a title", "FlareSeg: research use, not a medical device"]
@@ -88,7 +92,7 @@ def test_the_legend_tells_ml_and_what_is_absent():
 @pytest.mark.parametrize("shape", [(200, 12, 16), (4, 90, 90), (4, 20, 200)])
 def test_long_and_flat_scans_give_a_picture_of_sane_size(tmp_path, shape):
     hu, labelmap = scan(shape, (5.0, 4.0, 4.0), liver=((1, 3), (1, 3), (1, 4)))
-    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "odd")
+    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", preview.Caption("odd"))
     height, width = image.imread(tmp_path / "p.png").shape[:2]
     assert 400 < height < 800
     assert 400 < width < 2100
@@ -96,15 +100,17 @@ def test_long_and_flat_scans_give_a_picture_of_sane_size(tmp_path, shape):
 
 def test_any_title_can_be_drawn(tmp_path):
     hu, labelmap = scan((7, 5, 6), (1.0, 1.0, 1.0))
-    preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", r"腹部 $\frac{ 5$ ct_1.nii.gz")
+    preview.write_preview(
+        hu, labelmap, ORGANS, tmp_path / "p.png", preview.Caption(r"腹部 $\frac{ 5$ ct_1.nii.gz")
+    )
     assert (tmp_path / "p.png").stat().st_size > 1000
 
 
 def test_a_missing_matplotlib_names_the_cure(tmp_path, monkeypatch):
-    monkeypatch.setattr(preview, "find_spec", lambda name: None)
+    monkeypatch.setattr(canvas, "find_spec", lambda name: None)
     hu, labelmap = scan((7, 5, 6), (1.0, 1.0, 1.0))
-    with pytest.raises(OutputError, match=r"pip install 'flareseg\[preview\]'"):
-        preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", "a title")
+    with pytest.raises(OutputError, match=r"pip install 'matplotlib>=3\.8'"):
+        preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", preview.Caption("a title"))
     assert not any(tmp_path.iterdir())
 
 
@@ -112,16 +118,52 @@ def test_nothing_is_left_where_the_picture_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     hu, labelmap = scan((7, 5, 6), (1.0, 1.0, 1.0))
     with pytest.raises(OutputError):
-        preview.write_preview(hu, labelmap, ORGANS, tmp_path / "file" / "p.png", "a title")
+        preview.write_preview(
+            hu, labelmap, ORGANS, tmp_path / "file" / "p.png", preview.Caption("a title")
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_the_truth_is_dotted_and_chooses_the_slices():
     hu, missed = scan((7, 5, 6), (5.0, 4.0, 3.0))
     _, truth = scan((7, 5, 6), (5.0, 4.0, 3.0), liver=((5, 7), (1, 3), (1, 4)))
-    figure = preview._draw(hu, missed, (BY_KEY["liver"],), "a title", truth)
+    figure = preview._draw(hu, missed, (BY_KEY["liver"],), preview.Caption("a title"), truth)
     for axes in figure.axes:
         (outline,) = axes.collections  # the missed organ has no line of its own
         assert outline.get_linestyles()[0][1] is not None  # dashes
-    figure = preview._draw(hu, truth, (BY_KEY["liver"],), "a title", truth)
+    figure = preview._draw(hu, truth, (BY_KEY["liver"],), preview.Caption("a title"), truth)
     assert [len(axes.collections) for axes in figure.axes] == [2, 2, 2]
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.texts]
+
+
+def test_what_is_cut_and_what_is_flagged_stands_beside_the_volumes(tmp_path):
+    hu, labelmap = scan((20, 20, 20), (5, 5, 5), liver=((2, 9), (2, 9), (2, 9)))
+    liver, spleen = BY_KEY["liver"], BY_KEY["spleen"]
+    for flags, word in (
+        ((), ""),
+        (("touches_border",), "cut"),
+        (("touches_border", "implausible_volume"), "look"),
+    ):
+        caption = preview.Caption("a case", {"liver": flags, "spleen": ("absent",)})
+        said = legend(preview._draw(hu, labelmap, (liver, spleen), caption))
+        assert [text for text in said if text in ("cut", "look")] == ([word] if word else [])
+
+
+def test_a_flagged_organ_that_no_view_cuts_gets_a_picture_of_its_own(tmp_path):
+    boxes = {
+        "liver": ((2, 9), (2, 9), (2, 9)),
+        "spleen": ((2, 9), (2, 9), (11, 18)),
+        "gallbladder": ((15, 17), (15, 17), (9, 11)),
+    }
+    hu, labelmap = scan((20, 20, 20), (5, 5, 5), **boxes)
+    organs = tuple(BY_KEY[key] for key in boxes)
+    flags = {"gallbladder": ("implausible_volume",), "liver": ("implausible_volume",)}
+    plain = preview._draw(hu, labelmap, organs, preview.Caption("a case"))
+    figure = preview._draw(hu, labelmap, organs, preview.Caption("a case", flags))
+    assert len(plain.axes) == 3
+    assert [axes.get_title(loc="left") for axes in figure.axes[3:]] == ["look: gallbladder"]
+    left, right = figure.axes[3].get_xlim()
+    assert left < 9 * 5 < 11 * 5 < right
