@@ -21,7 +21,7 @@ from FlareSegLib.images.dicom.seg import Provenance
 from FlareSegLib.images.origin import origin
 from FlareSegLib.images.privacy import hiding, shown_name
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.images.writing import check_source, check_writable, write_labelmap
+from FlareSegLib.images.writing import check_grid, check_source, check_writable, write_labelmap
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import Loader, importing_ahead, load_network, pick
 from FlareSegLib.inference.sliding import Sliding
@@ -158,12 +158,13 @@ def _segment_file(
         with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
             check_source(job.labelmap, job.source, job.series)
             volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
+        check_grid(job.labelmap, volume.grid)
         threads = threads_for(volume.grid, config.spacing_mm, options.threads, options.speed)
         with watch.step("load network"):
             network = (load or load_network)(model, config, threads, runtime)
     result = segment(volume, network, config, options, watch, threads)
     with watch.step("write"):
-        made = Provenance(job.source, job.series, config.name, config.version)
+        made = Provenance(job.source, job.series, config.name, config.version, job.seg)
         write_labelmap(result.labelmap, job.labelmap, made)
     name = job.source.name if options.keep_ids else shown_name(job.source, job.series)
     if job.preview:

@@ -167,6 +167,7 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
         self._prepare()
         if ".dcm" in arguments:
             self._ensure(DICOM_REQUIREMENTS)
+            arguments = [*arguments, "--seg", "binary"]  # what the DICOM modules of Slicer read
         self._launch(["batch", *arguments], ears, lambda code: self._onBatchEnd(ears, code))
 
     def _prepare(self) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-ENDINGS = (".nii.gz", ".seg.nrrd")
+ENDINGS = (".nii.gz", ".seg.nrrd", ".rtstruct.dcm")
 """Extensions of two parts."""
 
 
@@ -38,6 +39,8 @@ class Job:
     """UID of the DICOM series, if the folder holds several."""
     hu_offset: float = 0.0
     """Added to the voxels as read, for files that hold HU + 1024."""
+    seg: Literal["labelmap", "binary"] = "labelmap"
+    """Kind of a DICOM SEG; binary is understood by more programs, and is larger."""
     title: str | None = None
     """What pictures are called; None: as the source, without the patient's name."""
 

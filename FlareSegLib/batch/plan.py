@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from FlareSegLib.base.atomic import check_place
 from FlareSegLib.base.config import RunOptions
@@ -43,6 +43,8 @@ class Plan:
     """Of the labelmaps; sets their format."""
     hu_offset: float = 0.0
     """Added to the voxels as read."""
+    seg: Literal["labelmap", "binary"] = "labelmap"
+    """Kind of DICOM SEG."""
     with_csv: bool = False
     """Write the organ table of each case too."""
     with_preview: bool = False
@@ -75,6 +77,7 @@ class Plan:
             thumbnail=self.thumbnail(case.name) if self.with_page else None,
             series=case.series,
             hu_offset=self.hu_offset,
+            seg=self.seg,
             title=case.name,
         )
 

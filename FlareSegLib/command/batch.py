@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from FlareSegLib.batch.plan import Plan
     from FlareSegLib.batch.summary import Row
 
-FORMATS = (".nii.gz", ".nrrd", ".seg.nrrd", ".dcm")
+FORMATS = (".nii.gz", ".nrrd", ".seg.nrrd", ".dcm", ".rtstruct.dcm")
 """Of the labelmaps of a batch."""
 INPUT = "give a folder with NIfTI, NRRD, MHA or MHD files, or DICOM series of 16 slices or more"
 EXAMPLES = """examples:
@@ -186,6 +186,7 @@ def _to_plan(options: argparse.Namespace) -> Plan:
         options=to_run_options(options),
         extension=options.format,
         hu_offset=options.hu_offset,
+        seg=options.seg,
         with_csv=options.csv,
         with_preview=options.preview,
         with_page=options.html,

@@ -27,6 +27,8 @@ RUNTIMES = ("auto", "onnxruntime", "openvino")
 """As in config.py."""
 RESTORES = ("mixed", "classwise")
 """As in config.py."""
+SEGS = ("labelmap", "binary")
+"""As in images/dicom/seg.py."""
 PROGRESS = ("auto", "json")
 """For people, and for programs."""
 MODEL = "model folder (default: the one that ships)"
@@ -66,6 +68,7 @@ def add_choices(group: argparse._ArgumentGroup) -> None:
     add("--restore", "to the grid: the same labels", choices=RESTORES, default="mixed")
     add("--runtime", "what runs the network", choices=RUNTIMES, default="auto")
     add("--progress", "how it is shown; json is for programs", choices=PROGRESS, default="auto")
+    add("--seg", "kind of a DICOM SEG; binary for older viewers", choices=SEGS, default=SEGS[0])
     add("--hu-offset", "added to every voxel", type=finite, default=0.0, metavar="HU")
 
 

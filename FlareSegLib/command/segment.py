@@ -23,11 +23,12 @@ EXAMPLES = """examples:
   flareseg segment ct.nii.gz -o organs.nii.gz
   flareseg segment dicom/ -o organs.seg.nrrd --preview --csv
   flareseg segment dicom/ -o organs.nii.gz --series 1.2.840.113619.2.55
-  flareseg segment dicom/ -o organs.dcm
+  flareseg segment dicom/ -o organs.dcm --seg binary
+  flareseg segment dicom/ -o organs.rtstruct.dcm
   flareseg segment shifted.nii.gz -o organs.nii.gz --hu-offset -1024
 
 OUT ends in .nii.gz, .nii, .nrrd, .mha or .seg.nrrd (with names, colors and codes), or for DICOM
-input in .dcm: a DICOM SEG that refers to the series (extra dicom).
+input in .dcm, a DICOM SEG, or .rtstruct.dcm, contours: both refer to the series (extra dicom).
 Beside organs.nii.gz stands organs.report.json; its flags are printed too: look at them.
 """
 
@@ -99,6 +100,7 @@ def _to_job(options: argparse.Namespace) -> Job:
         preview=named(options.preview, ".png"),
         series=options.series,
         hu_offset=options.hu_offset,
+        seg=options.seg,
     )
 
 

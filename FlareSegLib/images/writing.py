@@ -11,8 +11,10 @@ import SimpleITK as sitk
 
 from FlareSegLib.base.atomic import atomic, check_place
 from FlareSegLib.base.errors import InputError, OutputError
-from FlareSegLib.base.geometry import Box, Labelmap
+from FlareSegLib.base.geometry import Box, Grid, Labelmap
+from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.base.runs import boxes_of
+from FlareSegLib.images.dicom.rtstruct import check_straight, write_rtstruct
 from FlareSegLib.images.dicom.seg import (
     Provenance,
     check_installed,
@@ -30,6 +32,8 @@ EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 """Extensions of labelmaps that can be written whatever the input is."""
 DICOM_SEG = ".dcm"
 """Extension of a labelmap that refers to a DICOM series."""
+RTSTRUCT = ".rtstruct.dcm"
+"""Extension of contours that refer to a DICOM series."""
 
 _KNOWN = ", ".join(EXTENSIONS)
 
@@ -47,7 +51,7 @@ def check_writable(path: Path, source: Path | None = None) -> None:
     if _is_dicom_seg(path):
         if source is None or not may_hold_series(source):
             raise OutputError(
-                f"{path} cannot be written: a DICOM SEG refers to a DICOM series, which "
+                f"{path} cannot be written: it refers to a DICOM series, which "
                 f"{source.name if source else 'no input'} is not: use one of {_KNOWN}"
             )
         check_installed()
@@ -70,6 +74,16 @@ def check_source(path: Path, source: Path, series: str | None) -> None:
         check_series(series_paths(source, series))
 
 
+def check_grid(path: Path, grid: Grid) -> None:
+    """Check before the work that what is written at path can tell of a grid.
+
+    Raises:
+        InputError: It is contours, and the slices are oblique.
+    """
+    if _is_rtstruct(path):
+        check_straight(grid)
+
+
 def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = None) -> None:
     """Write a labelmap, compressed, uint8, on its own grid; wholly or not at all.
 
@@ -80,7 +94,10 @@ def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = Non
     """
     path = Path(path)
     check_writable(path, made.source if made else None)
-    if made and _is_dicom_seg(path):
+    if made and _is_rtstruct(path):
+        slices = series_paths(made.source, made.series)
+        write_rtstruct(labelmap, slices, path, made, ORGANS)
+    elif made and _is_dicom_seg(path):
         write_dicom_seg(labelmap, series_paths(made.source, made.series), path, made)
     else:
         _write_image(labelmap, path)
@@ -101,6 +118,10 @@ def _write_image(labelmap: Labelmap, path: Path) -> None:
         except (RuntimeError, InputError) as error:
             has_room = shutil.disk_usage(temporary.parent).free > labelmap.array.size
             raise OSError(errno.EIO if has_room else errno.ENOSPC, last_line(str(error))) from error
+
+
+def _is_rtstruct(path: Path) -> bool:
+    return path.name.lower().endswith(RTSTRUCT)
 
 
 def _is_dicom_seg(path: Path) -> bool:

@@ -438,7 +438,7 @@ def test_dicom_gets_dicom_seg_and_files_get_a_reason(tmp_path, model):
     pytest.importorskip("highdicom", reason="extra dicom is not installed")
     write_dicom_ct(tmp_path / "in" / "a")
     write_ct(tmp_path / "in" / "b.nrrd")
-    plan = Plan(tmp_path / "out", model, RAW, extension=".dcm", skip_existing=True)
+    plan = Plan(tmp_path / "out", model, RAW, extension=".dcm", seg="binary", skip_existing=True)
     rows = run_batch(find_cases(tmp_path / "in"), plan)
     assert [row.status for row in rows] == ["ok", "failed"]
     assert "which b.nrrd is not" in rows[1].reason

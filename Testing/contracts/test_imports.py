@@ -23,7 +23,7 @@ ONLY_IN = {
     "matplotlib": {"reporting/canvas", "reporting/preview", "evaluation/plots"},
     "tqdm": {"command/terminal"},
     "highdicom": {"images/dicom/seg"},
-    "pydicom": {"images/dicom/seg"},
+    "pydicom": {"images/dicom/seg", "images/dicom/rtstruct"},
 }
 
 

@@ -41,8 +41,8 @@ def labelmap_on(grid):
     return Labelmap(array, grid)
 
 
-def made_from(source, series=None):
-    return Provenance(source, series, "flare13-test", "7")
+def made_from(source, series=None, kind="binary"):
+    return Provenance(source, series, "flare13-test", "7", kind)
 
 
 def written(folder, axes=AXIAL, **tags):
@@ -103,8 +103,8 @@ def test_every_voxel_lies_where_the_labelmap_has_it(tmp_path, axes):
         assert np.abs(places - world(labelmap, key)).max() <= 1  # 0.01 mm: DICOM has 16 letters
 
 
-def dcmqi(path, folder):
-    """Return the segments that dcmqi reads: image and facts by label."""
+def dcmqi_output(path, folder):
+    """Return what dcmqi reads: facts of segments, and images by their number."""
     beside = Path(sys.executable).with_name("segimage2itkimage")
     program = str(beside) if beside.exists() else shutil.which("segimage2itkimage")
     if not program:
@@ -114,10 +114,17 @@ def dcmqi(path, folder):
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     (meta,) = folder.glob("*.json")
-    rows = [row for (row,) in json.loads(meta.read_text("utf-8"))["segmentAttributes"]]
+    groups = json.loads(meta.read_text("utf-8"))["segmentAttributes"]
+    rows = [row for group in groups for row in group]
     images = {
         int(one.stem.split("-")[-1]): sitk.ReadImage(str(one)) for one in folder.glob("*.nrrd")
     }
+    return rows, images
+
+
+def dcmqi(path, folder):
+    """Return the segments that dcmqi reads: image and facts by label."""
+    rows, images = dcmqi_output(path, folder)
     return {row["SegmentLabel"]: (images[row["labelID"]], row) for row in rows}
 
 
@@ -163,6 +170,32 @@ def test_highdicom_gives_the_labelmap_back(plain):
     for number, organ in enumerate(present, start=1):
         expected[labelmap.array == organ.value] = number
     np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("axes", [AXIAL, TILTED])
+def test_a_labelmap_kind_has_a_frame_a_slice_and_dcmqi_and_highdicom_give_it_back(tmp_path, axes):
+    source = write_series(tmp_path / "ct", axes=axes)
+    labelmap, path = labelmap_on(read_volume(source).grid), tmp_path / "seg.dcm"
+    write_labelmap(labelmap, path, made_from(source, kind="labelmap"))
+    ds = pydicom.dcmread(path)
+    assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"  # Label Map Segmentation Storage
+    assert (ds.NumberOfFrames, ds.file_meta.TransferSyntaxUID.name) == (18, "RLE Lossless")
+    labels = {one.SegmentLabel: one.SegmentNumber for one in ds.SegmentSequence}
+    found = highdicom.seg.segread(path).get_volume(combine_segments=True)
+    rows, images = dcmqi_output(path, tmp_path / "dcmqi")
+    numbers = {row["SegmentLabel"]: row["labelID"] for row in rows}
+    (image,) = map(sitk.GetArrayFromImage, images.values())
+    for key in BOXES:
+        expected = world(labelmap, key)
+        index = np.argwhere(found.array == labels[BY_KEY[key].name])
+        places = sorted_rows(found.map_indices_to_reference(index))
+        assert np.abs(places - expected).max() <= 1
+        assert np.count_nonzero(image == numbers[BY_KEY[key].name]) == len(expected)
+
+
+def test_nothing_of_the_patient_is_warned_of(tmp_path, recwarn):
+    written(tmp_path, PatientName="ANONYMOUS")
+    assert [str(one.message) for one in recwarn if "ANONYMOUS" in str(one.message)] == []
 
 
 def test_it_refers_to_its_series_and_says_what_made_it(plain):

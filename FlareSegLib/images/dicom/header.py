@@ -66,6 +66,8 @@ def _broken(path: Path) -> list[Slice]:
     """Return a file that cannot be read as a slice, if it starts as one of a CT or is a stub."""
     with path.open("rb") as file:
         start = file.read(_START_BYTES)
+    if b"\x08\0\x60\0CS" in start and not _says_ct(start):
+        return []  # a plan or a report, which names the slices of its CT
     if _CT_STORAGE not in start and not (path.suffix.lower() == ".dcm" and len(start) < 132):
         return []
     after = start.partition(_SERIES_UID)[2]
@@ -73,6 +75,12 @@ def _broken(path: Path) -> list[Slice]:
     count = int.from_bytes(size, "little")
     series = after[4 : 4 + count].rstrip(b"\0 ").decode("ascii", "replace")
     return [Slice(path, series, "damaged", "CT", (), (), (), 0.0, is_whole=False)]
+
+
+def _says_ct(start: bytes) -> bool:
+    """Return whether the modality of a file with explicit VRs is CT."""
+    after = start.partition(b"\x08\0\x60\0CS")[2]
+    return after[2 : 2 + int.from_bytes(after[:2], "little")].strip() == b"CT"
 
 
 def to_slice(facts: dict[str, Any]) -> Slice:

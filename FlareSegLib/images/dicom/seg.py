@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,8 @@ class Provenance:
     """Model id."""
     version: str
     """Version of the weights."""
+    seg: Literal["labelmap", "binary"] = "labelmap"
+    """Kind of DICOM SEG: see write_dicom_seg()."""
 
 
 def check_installed() -> None:
@@ -60,10 +63,10 @@ def check_installed() -> None:
 
 
 def check_no_image(path: Path) -> None:
-    """Check that path is not a slice of a CT, which a DICOM SEG must not replace.
+    """Check that path is not a slice of a CT, which no result must replace.
 
     Raises:
-        OutputError: A DICOM file that is no DICOM SEG is there.
+        OutputError: A DICOM file that is no result is there.
     """
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
@@ -72,7 +75,7 @@ def check_no_image(path: Path) -> None:
         found = dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
     except (OSError, InvalidDicomError):
         return
-    if found.get("Modality") != "SEG":
+    if found.get("Modality") not in ("SEG", "RTSTRUCT", "SR", "OT", "DOC"):
         raise OutputError(f"{path} is a DICOM image: choose another file name")
 
 
@@ -83,15 +86,17 @@ def check_series(slices: Sequence[Path]) -> None:
         InputError: The series lacks a UID that a SEG must refer to.
     """
     for path in slices:
-        _header(path)
+        header_of(path)
 
 
 def write_dicom_seg(
     labelmap: Labelmap, slices: Sequence[Path], path: Path, made: Provenance
 ) -> None:
-    """Write a binary DICOM SEG with a segment per organ that is there; wholly or not at all.
+    """Write a DICOM SEG with a segment per organ that is there; wholly or not at all.
 
-    It refers to the series, and says of patient and study what that says.
+    It refers to the series, and says of patient and study what that says. A labelmap (Label Map
+    Segmentation Storage, DICOM 2024d) has a run-length coded frame for each slice; the older
+    binary kind has one for each slice of each organ, and is understood by more programs.
 
     Args:
         labelmap: On the grid of the series.
@@ -112,9 +117,11 @@ def write_dicom_seg(
         )
     numbers = np.zeros(256, np.uint8)
     numbers[[organ.value for organ in present]] = range(1, len(present) + 1)
-    headers = [_header(one) for one in slices]
+    headers = [header_of(one) for one in slices]
     try:
-        found = _to_seg(headers, numbers[labelmap.array], present, made)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they name the patient
+            found = _to_seg(headers, numbers[labelmap.array], present, made)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{slices[0].parent.name} has headers that a DICOM SEG cannot refer to "
@@ -129,13 +136,14 @@ def _to_seg(
 ) -> Segmentation:
     """Return the SEG of an array that holds 1 for the first organ, 2 for the second ..."""
     import highdicom
-    from pydicom.uid import generate_uid
+    from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
     algorithm = _algorithm(made)
+    is_labelmap = made.seg == "labelmap"
     return highdicom.seg.Segmentation(
         headers,
         numbers,
-        highdicom.seg.SegmentationTypeValues.BINARY,
+        made.seg.upper(),
         [_segment(number, organ, algorithm) for number, organ in enumerate(present, start=1)],
         series_instance_uid=generate_uid(),
         series_number=1000 + int(headers[0].get("SeriesNumber") or 0),
@@ -148,10 +156,12 @@ def _to_seg(
         content_label="ORGANS",
         content_description=DISCLAIMER,
         series_description="FlareSeg organs (research use)",
+        transfer_syntax_uid=RLELossless if is_labelmap else ExplicitVRLittleEndian,
+        omit_empty_frames=not is_labelmap,
     )
 
 
-def _header(path: Path) -> Dataset:
+def header_of(path: Path) -> Dataset:
     """Return a slice without its voxels, with empty elements where anonymizers left gaps."""
     from pydicom import dcmread
 

@@ -20,6 +20,8 @@ from FlareSegLib.images.dicom.header import Slice, image_of, read_headers, to_sl
 from FlareSegLib.images.headers.checks import DICOM, image_format
 
 _log = logging.getLogger(__name__)
+RESULTS = ("SEG", "OT")
+"""Modalities of images that FlareSeg writes: segmentations, and secondary captures."""
 _CONVERT = "convert it with a tool that corrects this, such as dcm2niix, and give the NIfTI file"
 _EXPORT = "export or download the whole series again"
 _VOXEL_BYTES = 2
@@ -151,14 +153,14 @@ def _is_readable_dicom(path: Path) -> bool:
 def _headers(paths: list[Path]) -> list[Slice]:
     """Return the headers of those files that are images; a child opens those that are not plain.
 
-    A segmentation that lies beside its CT must not turn one series into two.
+    What was made of a CT and lies beside it must not turn one series into two.
     """
     others = {path for path in paths if not is_plain(path)}
     slices = read_headers([path for path in paths if path not in others])
     if others:
         found = headers_apart(sorted(others))
         slices = sorted(slices + [to_slice(one) for one in found], key=lambda one: one.path)
-    return [one for one in slices if one.modality != "SEG"]
+    return [one for one in slices if one.modality not in RESULTS]
 
 
 def _chosen(slices: list[Slice], series: str | None, name: str) -> list[Slice]:
