@@ -13,6 +13,7 @@ from FlareSegLib.base import config
 from FlareSegLib.command import batch, evaluate, main, options
 from FlareSegLib.evaluation import scores
 from FlareSegLib.images import writing
+from FlareSegLib.images.dicom import seg
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,4 +94,5 @@ def test_choices_of_the_command_are_those_of_the_core():
     assert options.RUNTIMES == config.RUNTIMES
     assert options.RESTORES == config.RESTORES
     assert get_args(get_type_hints(scores.Rules)["absent"]) == evaluate.ABSENT
-    assert set(batch.FORMATS) <= {*writing.EXTENSIONS, writing.DICOM_SEG}
+    assert set(batch.FORMATS) <= {*writing.EXTENSIONS, writing.DICOM_SEG, writing.RTSTRUCT}
+    assert get_args(get_type_hints(seg.Provenance)["seg"]) == options.SEGS

@@ -64,7 +64,8 @@ def test_plastimatch_reads_every_organ_back(tmp_path):
 def test_rt_utils_reads_every_organ_back(tmp_path, axes):
     rt_utils = pytest.importorskip("rt_utils", reason="rt-utils is not installed")
     array = np.pad(ct_array(), ((0, 0), (2, 2), (0, 0)))  # rt-utils mixes up rows and columns
-    labelmap, path, source = written(tmp_path, axes=axes, array=array)
+    square = {"array": array, "PixelSpacing": [0.5, 0.5]}
+    labelmap, path, source = written(tmp_path, axes=axes, **square)
     found = rt_utils.RTStructBuilder.create_from(str(source), str(path))
     for key in ("liver", "gallbladder", "left_kidney", "aorta"):
         organ = BY_KEY[key]
