@@ -1,4 +1,4 @@
-"""The whole program: from a CT to 13 organs. The only file that knows the order of the steps."""
+"""The whole program: from a CT to its organs. The only file that knows the order of the steps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from FlareSegLib.base.atomic import check_place, digest, none_or_all
 from FlareSegLib.base.config import ModelConfig, RunOptions, read_model_config
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.job import Job
-from FlareSegLib.base.labels import BY_KEY, Organ, chosen
-from FlareSegLib.base.paths import RESOURCES
+from FlareSegLib.base.labels import Organ
+from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import peak_mib, threads_for
 from FlareSegLib.images.dicom.seg import Provenance
@@ -44,7 +44,7 @@ class Result:
 
 def default_model() -> Path:
     """Return the folder of the model that ships with FlareSeg."""
-    return RESOURCES / "Models" / "flare13-flat"
+    return DEFAULT_MODEL
 
 
 def segment(
@@ -70,8 +70,8 @@ def segment(
         Cancelled: The progress callback asked to stop.
     """
     options, watch = options or RunOptions(), watch or Stopwatch()
-    wanted = options.threads, options.speed
-    threads = threads or threads_for(volume.grid, config.spacing_mm, *wanted)
+    threads = threads or _threads(volume, config, options)
+    labels = config.label_set
     with watch.step("orient"):
         canonical = orient.to_canonical(volume)
         box = body.body_box(canonical)
@@ -90,12 +90,14 @@ def segment(
             restore_classwise.to_labels if options.restore == "classwise" else restore.to_labels
         )
         to_labels(logits, config.logits_spacing_mm, target, threads)
+        restore.to_values(target, config.values)
     with watch.step("clean up"):
-        removed = cleanup.clean(target.array, target.grid.spacing_mm) if options.clean else {}
+        rules = labels.organs if options.clean else ()
+        removed = cleanup.clean(target.array, target.grid.spacing_mm, rules)
     with watch.step("measure"):
-        organs = chosen(options.organs)
-        measured = measure(labelmap, volume)  # all organs: they tell left from right
-        labelmap = _only(organs, labelmap)
+        organs = labels.chosen(options.organs)
+        measured = measure(labelmap, volume, labels)  # all organs: they tell left from right
+        labelmap = labelmap if organs == labels.organs else _only(organs, labelmap)
     facts = {
         "grid": report.grid_facts(volume.grid),
         "model": {"name": config.name, "version": config.version, "sha256": config.sha256},
@@ -111,9 +113,12 @@ def segment(
     return Result(labelmap, Report(rows, facts, derived=measured.derived))
 
 
+def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:
+    wanted = options.threads, options.speed, config.logits_per_voxel
+    return threads_for(volume.grid, config.spacing_mm, *wanted)
+
+
 def _only(organs: tuple[Organ, ...], labelmap: Labelmap) -> Labelmap:
-    if len(organs) == len(BY_KEY):
-        return labelmap
     kept = np.zeros(256, np.uint8)
     values = [organ.value for organ in organs]
     kept[values] = values
@@ -159,19 +164,20 @@ def _segment_file(
             check_source(job.labelmap, job.source, job.series)
             volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
         check_grid(job.labelmap, volume.grid)
-        threads = threads_for(volume.grid, config.spacing_mm, options.threads, options.speed)
+        threads = _threads(volume, config, options)
         with watch.step("load network"):
             network = (load or load_network)(model, config, threads, runtime)
     result = segment(volume, network, config, options, watch, threads)
     with watch.step("write"):
         made = Provenance(job.source, job.series, config.name, config.version, job.seg)
-        write_labelmap(result.labelmap, job.labelmap, made)
+        write_labelmap(result.labelmap, job.labelmap, made, config.label_set)
     name = job.source.name if options.keep_ids else shown_name(job.source, job.series)
+    organs = config.label_set.chosen(options.organs)
     if job.preview:
         with watch.step("preview"):
-            _write_preview(volume, result, job.preview, job.title or name)
+            _write_preview(volume, result, organs, job.preview, job.title or name)
     if job.thumbnail:
-        thumbnail.write_thumbnail(*_upright(volume, result), job.thumbnail)
+        thumbnail.write_thumbnail(*_upright(volume, result), organs, job.thumbnail)
     came = origin(job.source, job.series, job.report_path, keep_ids=options.keep_ids)
     facts = {"input": name, "source": came, **result.report.facts, "runtime": runtime}
     facts["peak_memory_mib"] = peak_mib()
@@ -183,8 +189,9 @@ def _upright(volume: Volume, result: Result) -> tuple[Volume, Labelmap]:
     return orient.to_canonical(volume), orient.to_canonical(result.labelmap)
 
 
-def _write_preview(volume: Volume, result: Result, path: Path, title: str) -> None:
-    organs = tuple(BY_KEY[row.key] for row in result.report.organs)
+def _write_preview(
+    volume: Volume, result: Result, organs: tuple[Organ, ...], path: Path, title: str
+) -> None:
     caption = preview.Caption(title, {row.key: row.flags for row in result.report.organs})
     preview.write_preview(*_upright(volume, result), organs, path, caption)
 

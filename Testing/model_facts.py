@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from FlareSegLib.base.config import ModelConfig
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 
 if TYPE_CHECKING:
     import onnx

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from FlareSegLib.base.geometry import IDENTITY, Direction, Grid, Labelmap, Volume, Zyx, ZyxMm
-from FlareSegLib.base.labels import BY_KEY
+from Testing.flare import BY_KEY
 
 REFERENCE_MM = (380.0, 300.0, 320.0)
 """Extent (L, P, S) of the scan that the shapes below are given for."""

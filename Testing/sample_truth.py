@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from FlareSegLib.base.geometry import Labelmap
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.images.reading import to_volume
+from Testing.flare import BY_KEY
 
 MASK_VALUES: dict[str, int] = {
     "liver": 5,

@@ -5,11 +5,11 @@ import pytest
 
 from FlareSegLib.base.errors import FlareSegError
 from FlareSegLib.base.job import Job
-from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.command.sample import fetch_sample
 from FlareSegLib.evaluation.metrics import dice_per_organ
 from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.pipeline import default_model, segment_file
+from Testing.flare import ORGANS
 from Testing.sample_truth import sample_truth
 
 FLOORS = {

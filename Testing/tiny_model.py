@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from FlareSegLib.base.geometry import Zyx
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 from Testing.phantoms import AIR, BONE, FAT, LUNG, TABLE, TISSUE, organ_hu
 
 CLASSES = len(ORGANS) + 1

@@ -117,7 +117,7 @@ def onnx_teacher(config: Config) -> Callable[[], LiveTeacher] | None:
     if not path or not (wanted.live or wanted.features or wanted.attention) or wanted.from_student:
         return None
     facts = {k: tuple(v) if isinstance(v, list) else v for k, v in config.teacher.facts.items()}
-    model = ModelConfig(**{"sha256": NO_FILE, **facts})  # type: ignore[arg-type]
+    model = ModelConfig(**{"sha256": NO_FILE, "label_set": config.data.label_set, **facts})  # type: ignore[arg-type]
     shown = (*config.teacher.features, *config.teacher.decoder_features)
     return lambda: OnnxTeacher(path, model, config.train.patch, shown)
 
@@ -128,6 +128,7 @@ def facts_of(config: Config, stride: int) -> ModelConfig:
     return ModelConfig(
         export.name, export.version, NO_FILE, data.spacing_mm, export.window, data.hu_range,
         data.hu_mean, data.hu_sd, data.keys, logits_stride=stride,
+        label_set=data.label_set,
     )  # fmt: skip
 
 

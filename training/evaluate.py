@@ -11,7 +11,7 @@ from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.job import Job
-from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.evaluation import tables
 from FlareSegLib.evaluation.evaluate import EvaluationJob, evaluate
 from FlareSegLib.evaluation.scores import Rules
@@ -43,12 +43,12 @@ def validation(config: Config) -> list[Source]:
     return found
 
 
-def write_truth(source: Source, folder: Path) -> None:
+def write_truth(source: Source, folder: Path, labels: LabelSet) -> None:
     """Write the truth of a case in our values, on the grid of its CT."""
     assert source.label is not None  # validation() takes cases with a label
     labelmap = read_labelmap(source.label)
     ours = source.values[labelmap.array]
-    ours[ours > len(ORGANS)] = 0  # lesions are not scored: FLARE's organ tables have no rule for it
+    ours[ours > len(labels.organs)] = 0  # lesions are not scored: there is no rule for them
     write_labelmap(Labelmap(ours, labelmap.grid), folder / f"{source.case}.nii.gz")
 
 
@@ -73,17 +73,17 @@ def main(config: Config, resume: bool = False) -> None:
     load = loads_once()
     cases = validation(config)
     for i, source in enumerate(cases, start=1):
-        write_truth(source, truth)
+        write_truth(source, truth, config.data.organs)
         show(source, images)
         target = pred / f"{source.case}.nii.gz"
         if not (resume and target.exists()):
             segment_file(Job(source.ct, target), model, RunOptions(), load=load)
         print(f"{i} of {len(cases)} {source.case}", flush=True)
     options = config.evaluate
-    rules = Rules(absent=options.absent, sliver_ml=options.sliver_ml)
+    rules = Rules(config.data.organs, absent=options.absent, sliver_ml=options.sliver_ml)
     job = EvaluationJob(truth, pred, folder=folder, has_plots=True, images=images)
     found = evaluate(dataclasses.replace(job, against=options.against), rules)
-    table = tables.summary(found)
+    table = tables.summary(found, rules)
     said = f"{tables.rule_text(rules)}\n\n{len(cases)} cases that were not trained on.\n\n"
     write_card(config, model, {"figures": said + table})
     print(table)

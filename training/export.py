@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.config import ModelConfig, read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.label_file import write_labels
 from FlareSegLib.inference.network import FlatOnnxNetwork, OnnxNetwork
 from FlareSegLib.inference.student import Student
 from training.cases.index import read_index
@@ -119,7 +120,7 @@ def _sha256(path: Path) -> str:
 
 
 def write_facts(config: Config, model: nn.Module, folder: Path) -> ModelConfig:
-    """Write model.json; return what it says."""
+    """Write model.json and labels.json; return what they say."""
     facts: dict[str, object] = {
         "window": config.export.window,
         "sha256": _sha256(folder / "model.onnx"),
@@ -136,6 +137,7 @@ def write_facts(config: Config, model: nn.Module, folder: Path) -> ModelConfig:
     if isinstance(model, Student):
         facts |= {"fast_onnx": FAST, "fast_sha256": _sha256(folder / FAST)}
     named = {"name": config.export.name, "version": config.export.version, **facts}
+    write_labels(config.data.label_set, folder)
     with atomic(folder / "model.json") as part:
         part.write_text(json.dumps(named, indent=2) + "\n", encoding="utf-8")
     return read_model_config(folder)

@@ -9,7 +9,8 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from FlareSegLib.base.labels import BY_KEY
+from FlareSegLib.base.labels import LabelSet
+from FlareSegUI import Models
 from FlareSegUI.Parameter import FORMATS, FlareSegParameterNode
 from FlareSegUI.ResultTable import HARMLESS, LOOK_COLOR, fitColumns, shortNotes
 
@@ -57,7 +58,7 @@ class BatchSection:
     def showReport(self) -> str:
         """Show what became of each case; return how many ended how, "" if nothing is known."""
         rows = readSummary(Path(self._parameters.batchOutput) / SUMMARY)
-        _fill(self._ui.batchTable, rows)
+        _fill(self._ui.batchTable, rows, Models.labelsOf(self._parameters.modelFolder))
         self._enableFolder()
         counts = Counter(row.get("status", "") for row in rows)
         return ", ".join(f"{count} {_WORDS.get(word, word)}" for word, count in counts.items())
@@ -76,14 +77,14 @@ def readSummary(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def _fill(table: "qt.QTableWidget", rows: list[dict[str, str]]) -> None:
+def _fill(table: "qt.QTableWidget", rows: list[dict[str, str]], labels: LabelSet) -> None:
     """Show the cases, the failed ones first."""
     table.setColumnCount(len(_COLUMNS))
     table.setHorizontalHeaderLabels([_("Case"), _("State"), _("Note")])
     table.setRowCount(len(rows))
     for i, row in enumerate(sorted(rows, key=lambda row: row.get("status") != "failed")):
         hasFailed = row.get("status") == "failed"
-        note = row.get("reason") or noteOf(row.get("flags", ""))
+        note = row.get("reason") or noteOf(row.get("flags", ""), labels)
         state = _WORDS.get(row.get("status", ""), row.get("status", ""))
         for column, text in enumerate((row.get("case", ""), state, note)):
             item = qt.QTableWidgetItem(text)
@@ -95,14 +96,15 @@ def _fill(table: "qt.QTableWidget", rows: list[dict[str, str]]) -> None:
     table.visible = bool(rows)
 
 
-def noteOf(flags: str) -> str:
+def noteOf(flags: str, labels: LabelSet) -> str:
     """Return what asks people to look, of the flags of a case in summary.csv."""
     notes = []
     for text in flags.split(";"):
         key, _colon, flag = text.rpartition(":")
         if flag and flag not in HARMLESS:
             word = shortNotes().get(flag, flag.replace("_", " "))
-            notes.append(f"{BY_KEY[key].name} {word}" if key in BY_KEY else word)
+            known = labels.by_key.get(key)
+            notes.append(f"{known.name} {word}" if known else word)
     return "; ".join(notes)
 
 

@@ -72,7 +72,7 @@ def _checkModel(volume: vtkMRMLScalarVolumeNode, model: Path | None) -> str | No
 
     try:
         config = read_model_config(model or default_model())
-        threads_for(gridOf(volume), config.spacing_mm)
+        threads_for(gridOf(volume), config.spacing_mm, logits_per_voxel=config.logits_per_voxel)
     except FlareSegError as error:
         return str(error)
     return None

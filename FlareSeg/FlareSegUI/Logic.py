@@ -14,7 +14,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
-from FlareSegUI import Checks, Nodes
+from FlareSegUI import Checks, Models, Nodes
 from FlareSegUI.Dependencies import ensureDependencies
 from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode, Options
 from FlareSegUI.Runner import FAILED_TO_START, Listener, ProcessRunner, Runner
@@ -269,16 +269,17 @@ class _Run:
         """Return the segmentation with the result: the one asked for, or a new one."""
         report = json.loads(self.report.read_text(encoding="utf-8"))
         report["run"]["input"] = volume.GetName()
+        labels = Models.labelsOf(self.options.model)
         known = self.segmentationID and slicer.mrmlScene.GetNodeByID(self.segmentationID)
         segmentation = known or Nodes.newSegmentation(volume)
         try:
-            Nodes.readSegmentation(self.labelmap, segmentation)
+            Nodes.readSegmentation(self.labelmap, segmentation, labels)
         except RuntimeError:
             if not known:
                 slicer.mrmlScene.RemoveNode(segmentation)
             raise
         Nodes.placeBeside(segmentation, volume)
-        Nodes.keepOrigin(segmentation, report)
+        Nodes.keepOrigin(segmentation, report, labels)
         return segmentation
 
     def remove(self) -> None:

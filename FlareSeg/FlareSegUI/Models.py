@@ -5,7 +5,20 @@ from pathlib import Path
 
 import slicer
 
+from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.label_file import default_labels
+from FlareSegLib.base.labels import LabelSet
+from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.inference.model_import import import_model
+
+
+def labelsOf(folder: str | Path | None) -> LabelSet:
+    """Return the organs of a model; those of the one that ships for none, and for a broken one."""
+    try:
+        return read_model_config(Path(folder or DEFAULT_MODEL)).label_set
+    except ModelError:  # Checks.whyNot says it
+        return default_labels()
 
 
 def importedFolder() -> Path:

@@ -10,7 +10,7 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 from FlareSegLib.base.geometry import Grid
-from FlareSegLib.base.labels import ORGANS, Organ
+from FlareSegLib.base.labels import LabelSet, Organ
 
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 CONTEXT = "Segmentation category and type - FlareSeg"
@@ -68,7 +68,7 @@ def writeVolume(volume: vtkMRMLScalarVolumeNode, path: Path) -> None:
         raise RuntimeError(f"{path} cannot be written: is the disk full?")
 
 
-def readSegmentation(path: Path, segmentation: vtkMRMLSegmentationNode) -> None:
+def readSegmentation(path: Path, segmentation: vtkMRMLSegmentationNode, labels: LabelSet) -> None:
     """Put the segments of a .seg.nrrd into the node, in place of those that are there.
 
     Ids are the organs' keys. The node gets no storage node: the file is a temporary one.
@@ -84,11 +84,11 @@ def readSegmentation(path: Path, segmentation: vtkMRMLSegmentationNode) -> None:
         raise RuntimeError(f"{path} cannot be read")
     segmentation.GetSegmentation().DeepCopy(read.GetSegmentation())
     segmentation.CreateDefaultDisplayNodes()
-    _nameSegments(segmentation)
+    _nameSegments(segmentation, labels)
 
 
-def _nameSegments(segmentation: vtkMRMLSegmentationNode) -> None:
-    for organ in ORGANS:
+def _nameSegments(segmentation: vtkMRMLSegmentationNode, labels: LabelSet) -> None:
+    for organ in labels.organs:
         segment = segmentation.GetSegmentation().GetSegment(organ.key)
         if segment is not None:
             segment.SetName(organ.name)
@@ -115,8 +115,10 @@ def placeBeside(segmentation: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolu
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(source))
 
 
-def keepOrigin(segmentation: vtkMRMLSegmentationNode, report: dict) -> None:
-    """Write into the node's attributes how it was made, and the report itself."""
+def keepOrigin(segmentation: vtkMRMLSegmentationNode, report: dict, labels: LabelSet) -> None:
+    """Write into the node's attributes how it was made, and the report itself, with colors."""
+    for organ in report["organs"]:
+        organ["color"] = labels.by_key[organ["key"]].color
     for name, value in vars(Origin.fromReport(report)).items():
         segmentation.SetAttribute(f"{PREFIX}{name}", value)
     segmentation.SetAttribute(f"{PREFIX}report", json.dumps(report, ensure_ascii=False))

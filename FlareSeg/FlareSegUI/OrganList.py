@@ -1,10 +1,10 @@
-"""The list of organs with a tick before each."""
+"""The list of the model's organs with a tick before each."""
 
 from collections.abc import Callable
 
 import qt
 
-from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.base.labels import LabelSet, Organ
 from FlareSegUI.Parameter import ALL_ORGANS
 
 SWATCH_PIXELS = 12
@@ -17,23 +17,33 @@ class OrganList:
         self._onChanged = onChanged
         self._widget = widget
         self._isFilling = False
-        widget.addItems([organ.name for organ in ORGANS])
-        for i, organ in enumerate(ORGANS):
-            widget.item(i).setIcon(qt.QIcon(_swatch(organ.color)))
-            widget.item(i).setCheckState(qt.Qt.Checked)
+        self._organs: tuple[Organ, ...] = ()
         widget.connect("itemChanged(QListWidgetItem*)", self._onItemChanged)
+
+    def follow(self, labels: LabelSet) -> None:
+        """List the organs of a model; if they are others than before, all are ticked."""
+        if labels.organs == self._organs:
+            return
+        self._isFilling = True
+        self._organs = labels.organs
+        self._widget.clear()
+        self._widget.addItems([organ.name for organ in self._organs])
+        for i, organ in enumerate(self._organs):
+            self._widget.item(i).setIcon(qt.QIcon(_swatch(organ.color)))
+            self._widget.item(i).setCheckState(qt.Qt.Checked)
+        self._isFilling = False
 
     @property
     def text(self) -> str:
         """Return "all", or the keys of the ticked organs with commas between; "" for none."""
-        keys = [organ.key for i, organ in enumerate(ORGANS) if self._isTicked(i)]
-        return ALL_ORGANS if len(keys) == len(ORGANS) else ",".join(keys)
+        keys = [organ.key for i, organ in enumerate(self._organs) if self._isTicked(i)]
+        return ALL_ORGANS if len(keys) == len(self._organs) else ",".join(keys)
 
     def show(self, text: str) -> None:
         """Tick the organs of such a text; does not tell that it changed."""
         keys = text.split(",")
         self._isFilling = True
-        for i, organ in enumerate(ORGANS):
+        for i, organ in enumerate(self._organs):
             isTicked = text == ALL_ORGANS or organ.key in keys
             self._widget.item(i).setCheckState(qt.Qt.Checked if isTicked else qt.Qt.Unchecked)
         self._isFilling = False

@@ -8,13 +8,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from FlareSegLib.base.labels import BY_KEY
-
 HARMLESS = {"touches_border"}
 """Vessels always reach an edge; other flags ask people to look."""
 NO_VALUE = "–"  # noqa: RUF001  an en dash, as in printed tables
 ROW_PIXELS = 21
 LOOK_COLOR = (196, 85, 0)
+NO_COLOR = (128, 128, 128)
 
 
 def shortNotes() -> dict[str, str]:
@@ -71,7 +70,7 @@ def fill(table: "qt.QTableWidget", report: dict | None) -> None:
         asksToLook = bool(set(organ["flags"]) - HARMLESS)
         note = "; ".join(shortNotes().get(flag, flag) for flag in organ["flags"])
         for column, text in enumerate((*_cells(organ), note)):
-            item = _item(text, organ["key"], column, asksToLook)
+            item = _item(text, organ.get("color", NO_COLOR), column, asksToLook)
             item.setToolTip(". ".join(organ["flags"].values()) or text)
             table.setItem(row, column, item)
     fitColumns(table)
@@ -86,11 +85,11 @@ def fitColumns(table: "qt.QTableWidget") -> None:
     table.horizontalHeader().setStretchLastSection(True)
 
 
-def _item(text: str, key: str, column: int, asksToLook: bool) -> "qt.QTableWidgetItem":
+def _item(text: str, color: list[int], column: int, asksToLook: bool) -> "qt.QTableWidgetItem":
     item = qt.QTableWidgetItem(text)
     if column == 0:
         pixmap = qt.QPixmap(12, 12)
-        pixmap.fill(qt.QColor(*BY_KEY[key].color))
+        pixmap.fill(qt.QColor(*color))
         item.setIcon(qt.QIcon(pixmap))
     if column in (1, 2):
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)

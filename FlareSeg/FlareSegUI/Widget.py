@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from FlareSegUI import Checks, Nodes
+from FlareSegUI import Checks, Models, Nodes
 from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
 from FlareSegUI.Logic import Ears, FlareSegLogic
 from FlareSegUI.ModelSection import ModelSection
@@ -133,9 +133,18 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
         """Show the state of the parameter node."""
         self._said = ""
+        self._followModel()
         self.organs.show(self._parameterNode.organs)
         self.results.show(Nodes.reportOf(self._parameterNode.outputSegmentation))
         self.updateButtons()
+
+    def _followModel(self) -> None:
+        """List the organs of the chosen model; all of them, if it lacks one that was ticked."""
+        labels = Models.labelsOf(self._parameterNode.modelFolder)
+        self.organs.follow(labels)
+        ticked = set(self._parameterNode.organs.split(",")) - {ALL_ORGANS, ""}
+        if ticked - set(labels.keys):
+            self._parameterNode.organs = ALL_ORGANS
 
     def onOrgansChanged(self, text: str) -> None:
         """Keep the choice of organs."""

@@ -17,6 +17,7 @@ from FlareSegLib.base.config import ModelConfig, RunOptions, Runtime, Speed, rea
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import physical_cores
 from FlareSegLib.images.writing import write_labelmap
@@ -49,13 +50,16 @@ class Segmentation:
     labelmap: Labelmap
     """The labels with their grid, (z, y, x), as the core knows them."""
 
+    label_set: LabelSet
+    """Names, colors and codes of the values."""
+
     def save(self, path: FilePath) -> None:
         """Write the labels: .nii.gz, .nii, .nrrd, .mha, or .seg.nrrd for 3D Slicer.
 
         Raises:
             OutputError: They cannot be written; says why and what to do.
         """
-        write_labelmap(self.labelmap, Path(path))
+        write_labelmap(self.labelmap, Path(path), labels=self.label_set)
 
 
 def load_model(
@@ -115,7 +119,8 @@ def segment(  # noqa: PLR0913  one line of Python, and each of these is asked fo
         scan = to_scan(ct, spacing=spacing, affine=affine)
     options = RunOptions(speed=loaded.speed, organs=wanted, threads=loaded.threads)
     result = pipeline.segment(scan.volume, loaded.network, loaded.config, options, watch)
-    return Segmentation(scan.to_caller(result.labelmap), result.report, result.labelmap)
+    labels = scan.to_caller(result.labelmap)
+    return Segmentation(labels, result.report, result.labelmap, loaded.config.label_set)
 
 
 def segment_file(

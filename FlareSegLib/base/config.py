@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from FlareSegLib import __version__
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.geometry import Zyx, ZyxMm
-from FlareSegLib.base.labels import BY_KEY
+from FlareSegLib.base.label_file import default_labels, part, read_labels
+from FlareSegLib.base.labels import LabelSet
 
 Speed = Literal["fast", "balanced", "accurate"]
 Runtime = Literal["auto", "onnxruntime", "openvino"]
@@ -74,9 +75,12 @@ class ModelConfig:
     """Checksum of fast_onnx."""
     schema_version: int = SCHEMA_VERSION
     """Of model.json."""
+    label_set: LabelSet = field(default_factory=default_labels, repr=False)
+    """The organs of its labels; not in model.json, but in labels.json beside it."""
 
     def __post_init__(self) -> None:
         self._check_texts()
+        object.__setattr__(self, "label_set", part(self.label_set, self.labels, self.name))
         if not all(map(_is_finite, self._numbers())):
             raise ModelError(f"model.json of {self.name} has a number that is none: restore it")
         if len(self.spacing_mm) != 3 or len(self.window) != 3 or len(self.hu_range) != 2:
@@ -103,11 +107,16 @@ class ModelConfig:
                     f"model.json has {key} {getattr(self, key)[:60]!r}: only letters, digits and "
                     "._+- may be in it, restore the model folder"
                 )
-        unknown = set(self.labels) - set(BY_KEY)
-        if unknown or len(self.labels) > 255 or not re.fullmatch("[0-9a-f]{64}", self.sha256):
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ModelError(
-                f"model.json of {self.name} has unknown organs {sorted(unknown)[:5]} or no sha256 "
-                "of 64 hexadecimal digits: restore the model folder"
+                f"model.json of {self.name} has no sha256 of 64 hexadecimal digits: restore the "
+                "model folder"
+            )
+        if not self.labels or not all(isinstance(key, str) for key in self.labels):
+            raise ModelError(f"model.json of {self.name} has labels that are no list of names")
+        if len(set(self.labels)) != len(self.labels):
+            raise ModelError(
+                f"model.json of {self.name} has a label twice: give each class its own"
             )
 
     def _numbers(self) -> tuple[float, ...]:
@@ -131,6 +140,22 @@ class ModelConfig:
     def is_int8(self) -> bool:
         """Whether the network is the one in int8 that a model may have for speed `fast`."""
         return self.onnx == self.fast_onnx
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Value in a labelmap of each class from 0 on."""
+        return (0, *(self.label_set.by_key[key].value for key in self.labels))
+
+    @property
+    def tube_classes(self) -> tuple[int, ...]:
+        """Classes of organs that run through the scan."""
+        is_tube = [self.label_set.by_key[key].is_tube for key in self.labels]
+        return tuple(number for number, holds in enumerate(is_tube, start=1) if holds)
+
+    @property
+    def logits_per_voxel(self) -> float:
+        """Logits of all classes for each voxel of the input."""
+        return (len(self.labels) + 1) / self.logits_stride**3
 
     @property
     def logits_spacing_mm(self) -> ZyxMm:
@@ -163,11 +188,11 @@ def _check_folder(folder: Path) -> None:
 
 
 def read_model_config(folder: Path) -> ModelConfig:
-    """Return the facts in folder/model.json.
+    """Return the facts in folder/model.json, and the organs in labels.json beside it.
 
     Raises:
-        ModelError: The file is missing, is not JSON, has a missing or unknown key, or is of a newer
-            FlareSeg.
+        ModelError: A file is missing, is not JSON, has a missing or unknown key, or is of a newer
+            FlareSeg; or model.json has labels of which labels.json says nothing.
     """
     path = folder / MODEL_JSON
     _check_folder(folder)
@@ -189,11 +214,13 @@ def read_model_config(folder: Path) -> ModelConfig:
             f"{path} has schema version {found!r}, FlareSeg {__version__} reads {SCHEMA_VERSION}: "
             "update FlareSeg, or take a model made for this version"
         )
-    unknown = sorted(set(facts) - {item.name for item in fields(ModelConfig)})
+    known = {item.name for item in fields(ModelConfig)} - {"label_set"}
+    unknown = sorted(set(facts) - known)
     if unknown:
         raise ModelError(f"{path} has unknown keys {unknown}: made by a newer FlareSeg?")
     try:
-        return ModelConfig(**{key: _frozen(value) for key, value in facts.items()})
+        frozen = {key: _frozen(value) for key, value in facts.items()}
+        return ModelConfig(**frozen, label_set=read_labels(folder))
     except (TypeError, AttributeError) as error:
         raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
 

@@ -1,73 +1,133 @@
-"""The 13 organs: values, names, colors, codes and rules, from Resources/Labels/flare13.json."""
+"""What a model can find: organs with their values, names, colors, codes and rules.
+
+A label set belongs to a model: see label_file.py, which reads it, and docs/labels.md.
+"""
 
 from __future__ import annotations
 
-import json
+import colorsys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
 
-from FlareSegLib.base.paths import RESOURCES
+Color = tuple[int, int, int]
+"""Red, green, blue in [0, 255]."""
+MOST_VALUE = 255
+"""Labelmaps are uint8."""
+STRUCTURE_CODE = ("123037004", "Anatomical Structure")
+"""SNOMED CT concept and meaning of the category of all organs, and of one without a code."""
+SIDE_CODES = {"right": ("24028007", "Right"), "left": ("7771000", "Left")}
+"""SNOMED CT concept and meaning of each side."""
+_TURN = 0.6180339887
+"""Of the hue from a value to the next: the golden ratio keeps any few neighbours apart."""
+_SHADES = ((0.65, 0.95), (0.85, 0.65), (0.45, 0.8))
+"""Saturation and brightness, in turns."""
+
+
+def palette(value: int) -> Color:
+    """Return the color of a value that has none of its own; neighbours are told apart."""
+    saturation, brightness = _SHADES[value % len(_SHADES)]
+    red, green, blue = colorsys.hsv_to_rgb(value * _TURN % 1, saturation, brightness)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 @dataclass(frozen=True)
 class Organ:
-    """One organ."""
+    """One organ, or whatever else a model finds."""
 
     value: int
-    """Value in a labelmap (FLARE22)."""
+    """Value in a labelmap, from 1 to 255."""
     key: str
     """Stable name for programs."""
     name: str
     """Name for people."""
-    color: tuple[int, int, int]
+    color: Color
     """Red, green, blue in [0, 255]."""
-    snomed: str
+    snomed: str = STRUCTURE_CODE[0]
     """SNOMED CT concept."""
-    snomed_meaning: str
-    side: Literal["left", "right"] | None
+    snomed_meaning: str = STRUCTURE_CODE[1]
+    side: Literal["left", "right"] | None = None
     """Side of the body where the concept needs one."""
-    tolerance_mm: float
-    """Tolerance of the surface overlap NSD (FLARE's evaluation)."""
-    plausible_ml: tuple[float, float]
-    """Volumes of whole organs outside this range are flagged."""
-    keep: Literal["largest", "near"]
-    """Clean-up: the largest component only, or also islands near it."""
-    least_island_ml: float
-    """Clean-up: smaller components are removed."""
-    reach_mm: float
-    """Clean-up: islands farther than this from the largest component are removed."""
-    fill_holes: bool
+    tolerance_mm: float = 2.0
+    """Tolerance of the surface overlap NSD."""
+    plausible_ml: tuple[float, float] | None = None
+    """Volumes of whole organs outside this range are flagged; None: no volume is."""
+    keep: Literal["all", "largest", "near"] = "all"
+    """Clean-up: all components, the largest only, or the largest and islands near it."""
+    least_island_ml: float = 0.0
+    """Clean-up: smaller components are removed, unless keep is all."""
+    reach_mm: float = 0.0
+    """Clean-up: islands farther than this from the largest component go, if keep is near."""
+    fill_holes: bool = False
     """Clean-up: fill enclosed background."""
+    is_tube: bool = False
+    """It runs through the scan: its end says little, and neither does it of what is beside it."""
 
 
-def _read() -> tuple[Organ, ...]:
-    text = (RESOURCES / "Labels" / "flare13.json").read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = json.loads(text)["organs"]
-    for row in rows:
-        row |= {key: tuple(row[key]) for key in ("color", "plausible_ml")}
-    return tuple(Organ(**row) for row in rows)
+def plain(value: int, key: str = "", name: str = "") -> Organ:
+    """Return an organ of which no more is known.
 
-
-ORGANS: tuple[Organ, ...] = _read()
-"""In the order of their values, from 1."""
-BY_KEY: dict[str, Organ] = {organ.key: organ for organ in ORGANS}
-STRUCTURE_CODE = ("123037004", "Anatomical Structure")
-"""SNOMED CT concept and meaning of the category of all organs."""
-SIDE_CODES = {"right": ("24028007", "Right"), "left": ("7771000", "Left")}
-"""SNOMED CT concept and meaning of each side."""
-TUBES: tuple[int, ...] = tuple(
-    BY_KEY[key].value for key in ("aorta", "inferior_vena_cava", "esophagus")
-)
-"""Organs that run through the scan: they say little about what is beside them."""
-
-
-def chosen(keys: tuple[str, ...]) -> tuple[Organ, ...]:
-    """Return the organs with these keys, in the order of their values; all if keys is empty.
-
-    Raises:
-        ValueError: A key is unknown.
+    Args:
+        value: In a labelmap.
+        key: Empty: label_7 for value 7.
+        name: Empty: the key, with spaces.
     """
-    unknown = [key for key in keys if key not in BY_KEY]
-    if unknown:
-        raise ValueError(f"unknown organs {', '.join(unknown)}: choose from {', '.join(BY_KEY)}")
-    return tuple(organ for organ in ORGANS if not keys or organ.key in keys)
+    key = key or f"label_{value}"
+    return Organ(value, key, name or key.replace("_", " "), palette(value))
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The organs of a model, in the order of their values."""
+
+    organs: tuple[Organ, ...]
+
+    @classmethod
+    def plain(cls, values: Iterable[int]) -> LabelSet:
+        """Return a set for values of which no more is known; 0 is left out."""
+        return cls(tuple(plain(value) for value in sorted(values) if value))
+
+    @cached_property
+    def by_key(self) -> dict[str, Organ]:
+        """The organs by their keys."""
+        return {organ.key: organ for organ in self.organs}
+
+    @cached_property
+    def by_value(self) -> dict[int, Organ]:
+        """The organs by their values."""
+        return {organ.value: organ for organ in self.organs}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all organs."""
+        return tuple(organ.key for organ in self.organs)
+
+    @property
+    def tubes(self) -> tuple[Organ, ...]:
+        """The organs that run through the scan."""
+        return tuple(organ for organ in self.organs if organ.is_tube)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Keys of organs that are there twice: the right one, then the left one.
+
+        They say their side, and their keys differ in it alone: right_kidney and left_kidney.
+        """
+        sides = {organ.key: organ.side for organ in self.organs}
+        rights = [key for key, side in sides.items() if side == "right"]
+        pairs = [(key, key.replace("right", "left")) for key in rights]
+        return tuple((right, left) for right, left in pairs if sides.get(left) == "left")
+
+    def chosen(self, keys: Iterable[str]) -> tuple[Organ, ...]:
+        """Return the organs with these keys, in the order of their values; all if keys is empty.
+
+        Raises:
+            ValueError: A key is unknown.
+        """
+        wanted = set(keys)
+        if unknown := sorted(wanted - set(self.by_key)):
+            raise ValueError(
+                f"unknown organs {', '.join(unknown)}: choose from {', '.join(self.keys)}"
+            )
+        return tuple(organ for organ in self.organs if not wanted or organ.key in wanted)

@@ -6,8 +6,10 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PLACES = (_PACKAGE.parent / "Resources", _PACKAGE / "Resources")
 
-RESOURCES = next((place for place in _PLACES if (place / "Labels").is_dir()), _PLACES[0])
-"""Folder with Labels/ and Models/: beside the package in source and Slicer, inside in a wheel."""
+RESOURCES = next((place for place in _PLACES if (place / "Models").is_dir()), _PLACES[0])
+"""Folder with Models/ and Cohort/: beside the package in source and Slicer, inside in a wheel."""
+DEFAULT_MODEL = RESOURCES / "Models" / "flare13-flat"
+"""The model that ships with FlareSeg."""
 
 
 def is_text(path: Path) -> bool:

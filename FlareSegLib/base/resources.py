@@ -20,8 +20,12 @@ BASE_MIB = 300
 """Python, libraries, network and its workspace. Peaks that were measured stand in the tests."""
 BYTES_PER_VOXEL = 6.0
 """Of the CT as read: the CT, its file in memory, labels, and a copy of them that is written."""
-BYTES_PER_MODEL_VOXEL = 14.0
-"""Of the resampled CT: float32, half-resolution float16 logits, band of sums, labels of logits."""
+BYTES_PER_MODEL_VOXEL = 7.0
+"""Of the resampled CT: float32, labels of logits, workspace."""
+BYTES_PER_LOGIT = 4.0
+"""Of all logits of the resampled CT: float16, and a slab or band of them as float32."""
+USUAL_LOGITS = 14 / 8
+"""Per voxel: 14 classes at half resolution."""
 THREAD_MIB = 20
 """Workspace of one thread."""
 LIMIT_SECONDS, LIMIT_SECONDS_PER_MVOXEL = 600.0, 10.0
@@ -101,7 +105,12 @@ def _windows_peak_mib() -> float:
     return float(getattr(psutil.Process().memory_info(), "peak_wset", 0)) / 2**20
 
 
-def needed_mib(grid: Grid, model_spacing_mm: ZyxMm, speed: str = "accurate") -> float:
+def needed_mib(
+    grid: Grid,
+    model_spacing_mm: ZyxMm,
+    speed: str = "accurate",
+    logits_per_voxel: float = USUAL_LOGITS,
+) -> float:
     """Return the memory that a run on this grid takes beside that of its threads, in MiB.
 
     At most: a body that does not fill the scan takes less. "accurate" takes the most.
@@ -109,7 +118,8 @@ def needed_mib(grid: Grid, model_spacing_mm: ZyxMm, speed: str = "accurate") -> 
     voxels = math.prod(grid.shape)
     z, y, x = (mm / step for mm, step in zip(grid.extent_mm, model_spacing_mm, strict=True))
     more_slab = max(0.0, min(z, DEEPEST_SLAB[speed]) * y * x - USUAL_SLAB_VOXELS)
-    count = voxels * BYTES_PER_VOXEL + z * y * x * BYTES_PER_MODEL_VOXEL
+    per_model_voxel = BYTES_PER_MODEL_VOXEL + BYTES_PER_LOGIT * logits_per_voxel
+    count = voxels * BYTES_PER_VOXEL + z * y * x * per_model_voxel
     return BASE_MIB + (count + more_slab * BYTES_PER_SLAB_VOXEL) / 2**20
 
 
@@ -123,7 +133,11 @@ def limit_seconds(grid: Grid, model_spacing_mm: ZyxMm) -> float:
 
 
 def threads_for(
-    grid: Grid, model_spacing_mm: ZyxMm, wanted: int = 0, speed: str = "accurate"
+    grid: Grid,
+    model_spacing_mm: ZyxMm,
+    wanted: int = 0,
+    speed: str = "accurate",
+    logits_per_voxel: float = USUAL_LOGITS,
 ) -> int:
     """Return how many threads to use: as many as cores, fewer where memory is short.
 
@@ -132,7 +146,7 @@ def threads_for(
     Raises:
         ResourceError: Even one thread does not fit into the free memory.
     """
-    free, needed = free_mib(), needed_mib(grid, model_spacing_mm, speed)
+    free, needed = free_mib(), needed_mib(grid, model_spacing_mm, speed, logits_per_voxel)
     if needed + THREAD_MIB > free:
         raise ResourceError(
             f"a CT of {grid.shape} voxels needs {needed + THREAD_MIB:.0f} MiB, {free:.0f} MiB are "

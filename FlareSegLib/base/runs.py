@@ -104,7 +104,7 @@ def runs_of(labels: NDArray[np.uint8]) -> Runs:
     return Runs((depth, height, width), row, start, stop, value[is_organ])
 
 
-def boxes_of(labels: NDArray[np.uint8], highest: int) -> list[Slices | None]:
+def boxes_of(labels: NDArray[np.uint8], highest: int = 255) -> list[Slices | None]:
     """Return the bounding box (z, y, x) of each value from 1 to highest; None where it is absent.
 
     The same as ndimage.find_objects(), which takes 0.15 s on 512 x 512 x 215; here it is 0.02 s.

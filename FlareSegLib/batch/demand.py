@@ -37,7 +37,10 @@ def demand_of(case: Case, config: ModelConfig, threads: int, speed: str = "accur
         return Demand()
     with suppress(FlareSegError, OSError, RuntimeError):
         grid = _grid(case)
-        memory_mib = needed_mib(grid, config.spacing_mm, speed) + threads * THREAD_MIB
+        memory_mib = (
+            needed_mib(grid, config.spacing_mm, speed, config.logits_per_voxel)
+            + threads * THREAD_MIB
+        )
         return Demand(memory_mib, limit_seconds(grid, config.spacing_mm))
     return Demand()
 

@@ -11,7 +11,7 @@ from html import escape
 
 from FlareSegLib import __version__
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.base.labels import chosen
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.batch import cohort
 from FlareSegLib.batch.cohort import Spread, done, spread
@@ -28,28 +28,29 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-s
 """Of the page: even a name that were code could fetch nothing."""
 
 
-def write_page(rows: Sequence[Row], count: int, plan: Plan) -> None:
+def write_page(rows: Sequence[Row], count: int, plan: Plan, organs: Sequence[Organ]) -> None:
     """Write cohort.html; either whole or not at all.
 
     Args:
         rows: Of the cases that have ended.
         count: Of all cases.
         plan: Says where thumbnails and the page are.
+        organs: Those to tell of.
 
     Raises:
         OutputError: It cannot be written.
     """
-    text = "".join(_page(rows, count, plan))
+    text = "".join(_page(rows, count, plan, organs))
     with atomic(plan.page) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def _page(rows: Sequence[Row], count: int, plan: Plan) -> Iterator[str]:
+def _page(rows: Sequence[Row], count: int, plan: Plan, organs: Sequence[Organ]) -> Iterator[str]:
     style, script = (
         (RESOURCES / "Cohort" / name).read_text("utf-8") for name in ("cohort.css", "cohort.js")
     )
     good = done(rows)
-    spreads = [spread(good, organ) for organ in chosen(plan.options.organs)]
+    spreads = [spread(good, organ) for organ in organs]
     looks = {row.case: said for row in good if (said := cohort.remarks(row, spreads))}
     name = escape(plan.output.absolute().name)
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from FlareSegLib.base.atomic import check_place
-from FlareSegLib.base.config import RunOptions
+from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import Cancelled, to_line
 from FlareSegLib.base.job import Job, beside
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.progress import Progress, Step, silent
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.batch.summary import NOTHING, Row, check_parquet, measured
@@ -65,6 +66,16 @@ class Plan:
     def page(self) -> Path:
         """The page of the cohort."""
         return self.output / PAGE
+
+    @property
+    def organs(self) -> tuple[Organ, ...]:
+        """The organs asked for, as the model knows them.
+
+        Raises:
+            ModelError: The model folder is broken.
+            ValueError: The model does not know one of them.
+        """
+        return read_model_config(self.model).label_set.chosen(self.options.organs)
 
     def job(self, case: Case) -> Job:
         """Return what to read and to write for a case."""

@@ -11,7 +11,6 @@ from functools import partial
 
 from FlareSegLib.base.atomic import sweep
 from FlareSegLib.base.errors import OutputError
-from FlareSegLib.base.labels import chosen
 from FlareSegLib.base.progress import LAST_STEPS, CaseStep, Pace, Progress, Step, silent
 from FlareSegLib.base.resources import LIMIT_SECONDS, LIMIT_SECONDS_PER_MVOXEL
 from FlareSegLib.batch.cases import Case
@@ -168,6 +167,7 @@ class _Record:
     def __init__(self, cases: Sequence[Case], plan: Plan, ended: Callable[[Row], None]) -> None:
         self.rows: dict[str, Row] = {}
         self._cases, self._plan, self._ended = cases, plan, ended
+        self._organs = plan.organs
         self._journal = Journal(plan.output / NAME)
         self._next = 0.0
 
@@ -197,8 +197,7 @@ class _Record:
             _log.warning("%s", error)
 
     def _write_summary(self) -> None:
-        organs = chosen(self._plan.options.organs)
-        write_summary(self._known(), organs, self._plan.summary)
+        write_summary(self._known(), self._organs, self._plan.summary)
 
     def _known(self) -> list[Row]:
         return [self.rows[case.name] for case in self._cases if case.name in self.rows]
@@ -206,8 +205,7 @@ class _Record:
     def write(self) -> None:
         """Write all that is known."""
         self._write_summary()
-        organs = chosen(self._plan.options.organs)
         if self._plan.with_parquet:
-            write_parquet(self._known(), organs, self._plan.summary.with_suffix(".parquet"))
+            write_parquet(self._known(), self._organs, self._plan.summary.with_suffix(".parquet"))
         if self._plan.with_page:
-            write_page(self._known(), len(self._cases), self._plan)
+            write_page(self._known(), len(self._cases), self._plan, self._organs)

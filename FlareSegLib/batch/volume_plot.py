@@ -21,7 +21,8 @@ def plot(one: Spread) -> str:
     """Return the SVG of a spread; empty if no case has the organ."""
     if not one.ml:
         return ""
-    most = max([*one.ml.values(), one.organ.plausible_ml[1] * 0.6]) * 1.03
+    usual = one.organ.plausible_ml or (0.0, 0.0)
+    most = max([*one.ml.values(), usual[1] * 0.6]) * 1.03
     scale = (WIDTH - 2 * MARGIN) / most
 
     def at(ml: float) -> float:
@@ -32,6 +33,8 @@ def plot(one: Spread) -> str:
 
 
 def _band(one: Spread, at: Callable[[float], float]) -> str:
+    if not one.organ.plausible_ml:
+        return ""
     low, high = (at(ml) for ml in one.organ.plausible_ml)
     return f'<rect class="band" x="{low}" y="2" width="{high - low:.1f}" height="{AXIS - 4}"/>'
 

@@ -20,6 +20,7 @@ from FlareSegLib.command.options import (
     add_choices,
     add_command,
     add_switches,
+    check_organs,
     count,
     scheduler,
     seconds,
@@ -97,6 +98,7 @@ def _add_ways(group: argparse._ArgumentGroup) -> None:
 def run(options: argparse.Namespace) -> int:
     """Segment many CTs; print a line for each, return the exit code."""
     _check_folders(options)
+    check_organs(options)
     if options.debug or not (options.quiet or options.progress == "json"):
         level = logging.DEBUG if options.debug else logging.INFO
         logging.getLogger("FlareSegLib").setLevel(level)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from FlareSegLib.base.progress import Progress
 from FlareSegLib.command.options import (
+    MODEL,
     Commands,
     WrongUsageError,
     add_command,
+    check_organs,
     ending,
+    labels_of,
     ml,
     organ_keys,
 )
@@ -25,9 +28,10 @@ EXAMPLES = """examples:
   flareseg evaluate truth/ predictions/ --csv scores.csv --absent skip --sliver-ml 3
 
 TRUTH and PRED hold <case>.nii.gz or <case>/label.nii.gz (also .nii, .nrrd, .seg.nrrd, .mha), with
-values 1 to 13. Each case of TRUTH needs its prediction, on the same grid. The rules are those of
-FLARE: see docs/evaluation.md. DIR gets scores.csv (a line per case and organ), means.csv,
-evaluation.md, paired.csv with --against, and pictures with --plots.
+the values of the model's organs (of the one that ships: 1 to 13). Each case of TRUTH needs its
+prediction, on the same grid. The rules are those of FLARE: see docs/evaluation.md. DIR gets
+scores.csv (a line per case and organ), means.csv, evaluation.md, paired.csv with --against, and
+pictures with --plots.
 """
 
 
@@ -55,6 +59,7 @@ def _add_folders(group: argparse._ArgumentGroup) -> None:
     add("-o", dest="folder", type=Path, say="folder for tables and plots (default: none written)")
     add("--against", type=Path, say="other predictions of the same cases: paired test")
     add("--csv", **table, name="PATH", say="table per case and organ (scores.csv)")
+    add("--model", type=Path, say=MODEL)
     add("--images", type=Path, say="CTs for --plots (default: TRUTH/<case>/ct.nii.gz)")
 
 
@@ -79,6 +84,7 @@ def run(options: argparse.Namespace) -> None:
     """Score a folder of predictions; print the means and where the files are."""
     if options.plots and options.folder is None:
         raise WrongUsageError("--plots needs a folder: say -o DIR")
+    check_organs(options)
     with watched(is_quiet=options.quiet) as progress:
         table = _evaluate(options, progress)
     if not options.quiet:
@@ -90,12 +96,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace, progress: Progress) -> str:
     """Return the table of means."""
-    from FlareSegLib.base.labels import chosen
     from FlareSegLib.evaluation.evaluate import EvaluationJob, evaluate
     from FlareSegLib.evaluation.scores import Rules
     from FlareSegLib.evaluation.tables import rule_text, summary
 
-    rules = Rules(chosen(options.organs), options.absent, options.sliver_ml)
+    rules = Rules(labels_of(options), options.organs, options.absent, options.sliver_ml)
     job = EvaluationJob(
         truth=options.truth,
         pred=options.pred,
@@ -105,4 +110,4 @@ def _evaluate(options: argparse.Namespace, progress: Progress) -> str:
         has_plots=options.plots,
         images=options.images,
     )
-    return f"{summary(evaluate(job, rules, progress))}\n\n{rule_text(rules)}\n"
+    return f"{summary(evaluate(job, rules, progress), rules)}\n\n{rule_text(rules)}\n"

@@ -14,10 +14,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.base.label_file import ALL, default_labels
 
 if TYPE_CHECKING:
     from FlareSegLib.base.config import RunOptions
+    from FlareSegLib.base.labels import LabelSet
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """What takes the parser of each subcommand."""
@@ -31,6 +32,8 @@ SEGS = ("labelmap", "binary")
 """As in images/dicom/seg.py."""
 PROGRESS = ("auto", "json")
 """For people, and for programs."""
+MOST_LISTED = 30
+"""Organs that a message lists."""
 MODEL = "model folder (default: the one that ships)"
 
 
@@ -104,18 +107,41 @@ def to_run_options(options: argparse.Namespace) -> RunOptions:
 
 
 def organ_keys(text: str) -> tuple[str, ...]:
-    """Return the keys, each once; empty for "all"."""
-    known = [organ.key for organ in ORGANS]
+    """Return the keys, each once; empty for "all". check_organs() looks whether they are known."""
     keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
-    if keys == ("all",):
-        return ()
-    wrong = [key for key in keys if key not in known]
-    if wrong or not keys:
-        named = ", ".join(wrong) or "nothing"
+    if not keys:
+        raise argparse.ArgumentTypeError("nothing is no organ: give keys such as liver,spleen")
+    return () if keys == (ALL,) else keys
+
+
+def check_organs(options: argparse.Namespace) -> None:
+    """Check --organs against the organs of the model.
+
+    Raises:
+        WrongUsageError: One is unknown; says what was probably meant.
+        ModelError: The model folder is broken.
+    """
+    if not options.organs:
+        return
+    known = labels_of(options).keys
+    if wrong := [key for key in options.organs if key not in known]:
         meant = dict.fromkeys(near for key in wrong for near in close_to(key, known))
-        cure = f"did you mean {', '.join(meant)}?" if meant else f"choose from {', '.join(known)}"
-        raise argparse.ArgumentTypeError(f"{named} is no organ: {cure}")
-    return keys
+        listed = ", ".join(known[:MOST_LISTED]) + (", ..." if len(known) > MOST_LISTED else "")
+        cure = f"did you mean {', '.join(meant)}?" if meant else f"choose from {listed}"
+        raise WrongUsageError(f"{', '.join(wrong)} is no organ: {cure}")
+
+
+def labels_of(options: argparse.Namespace) -> LabelSet:
+    """Return the organs of the model that was chosen.
+
+    Raises:
+        ModelError: The model folder is broken.
+    """
+    if not options.model:
+        return default_labels()
+    from FlareSegLib.base.config import read_model_config  # takes numpy along
+
+    return read_model_config(options.model).label_set
 
 
 def close_to(word: str, known: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from FlareSegLib.command.options import (
     add_choices,
     add_command,
     add_switches,
+    check_organs,
     ending,
     to_run_options,
 )
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> None:
     """Segment one CT; print the organ table and where the files are."""
     if options.labelmap.resolve() == options.source.resolve():
         raise WrongUsageError(f"OUT is INPUT ({options.source}): choose another name")
+    check_organs(options)
     from FlareSegLib.images.safe_read import unpack_ahead
 
     unpack_ahead(options.source)

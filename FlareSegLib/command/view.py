@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from FlareSegLib.command.options import Commands, add_command, count
+from FlareSegLib.command.options import Commands, add_command, count, labels_of
 
 EXAMPLES = """examples:
   flareseg view demo/
@@ -35,6 +35,7 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("case", type=Path, metavar="CASE", help="a labelmap, or a folder that holds one")
     add("--ct", type=Path, metavar="PATH", help="its CT (default: where its report says)")
+    add("--model", type=Path, metavar="DIR", help="whose organs they are (default: see its report)")
     add("--series", metavar="UID", help="which DICOM series of the CT's folder")
     add("--port", type=count, default=0, metavar="N", help="of the page (default: any)")
     add("--no-browser", dest="browser", action="store_false", help="only say the address")
@@ -42,11 +43,12 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Show a CT and its organs in the browser, until Ctrl-C."""
-    from FlareSegLib.images.case_files import to_view
+    from FlareSegLib.images.case_files import labels_in, to_view
     from FlareSegLib.reporting.view import Place, view
 
     def ready(address: str) -> None:
         print(f"{address}  ends with Ctrl-C", flush=True)
 
     ct, labelmap = to_view(options.case, options.ct)
-    view(ct, labelmap, Place(options.port, options.browser, ready), options.series)
+    labels = labels_of(options) if options.model else labels_in(labelmap)
+    view(ct, labelmap, labels, Place(options.port, options.browser, ready), options.series)

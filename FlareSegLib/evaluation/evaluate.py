@@ -14,7 +14,7 @@ from scipy import ndimage
 from FlareSegLib.base.atomic import check_place
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.base.labels import BY_KEY, ORGANS, TUBES, Organ
+from FlareSegLib.base.labels import MOST_VALUE, LabelSet, Organ
 from FlareSegLib.base.progress import Progress, Step, silent
 from FlareSegLib.evaluation import metrics, plots, tables
 from FlareSegLib.evaluation.scores import Evaluation, Rules, Score, compare, means, worst_cases
@@ -82,9 +82,10 @@ def score_folder(truth: Path, pred: Path, rules: Rules, progress: Progress = sil
     """
     cases = case_files.matched(truth, pred)
     found = []
-    for i, (case, (truth_path, pred_path)) in enumerate(cases.items()):
+    for i, (case, paths) in enumerate(cases.items()):
         progress(Step(f"case {case}", i / len(cases)))
-        found += score_case(case, _read(truth_path), _read(pred_path), rules)
+        one, other = (_read(path, rules.labels) for path in paths)
+        found += score_case(case, one, other, rules)
     return found
 
 
@@ -101,7 +102,7 @@ def score_case(case: str, truth: Labelmap, pred: Labelmap, rules: Rules) -> list
         InputError: The grids differ.
     """
     _check_same_grid(case, truth.grid, pred.grid)
-    boxes = [ndimage.find_objects(one.array, max_label=len(ORGANS)) for one in (truth, pred)]
+    boxes = [ndimage.find_objects(one.array, max_label=MOST_VALUE) for one in (truth, pred)]
     return [
         _score(case, organ, (truth, pred), [box[organ.value - 1] for box in boxes], rules)
         for organ in rules.organs
@@ -148,14 +149,19 @@ def _scored(organ: Organ, truth: _Slices | None, pred: _Slices | None) -> _Slice
         slice(min(box[i].start for box in known), max(box[i].stop for box in known))
         for i in range(3)
     )
-    return (truth[0] if truth and organ.value in TUBES else z), y, x
+    return (truth[0] if truth and organ.is_tube else z), y, x
 
 
-def _read(path: Path) -> Labelmap:
+def _read(path: Path, labels: LabelSet) -> Labelmap:
     """Return the labelmap in a file, canonical."""
     labelmap = read_labelmap(path)
-    if (highest := int(labelmap.array.max(initial=0))) > len(ORGANS):
-        logger.warning("%s has values up to %d: only 1 to 13 are scored", path.name, highest)
+    found = np.flatnonzero(np.bincount(labelmap.array.reshape(-1), minlength=256))
+    if unknown := [int(value) for value in found if value and value not in labels.by_value]:
+        logger.warning(
+            "%s has values that the label set lacks (%s): they are not scored",
+            path.name,
+            ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else ""),
+        )
     turned = orient.to_canonical(Volume(labelmap.array, labelmap.grid))
     return Labelmap(np.ascontiguousarray(turned.array), turned.grid)
 
@@ -191,15 +197,15 @@ def _part(progress: Progress, i: int, parts: int) -> Progress:
 
 def _write_plots(job: EvaluationJob, rules: Rules, scores: list[Score], folder: Path) -> None:
     """Write the box plots, and pictures of the worst cases with both outlines."""
-    plots.write_boxes(scores, folder / "boxes.png")
+    plots.write_boxes(scores, rules.labels, folder / "boxes.png")
     cases = case_files.matched(job.truth, job.pred)
     images = case_files.images(job.images or job.truth, is_truth=job.images is None)
     for rank, case in enumerate(worst_cases(scores, PICTURES), start=1):
         counted = [score for score in scores if score.case == case and score.is_counted]
         worst, mean = min(counted, key=lambda score: score.dsc), np.mean([s.dsc for s in counted])
-        name = BY_KEY[worst.organ].name
+        name = rules.name(worst.organ)
         title = f"{case}: mean DSC {mean:.3f}, {name} {worst.dsc:.3f} (dotted: truth)"
-        truth, pred = map(_read, cases[case])
+        truth, pred = (_read(one, rules.labels) for one in cases[case])
         path = folder / f"worst_{rank}_{case}.png"
         hu = _background(images.get(case_files.bare_name(case)), truth.grid)
         preview.write_preview(hu, pred, rules.organs, path, preview.Caption(title), truth)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from FlareSegLib.base.labels import ORGANS, Organ
+from FlareSegLib.base.labels import LabelSet, Organ
 
 SEED, RESAMPLES = 20221021, 2000
 """Of the bootstrap: the same scores give the same interval."""
@@ -23,7 +23,10 @@ MEASURES: tuple[Measure, ...] = ("dsc", "nsd", "hd95_mm")
 class Rules:
     """What goes into the means."""
 
-    organs: tuple[Organ, ...] = ORGANS
+    labels: LabelSet
+    """What the values of the labelmaps mean."""
+    keys: tuple[str, ...] = ()
+    """Organs that are scored; empty: all."""
     absent: Literal["score", "skip"] = "score"
     """Organs that the truth does not have: as FLARE scores them (1 or 0), or left out."""
     sliver_ml: float = 0.0
@@ -32,6 +35,19 @@ class Rules:
     def __post_init__(self) -> None:
         if not 0 <= self.sliver_ml < math.inf:
             raise ValueError(f"sliver_ml is {self.sliver_ml}: give 0 or more ml")
+
+    @property
+    def organs(self) -> tuple[Organ, ...]:
+        """The organs that are scored.
+
+        Raises:
+            ValueError: One of the keys is unknown.
+        """
+        return self.labels.chosen(self.keys)
+
+    def name(self, key: str) -> str:
+        """Return the name of an organ for people; of ALL the key."""
+        return self.labels.by_key[key].name if key in self.labels.by_key else key
 
     def counts(self, truth_ml: float) -> bool:
         """Return whether an organ with this volume in the truth goes into the means."""

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.evaluation.scores import MEASURES, Estimate, Evaluation, Mean, Paired, Rules, Score
 
 SCORES, MEANS, PAIRED, SUMMARY = "scores.csv", "means.csv", "paired.csv", "evaluation.md"
@@ -25,9 +24,11 @@ def write_tables(evaluation: Evaluation, rules: Rules, folder: Path) -> None:
     _write_csv(_mean_rows(evaluation.means), folder / MEANS)
     if evaluation.paired:
         _write_csv(_paired_rows(evaluation.paired), folder / PAIRED)
-    parts = ["# Evaluation", rule_text(rules), summary(evaluation), "## DSC per case"]
-    parts += [_case_table(evaluation.scores, "dsc"), "## NSD per case"]
-    _write_text("\n\n".join([*parts, _case_table(evaluation.scores, "nsd")]), folder / SUMMARY)
+    parts = ["# Evaluation", rule_text(rules), summary(evaluation, rules), "## DSC per case"]
+    parts += [_case_table(evaluation.scores, "dsc", rules), "## NSD per case"]
+    _write_text(
+        "\n\n".join([*parts, _case_table(evaluation.scores, "nsd", rules)]), folder / SUMMARY
+    )
 
 
 def write_scores(scores: Sequence[Score], path: Path) -> None:
@@ -48,32 +49,38 @@ def rule_text(rules: Rules) -> str:
     )
     slivers = least if rules.sliver_ml else ""
     return (
-        f"{absent}{slivers} Aorta, inferior vena cava and esophagus are scored over the slices "
-        "where the truth has them. HD95: cases where both have the organ. In brackets: 95 % "
-        "bootstrap interval over cases."
+        f"{absent}{slivers}{_tube_text(rules)} HD95: cases where both have the organ. In "
+        "brackets: 95 % bootstrap interval over cases."
     )
 
 
-def summary(evaluation: Evaluation) -> str:
+def _tube_text(rules: Rules) -> str:
+    names = [organ.name for organ in rules.labels.tubes]
+    if not names:
+        return ""
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    are = "are" if len(names) > 1 else "is"
+    return (
+        f" {listed[0].upper()}{listed[1:]} {are} scored over the slices where the truth has them."
+    )
+
+
+def summary(evaluation: Evaluation, rules: Rules) -> str:
     """Return the means, and the comparison if there is one, as tables."""
     rows = [("organ", "cases", *(TITLES[measure] for measure in MEASURES))]
     for mean in evaluation.means:
         cases = str(mean.dsc.cases) if mean.dsc else "0"
         values = (_in_words(mean.dsc), _in_words(mean.nsd), _in_words(mean.hd95_mm, digits=1))
-        rows.append((_name(mean.organ), cases, *values))
+        rows.append((rules.name(mean.organ), cases, *values))
     tables = [_table(rows)]
     if evaluation.paired:
         pairs = [("organ", "measure", "cases", "difference to the other", "Wilcoxon p")]
         for row in evaluation.paired:
             shown = _in_words(row.difference, sign="+")
             cases = str(row.difference.cases)
-            pairs.append((_name(row.organ), TITLES[row.measure], cases, shown, f"{row.p:.3g}"))
+            pairs.append((rules.name(row.organ), TITLES[row.measure], cases, shown, f"{row.p:.3g}"))
         tables.append(_table(pairs))
     return "\n\n".join(tables)
-
-
-def _name(key: str) -> str:
-    return BY_KEY[key].name if key in BY_KEY else key
 
 
 def _in_words(estimate: Estimate | None, *, digits: int = 3, sign: str = "") -> str:
@@ -85,11 +92,11 @@ def _in_words(estimate: Estimate | None, *, digits: int = 3, sign: str = "") -> 
     return f"{shown} ({estimate.low:{sign}.{digits}f} to {estimate.high:{sign}.{digits}f})"
 
 
-def _case_table(scores: Sequence[Score], measure: str) -> str:
+def _case_table(scores: Sequence[Score], measure: str, rules: Rules) -> str:
     """Return a table with cases down and organs across; what is not counted is in brackets."""
     organs = list(dict.fromkeys(score.organ for score in scores))
     cells = {(score.case, score.organ): score for score in scores}
-    rows = [("case", *map(_name, organs))]
+    rows = [("case", *map(rules.name, organs))]
     for case in dict.fromkeys(score.case for score in scores):
         found = [cells[case, organ] for organ in organs]
         values = [f"{getattr(score, measure):.3f}" for score in found]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.job import beside
+from FlareSegLib.base.label_file import default_labels
+from FlareSegLib.base.labels import LabelSet, plain
 from FlareSegLib.images.origin import found_again
 from FlareSegLib.images.writing import EXTENSIONS
 
@@ -131,6 +133,25 @@ def to_view(case: Path, ct: Path | None = None) -> tuple[Path, Path]:
     if not labelmap.is_file():
         raise InputError(f"{labelmap} does not exist: give a labelmap of flareseg segment")
     return ct or _ct_of(labelmap), labelmap
+
+
+def labels_in(labelmap: Path) -> LabelSet:
+    """Return what the values of a labelmap mean, as far as the report beside it says.
+
+    Colors and codes are those of FLARE's organs, or plain if it has others; without a report all
+    is as in FLARE.
+    """
+    known = default_labels()
+    try:
+        facts = json.loads(beside(labelmap, REPORT).read_text(encoding="utf-8"))["organs"]
+        found = [plain(int(one["value"]), str(one["key"]), str(one["name"])) for one in facts]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return known
+    if all(
+        one.value in known.by_value and known.by_value[one.value].key == one.key for one in found
+    ):
+        return known
+    return LabelSet(tuple(found))
 
 
 def _only_result(folder: Path) -> Path:

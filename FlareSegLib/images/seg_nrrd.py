@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from FlareSegLib.base.geometry import Box
-from FlareSegLib.base.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
+from FlareSegLib.base.labels import SIDE_CODES, STRUCTURE_CODE, LabelSet, Organ
 
 _CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 _REGION_CONTEXT = "Anatomic codes - DICOM master list"
 
 
-def segment_fields(boxes: dict[int, Box]) -> dict[str, str]:
+def segment_fields(boxes: Mapping[int, Box], labels: LabelSet) -> dict[str, str]:
     """Return the key/value fields of a .seg.nrrd header.
 
     Fields as in Slicer's vtkMRMLSegmentationStorageNode: extents run x, y, z, both ends inside.
 
     Args:
         boxes: Bounding box of each label value that is in the labelmap.
+        labels: What the values mean.
     """
     fields = {
         "Segmentation_MasterRepresentation": "Binary labelmap",  # until Slicer 5.0
@@ -24,7 +27,7 @@ def segment_fields(boxes: dict[int, Box]) -> dict[str, str]:
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
         "Segmentation_ConversionParameters": "",
     }
-    present = [organ for organ in ORGANS if organ.value in boxes]
+    present = [organ for organ in labels.organs if organ.value in boxes]
     for i, organ in enumerate(present):
         for key, value in _segment(organ, boxes[organ.value]).items():
             fields[f"Segment{i}_{key}"] = value

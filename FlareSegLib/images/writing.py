@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from FlareSegLib.base.atomic import atomic, check_place
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Box, Grid, Labelmap
-from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.base.runs import boxes_of
 from FlareSegLib.images.dicom.rtstruct import check_straight, write_rtstruct
 from FlareSegLib.images.dicom.seg import (
@@ -84,29 +84,41 @@ def check_grid(path: Path, grid: Grid) -> None:
         check_straight(grid)
 
 
-def write_labelmap(labelmap: Labelmap, path: Path, made: Provenance | None = None) -> None:
+def write_labelmap(
+    labelmap: Labelmap,
+    path: Path,
+    made: Provenance | None = None,
+    labels: LabelSet | None = None,
+) -> None:
     """Write a labelmap, compressed, uint8, on its own grid; wholly or not at all.
 
     .seg.nrrd gets names, colors and codes for 3D Slicer; .dcm is a DICOM SEG and needs made.
+
+    Args:
+        labelmap: Organ values.
+        path: Its extension sets the format.
+        made: From what and by what.
+        labels: What the values mean; None: segments are named after their values.
 
     Raises:
         OutputError: It cannot be written; says why and what to do.
     """
     path = Path(path)
     check_writable(path, made.source if made else None)
+    known = labels or LabelSet.plain(range(256))
     if made and _is_rtstruct(path):
         slices = series_paths(made.source, made.series)
-        write_rtstruct(labelmap, slices, path, made, ORGANS)
+        write_rtstruct(labelmap, slices, path, made, known.organs)
     elif made and _is_dicom_seg(path):
-        write_dicom_seg(labelmap, series_paths(made.source, made.series), path, made)
+        write_dicom_seg(labelmap, known, series_paths(made.source, made.series), path, made)
     else:
-        _write_image(labelmap, path)
+        _write_image(labelmap, known, path)
 
 
-def _write_image(labelmap: Labelmap, path: Path) -> None:
+def _write_image(labelmap: Labelmap, labels: LabelSet, path: Path) -> None:
     image = to_image(labelmap)
     if path.name.lower().endswith(".seg.nrrd"):
-        for key, value in segment_fields(_boxes(labelmap)).items():
+        for key, value in segment_fields(_boxes(labelmap), labels).items():
             image.SetMetaData(key, value)
     with atomic(path) as temporary:
         try:
@@ -140,7 +152,7 @@ def to_image(labelmap: Labelmap) -> sitk.Image:
 
 def _boxes(labelmap: Labelmap) -> dict[int, Box]:
     """Return the bounding box of each label value."""
-    edges = enumerate(boxes_of(labelmap.array, 255), start=1)
+    edges = enumerate(boxes_of(labelmap.array), start=1)
     return {
         value: Box(*zip(*((edge.start, edge.stop) for edge in box), strict=True))
         for value, box in edges

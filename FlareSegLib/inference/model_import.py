@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from FlareSegLib.base.config import MODEL_JSON, MOST_JSON_BYTES, ModelConfig, read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.label_file import LABELS_JSON, MOST_BYTES
 from FlareSegLib.inference.network import MOST_ONNX_BYTES, read_checked
 
 CARD = "MODEL_CARD.md"
@@ -54,6 +55,8 @@ def import_model(source: Path, into: Path) -> Path:
 def _copy_checked(source: Path, folder: Path) -> ModelConfig:
     copy = _copy_from_folder if source.is_dir() else _copy_from_zip
     copy(source, MODEL_JSON, folder, MOST_JSON_BYTES)
+    if _has(source, LABELS_JSON):
+        copy(source, LABELS_JSON, folder, MOST_BYTES)
     config = read_model_config(folder)
     for name, sha256 in config.files.items():
         copy(source, name, folder, MOST_ONNX_BYTES)
@@ -61,6 +64,13 @@ def _copy_checked(source: Path, folder: Path) -> ModelConfig:
     with contextlib.suppress(ModelError):  # a card is good manners, not a must
         copy(source, CARD, folder, MOST_JSON_BYTES)
     return config
+
+
+def _has(source: Path, name: str) -> bool:
+    if source.is_dir():
+        return (source / name).exists()
+    with zipfile.ZipFile(source) as archive:  # model.json was read from it
+        return any(PurePosixPath(one).name == name for one in archive.namelist())
 
 
 def _copy_from_folder(source: Path, name: str, folder: Path, most_bytes: int) -> None:

@@ -150,7 +150,9 @@ class Sliding:
         if not self._options.centre_first or self._options.speed == "accurate":
             return list(step.neighbours)
         labels = logits.argmax(axis=0).astype(np.uint8)
-        wanted = list(windows.wanted_neighbours(step, labels, self._config.logits_stride))
+        config = self._config
+        tubes = config.tube_classes
+        wanted = list(windows.wanted_neighbours(step, labels, tubes, config.logits_stride))
         self.counts.skipped_centre += len(step.neighbours) - len(wanted)
         return wanted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.config import ModelConfig, RunOptions
 from FlareSegLib.base.geometry import Box, Zyx
-from FlareSegLib.base.labels import TUBES
 from FlareSegLib.inference import flat
 
 EMPTY_VOXELS = 1000
@@ -139,16 +138,23 @@ def holds_body(box: Box, body: NDArray[np.bool_], shape: Zyx) -> bool:
     return bool(body[slices].any())
 
 
-def wanted_neighbours(step: ZStep, labels: NDArray[np.uint8], stride: int = 1) -> Iterator[Box]:
-    """Yield the neighbours worth running after the centre window gave these labels (z, y, x).
+def wanted_neighbours(
+    step: ZStep, labels: NDArray[np.uint8], tubes: Sequence[int], stride: int = 1
+) -> Iterator[Box]:
+    """Yield the neighbours worth running after the centre window gave these labels.
 
-    None if the centre is empty. Where it holds only tubes (aorta, IVC, esophagus), those in front
-    of or behind it if a tube touches that face. Else all. labels has one voxel per `stride` input
-    voxels.
+    None if the centre is empty. Where it holds only tubes, those in front of or behind it if a tube
+    touches that face. Else all.
+
+    Args:
+        step: Centre window and neighbours.
+        labels: Classes (z, y, x), one per `stride` input voxels.
+        tubes: Classes that run through the scan: in FLARE aorta, vena cava, esophagus.
+        stride: Of the labels.
     """
     if np.count_nonzero(labels) * stride**3 < EMPTY_VOXELS:
         return
-    only_tubes = bool(np.isin(labels[labels > 0], TUBES).all())
+    only_tubes = bool(np.isin(labels[labels > 0], tubes).all())
     for box in step.neighbours:
         if not only_tubes or _is_touched(box, step.centre, labels, stride):
             yield box

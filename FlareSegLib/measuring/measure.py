@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume, ZyxMm
-from FlareSegLib.base.labels import ORGANS, Organ
+from FlareSegLib.base.labels import LabelSet, Organ
 from FlareSegLib.base.runs import CORNERS, Runs, Slices, pieces_of, runs_of
 from FlareSegLib.measuring.derived import Measure, derived
 from FlareSegLib.measuring.hu import core_of, spread
@@ -26,12 +27,13 @@ class Measured:
     """What is made of several numbers or of an organ's shape."""
 
 
-def measure(labelmap: Labelmap, hu: Volume) -> Measured:
+def measure(labelmap: Labelmap, hu: Volume, labels: LabelSet) -> Measured:
     """Return the numbers of all organs.
 
     Args:
         labelmap: Organ values, oriented any way.
         hu: The CT on the same grid.
+        labels: What the values mean.
     """
     if labelmap.array.shape != hu.array.shape:
         raise ValueError(f"labelmap {labelmap.array.shape} and CT {hu.array.shape} differ in shape")
@@ -39,20 +41,21 @@ def measure(labelmap: Labelmap, hu: Volume) -> Measured:
     runs = runs_of(labelmap.array)
     piece = pieces_of(runs, CORNERS)  # as in the clean-up
     rows, parts = {}, {}
-    for organ in ORGANS:
+    for organ in labels.organs:
         mine = np.flatnonzero(runs.value == organ.value)
         part, components = runs.part(mine), np.unique(piece[mine]).size
         rows[organ.key] = _row(organ, part, components, labelmap, hu)
         if components:
             parts[organ.key] = part
     at = {row.key: row.centroid_mm[0] for row in rows.values() if row.centroid_mm}
-    for key in wrong_sided(at):
+    for key in wrong_sided(at, labels.pairs):
         rows[key] = replace(rows[key], flags=(*rows[key].flags, "wrong_side"))
     return Measured(tuple(rows.values()), derived(rows, parts, labelmap.grid))
 
 
 def _row(organ: Organ, runs: Runs, components: int, labelmap: Labelmap, hu: Volume) -> OrganRow:
-    row, grid = OrganRow(organ.key, organ.name, organ.value), hu.grid
+    row = OrganRow(organ.key, organ.name, organ.value, plausible_ml=organ.plausible_ml)
+    grid = hu.grid
     if not components:
         return replace(row, flags=("absent",))
     values, box = hu.array[runs.voxels()], runs.box
@@ -76,7 +79,7 @@ def _touches_border(box: Slices, grid: Grid) -> bool:
 
 
 def _flags(row: OrganRow, organ: Organ, *, is_cut: bool) -> tuple[str, ...]:
-    low, high = organ.plausible_ml
+    low, high = organ.plausible_ml or (0.0, math.inf)
     holds = {
         "touches_border": is_cut,
         "implausible_volume": row.volume_ml > high or (row.volume_ml < low and not is_cut),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from FlareSegLib.base.geometry import ZyxMm
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.measuring.hu import Core, Hu
 
 State = Literal["whole", "cut", "absent"]
@@ -49,6 +49,9 @@ class OrganRow:
     core_hu: Core | None = None
     """Of those away from the border: read this first. None if absent, or too thin for a core."""
 
+    plausible_ml: tuple[float, float] | None = None
+    """Usual volumes; not in reports."""
+
     @property
     def is_cut(self) -> bool:
         """Whether the scan cuts the organ, so that its volume is a lower bound."""
@@ -69,5 +72,5 @@ class OrganRow:
 
     def sentence(self, flag: str) -> str:
         """Return what a flag means for this organ, for people."""
-        low, high = BY_KEY[self.key].plausible_ml
+        low, high = self.plausible_ml or (0.0, math.inf)
         return ORGAN_FLAGS[flag].format(low=low, high=high, components=self.components)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from FlareSegLib.base.geometry import Grid
-
-PAIRS = (("right_kidney", "left_kidney"), ("right_adrenal_gland", "left_adrenal_gland"))
 
 
 def _world_axes(grid: Grid) -> tuple[int, ...]:
@@ -27,7 +25,7 @@ def orientation(grid: Grid) -> str:
     return "".join(reversed(letters))
 
 
-def wrong_sided(at: Mapping[str, float]) -> set[str]:
+def wrong_sided(at: Mapping[str, float], pairs: Iterable[tuple[str, str]]) -> set[str]:
     """Return the keys of paired organs that lie on the wrong side.
 
     A pair is wrong together if its right organ is not to the right of the left one. Without its
@@ -35,9 +33,10 @@ def wrong_sided(at: Mapping[str, float]) -> set[str]:
 
     Args:
         at: World position in mm toward the patient's left, per organ key; absent organs left out.
+        pairs: Keys of the right and the left organ of each pair.
     """
     wrong: set[str] = set()
-    for right, left in PAIRS:
+    for right, left in pairs:
         if right in at and left in at:
             wrong |= {right, left} if at[right] >= at[left] else set()
         elif "liver" in at and "spleen" in at:

@@ -1,19 +1,23 @@
-"""Clean-up of a labelmap by the rules in the table of organs: small islands, strays, holes."""
+"""Clean-up of a labelmap by the rules of its organs: small islands, strays, holes."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import ZyxMm
-from FlareSegLib.base.labels import ORGANS, Organ
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.runs import CORNERS, FACES, Ints, Runs, enclosed, pieces_of, runs_of
 
 LEAST_ORGAN = 0.2
 """The largest piece of an organ goes only if it is smaller than this share of least_island_ml."""
 
 
-def clean(labels: NDArray[np.uint8], spacing_mm: ZyxMm) -> dict[str, float]:
+def clean(
+    labels: NDArray[np.uint8], spacing_mm: ZyxMm, organs: Iterable[Organ]
+) -> dict[str, float]:
     """Remove islands and fill holes in a labelmap; return the ml removed per organ key.
 
     Voxels that share a corner are one piece: thin vessels step diagonally between thick slices, and
@@ -23,21 +27,25 @@ def clean(labels: NDArray[np.uint8], spacing_mm: ZyxMm) -> dict[str, float]:
     Args:
         labels: Organ values, (z, y, x); changed.
         spacing_mm: Voxel spacing (z, y, x).
+        organs: Those that have rules; of others all is kept.
 
     Returns:
         The organs that lost something. Filled holes do not count against it.
     """
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    ruled = [organ for organ in organs if organ.keep != "all" or organ.fill_holes]
+    if not ruled:
+        return {}
     runs, removed_ml = runs_of(labels), {}
     piece, keeps = pieces_of(runs, CORNERS), np.zeros(runs.value.size, np.bool_)
-    for organ in ORGANS:
+    for organ in ruled:
         mine = np.flatnonzero(runs.value == organ.value)
         keeps[mine] = _keeps(runs.part(mine), piece[mine], organ, spacing_mm)
         islands = runs.part(mine[~keeps[mine]])
         if islands.row.size:
             labels[islands.voxels()] = 0
             removed_ml[organ.key] = float(islands.lengths.sum() * voxel_ml)
-    for organ in ORGANS:
+    for organ in ruled:
         kept = runs.part(keeps & (runs.value == organ.value))
         if organ.fill_holes and kept.row.size:
             _fill_holes(labels, kept)
@@ -47,9 +55,9 @@ def clean(labels: NDArray[np.uint8], spacing_mm: ZyxMm) -> dict[str, float]:
 def _keeps(runs: Runs, piece: Ints, organ: Organ, spacing_mm: ZyxMm) -> NDArray[np.bool_]:
     """Return which runs of an organ its rules keep; piece is the number of each run's piece."""
     numbers, piece = np.unique(piece, return_inverse=True)
-    keeps = np.zeros(numbers.size, np.bool_)
-    if not numbers.size:
-        return keeps
+    keeps = np.full(numbers.size, organ.keep == "all")
+    if not numbers.size or organ.keep == "all":
+        return keeps[piece]
     ml = np.bincount(piece, runs.lengths) * float(np.prod(spacing_mm)) / 1000.0
     largest = int(ml.argmax())
     keeps[largest] = ml[largest] >= LEAST_ORGAN * organ.least_island_ml

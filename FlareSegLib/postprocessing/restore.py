@@ -18,7 +18,7 @@ from FlareSegLib.base.linear import Axis, axes_between
 from FlareSegLib.base.threads import for_each
 
 MIXED = 255
-"""Stands for a cell whose corners differ; no organ has this value."""
+"""Stands for a cell whose corners differ; a cell of class 255 is interpolated as these are."""
 
 
 def to_labels(
@@ -51,6 +51,19 @@ def to_labels(
         )
 
     for_each(restore_layer, layers, threads)
+
+
+def to_values(target: Labelmap, values: tuple[int, ...]) -> None:
+    """Put organ values in the place of classes.
+
+    Args:
+        target: Classes; changed.
+        values: Of each class from 0 on.
+    """
+    if values != tuple(range(len(values))):
+        table = np.zeros(256, np.uint8)
+        table[: len(values)] = values
+        target.array[...] = table[target.array]
 
 
 def _cells(coarse: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,8 +7,8 @@ axial view and on the left in the sagittal view. All views have the same scale.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,19 +17,27 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Labelmap, Volume
-from FlareSegLib.base.labels import ORGANS, Organ
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.runs import boxes_of
 from FlareSegLib.reporting.canvas import (
     BACKGROUND,
     DIM,
     TEXT,
     WARN,
-    Color,
     add_axes,
     check_installed,
     new_figure,
     rgb,
     write,
+)
+from FlareSegLib.reporting.legend import (
+    GAP_INCHES,
+    HEADER_INCHES,
+    LEGEND_LINES,
+    LINE_INCHES,
+    Caption,
+    draw_legend,
+    legend_inches,
 )
 
 if TYPE_CHECKING:
@@ -40,33 +48,12 @@ WINDOW_HU = (-160.0, 240.0)
 """Soft tissue."""
 HEIGHT_INCHES, WIDTH_INCHES = 5.4, 13.0
 """The views fill the first or the second, whichever they reach first."""
-GAP_INCHES, HEADER_INCHES, FOOTER_INCHES = 0.15, 0.75, 0.36
-LEGEND_INCHES, LINE_INCHES = 3.2, 0.27
-NOTE_INCHES = 0.5
-"""Right of the volumes, for "cut" and "look"."""
+FOOTER_INCHES = 0.36
 TILE_INCHES, TILE_MM, MOST_TILES = 1.7, 120.0, 8
 """Of the small axial pictures of flagged organs that no view shows."""
-CUT, ABSENT = "touches_border", "absent"
 DPI = 120
 __all__ = ["Caption", "best_slices", "check_installed", "write_preview"]
 DISCLAIMER = "research use, not a medical device"
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What stands above the views and beside the organs."""
-
-    title: str
-    """Such as the name of the case."""
-    flags: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """Flags of the report by organ key."""
-
-    def note(self, organ: Organ) -> tuple[str, Color]:
-        """Return a word beside the volume of an organ, and its color."""
-        flags = set(self.flags.get(organ.key, ())) - {ABSENT}
-        if flags - {CUT}:
-            return "look", WARN
-        return ("cut", DIM) if flags else ("", DIM)
 
 
 @dataclass(frozen=True)
@@ -136,7 +123,7 @@ def best_slices(labelmap: Labelmap, organs: Iterable[Organ]) -> tuple[int, int, 
 
     The middle where there are no organs.
     """
-    boxes = boxes_of(labelmap.array, len(ORGANS))
+    boxes = boxes_of(labelmap.array)
     voxels = [np.zeros(n, np.int64) for n in labelmap.grid.shape]
     counts = [np.zeros(n, np.int64) for n in labelmap.grid.shape]
     for organ in organs:
@@ -163,12 +150,13 @@ def _draw(
 ) -> Figure:
     at = best_slices(truth or labelmap, organs)
     hidden = _hidden(labelmap, organs, caption, at)[:MOST_TILES]
-    figure, frames = _lay_out(labelmap, TILE_INCHES + GAP_INCHES * 2 if hidden else 0.0)
+    below = TILE_INCHES + GAP_INCHES * 2 if hidden else 0.0
+    figure, frames = _lay_out(labelmap, len(organs), below)
     for view, axes in zip(VIEWS, frames, strict=True):
         _draw_view(axes, view, hu, labelmap, at[view.axis], organs)
         if truth:
             _outline(axes, view, truth, at[view.axis], organs, ":")
-    _draw_legend(figure, labelmap, organs, caption)
+    draw_legend(figure, labelmap, organs, caption)
     for i, organ in enumerate(hidden):
         _draw_tile(figure, i, hu, labelmap, organ)
     top = figure.get_size_inches()[1] - HEADER_INCHES / 2.6
@@ -184,7 +172,7 @@ def _hidden(
     shown = {
         value for view in VIEWS for value in np.unique(view.cut(labelmap.array, at[view.axis]))
     }
-    boxes = boxes_of(labelmap.array, len(ORGANS))
+    boxes = boxes_of(labelmap.array)
     return [
         organ
         for organ in organs
@@ -207,18 +195,19 @@ def _draw_tile(figure: Figure, i: int, hu: Volume, labelmap: Labelmap, organ: Or
     axes.set_title(f"look: {organ.name}", color=WARN, size=9, loc="left", pad=3)
 
 
-def _lay_out(labelmap: Labelmap, below: float = 0.0) -> tuple[Figure, list[Axes]]:
+def _lay_out(labelmap: Labelmap, count: int, below: float = 0.0) -> tuple[Figure, list[Axes]]:
     """Return an empty figure and the frames of the views, all at the same scale.
 
     Args:
         labelmap: Says how large the views are.
+        count: Organs in the legend.
         below: Inches to leave free below them.
     """
     extents = [view.extent_mm(labelmap) for view in VIEWS]
     tallest, total = max(h for h, _ in extents), sum(w for _, w in extents)
     inch_per_mm = min(HEIGHT_INCHES / tallest, WIDTH_INCHES / total)
-    body = max(tallest * inch_per_mm, (len(ORGANS) + 1) * LINE_INCHES)
-    width = total * inch_per_mm + (len(VIEWS) + 1) * GAP_INCHES + LEGEND_INCHES
+    body = max(tallest * inch_per_mm, (min(count, LEGEND_LINES) + 1) * LINE_INCHES)
+    width = total * inch_per_mm + (len(VIEWS) + 1) * GAP_INCHES + legend_inches(count)
     figure = new_figure(width, body + below + HEADER_INCHES + FOOTER_INCHES)
     frames, left = [], GAP_INCHES
     for h, w in extents:
@@ -276,26 +265,3 @@ def _mark(axes: Axes, view: _View) -> None:
             ha=side, va={0.975: "top", 0.025: "bottom"}.get(y, "center"),
         )  # fmt: skip
     axes.set_title(view.name, color=DIM, size=10, loc="left", pad=4)
-
-
-def _draw_legend(
-    figure: Figure, labelmap: Labelmap, organs: tuple[Organ, ...], caption: Caption
-) -> None:
-    """List the organs and their volumes, right of the views; absent ones are dim."""
-    width, height = figure.get_size_inches()
-    left, right = width - LEGEND_INCHES + GAP_INCHES, width - GAP_INCHES - NOTE_INCHES
-    top = height - HEADER_INCHES - LINE_INCHES / 2
-    write(figure, (right, top), "ml", DIM, 9, "right")
-    boxes = boxes_of(labelmap.array, len(ORGANS))
-    for i, organ in enumerate(organs, start=1):
-        y = top - i * LINE_INCHES
-        box = boxes[organ.value - 1]
-        voxels = np.count_nonzero(labelmap.array[box] == organ.value) if box else 0
-        color = TEXT if voxels else DIM
-        write(figure, (left, y), "\u25a0", rgb(organ) if voxels else DIM, 14)
-        write(figure, (left + 0.25, y), organ.name, color, 10)
-        volume = f"{voxels * labelmap.grid.voxel_ml:.1f}" if voxels else "not found"
-        write(figure, (right, y), volume, color, 10, "right")
-        note, tint = caption.note(organ)
-        if note:
-            write(figure, (right + 0.08, y), note, tint, 8)

@@ -114,7 +114,7 @@ def _plain(value: object) -> object:
 
 
 def _row_to_dict(row: OrganRow) -> dict[str, object]:
-    facts = {name: _plain(value) for name, value in vars(row).items()}
+    facts = {name: _plain(value) for name, value in vars(row).items() if name != "plausible_ml"}
     facts |= {"state": row.state, "is_lower_bound": row.is_cut}
     return {**facts, "flags": {flag: row.sentence(flag) for flag in row.flags}}
 

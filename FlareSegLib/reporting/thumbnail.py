@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Labelmap, Volume
-from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.base.labels import Organ
 
 HEIGHT, MOST_WIDTH = 150, 240
 """Pixels."""
@@ -20,22 +21,23 @@ LOW_HU, HIGH_HU = -160.0, 240.0
 _OPACITY = 0.55
 
 
-def write_thumbnail(hu: Volume, labelmap: Labelmap, path: Path) -> None:
+def write_thumbnail(hu: Volume, labelmap: Labelmap, organs: Iterable[Organ], path: Path) -> None:
     """Write a PNG of the coronal slice with most organ voxels; the patient's right is on the left.
 
     Args:
         hu: The CT, canonical (array axes toward S, P and L).
         labelmap: Organ values on the same grid.
+        organs: Those to color.
         path: File to write, .png.
 
     Raises:
         OutputError: It cannot be written.
     """
     with atomic(path) as temporary:
-        temporary.write_bytes(to_png(draw(hu, labelmap)))
+        temporary.write_bytes(to_png(draw(hu, labelmap, organs)))
 
 
-def draw(hu: Volume, labelmap: Labelmap) -> NDArray[np.uint8]:
+def draw(hu: Volume, labelmap: Labelmap, organs: Iterable[Organ]) -> NDArray[np.uint8]:
     """Return the picture, (rows from head to foot, columns from right to left, RGB)."""
     voxels = np.count_nonzero(labelmap.array, axis=(0, 2))
     y = int(voxels.argmax()) if voxels.any() else len(voxels) // 2
@@ -46,7 +48,7 @@ def draw(hu: Volume, labelmap: Labelmap) -> NDArray[np.uint8]:
     gray = (hu.array[:, y][at].astype(np.float32) - LOW_HU) / (HIGH_HU - LOW_HU)
     picture = np.repeat(np.clip(gray, 0, 1)[..., None] * 255, 3, axis=2)
     labels = labelmap.array[:, y][at]
-    for organ in ORGANS:
+    for organ in organs:
         mask = labels == organ.value
         color = np.array(organ.color, np.float32)
         picture[mask] = (1 - _OPACITY) * picture[mask] + _OPACITY * color

@@ -18,7 +18,7 @@ import numpy as np
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.base.labels import ORGANS
+from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.images.writing import write_labelmap
 
@@ -58,12 +58,15 @@ def check_installed() -> None:
         )
 
 
-def view(ct: Path, labelmap: Path, place: Place, series: str | None = None) -> None:
+def view(
+    ct: Path, labelmap: Path, labels: LabelSet, place: Place, series: str | None = None
+) -> None:
     """Serve the page until Ctrl-C.
 
     Args:
         ct: Image file, or folder with a DICOM series.
         labelmap: Organs on the grid of the CT.
+        labels: What its values mean.
         place: Where the page is served.
         series: UID of the DICOM series, if the folder holds several.
 
@@ -76,8 +79,8 @@ def view(ct: Path, labelmap: Path, place: Place, series: str | None = None) -> N
     _check_grids(volume.grid, organs.grid, labelmap)
     with tempfile.TemporaryDirectory(prefix="flareseg-view-") as folder:
         named = Path(folder) / "organs.seg.nrrd"  # names, colors and codes, whatever it came in
-        write_labelmap(organs, named)
-        page = _Page(volume, named, labelmap.name)
+        write_labelmap(organs, named, labels=labels)
+        page = _Page(volume, named, labels, labelmap.name)
         page.go_to(organs)
         page.serve(place)
 
@@ -94,7 +97,7 @@ def _check_grids(ct: Grid, organs: Grid, labelmap: Path) -> None:
 class _Page:
     """The scene of one case, and the page that shows it."""
 
-    def __init__(self, volume: Volume, organs: Path, name: str) -> None:
+    def __init__(self, volume: Volume, organs: Path, labels: LabelSet, name: str) -> None:
         from trame.app import get_server
         from trame_slicer import module
         from trame_slicer.core import LayoutManager, SlicerApp
@@ -114,7 +117,7 @@ class _Page:
         self._organs.CreateClosedSurfaceRepresentation()
         self._organs.GetDisplayNode().SetVisibility3D(True)
         self._app.display_manager.show_volume_in_slice_background(self._ct)
-        self._build(name)
+        self._build(name, labels)
         self._app.display_manager.reset_views()
 
     def go_to(self, organs: Labelmap) -> None:
@@ -131,7 +134,7 @@ class _Page:
     def _keys(self) -> list[str]:
         return list(self._organs.GetSegmentation().GetSegmentIDs())
 
-    def _build(self, name: str) -> None:
+    def _build(self, name: str, labels: LabelSet) -> None:
         """Write the page: four views, and a list of organs to tick."""
         from trame.ui.vuetify3 import VAppLayout
         from trame.widgets import vuetify3 as v3
@@ -146,7 +149,7 @@ class _Page:
                 v3.VToolbarTitle(f"{TITLE}: {name}")
                 v3.VLabel(NOTICE, classes="mr-4")
             with v3.VNavigationDrawer(permanent=True, width=210):
-                for organ in ORGANS:
+                for organ in labels.organs:
                     if organ.key in self._keys:
                         v3.VCheckbox(
                             v_model=("shown",),

@@ -9,7 +9,9 @@ from Testing.model_facts import a_config
 
 def write(folder, **changes):
     config = a_config()
-    facts = {name: getattr(config, name) for name in config.__dataclass_fields__} | changes
+    facts = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    del facts["label_set"]  # stands in labels.json
+    facts |= changes
     facts = {key: value for key, value in facts.items() if value is not None}
     (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
     return folder

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.batch.cohort import outliers, remarks, spread
 from FlareSegLib.batch.page import write_page
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.summary import Measured, Row
 from FlareSegLib.reporting.thumbnail import draw, to_png, write_thumbnail
+from Testing.flare import BY_KEY, ORGANS
 from Testing.phantoms import abdomen
 
 LIVER, AORTA = BY_KEY["liver"], BY_KEY["aorta"]
@@ -87,14 +87,14 @@ def page(tmp_path):
     """A page with an outlier, failures and a hostile name, and its plan."""
     plan = Plan(tmp_path / "cohort <b>", tmp_path / "model", with_page=True)
     hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
-    write_thumbnail(hu, labelmap, plan.thumbnail("c0"))
+    write_thumbnail(hu, labelmap, ORGANS, plan.thumbnail("c0"))
     rows = [
         *livers(range(1500, 1520)),
         row("huge", liver=9000.0),
         row(EVIL, ["mirrored"], liver=1510.0),
         Row("bad", EVIL, "", "failed", f"{EVIL} is no CT"),
     ]
-    write_page(rows, 25, plan)
+    write_page(rows, 25, plan, ORGANS)
     return plan.page.read_text("utf-8")
 
 
@@ -119,13 +119,13 @@ def test_the_page_names_counts_reasons_and_outliers(page):
 
 def test_a_page_without_a_result_is_a_page(tmp_path):
     plan = Plan(tmp_path, tmp_path / "model", with_page=True)
-    write_page([Row("bad", "x", "", "failed", "no CT")], 1, plan)
+    write_page([Row("bad", "x", "", "failed", "no CT")], 1, plan, ORGANS)
     assert "Failed: 1" in plan.page.read_text("utf-8")
 
 
 def test_a_thumbnail_shows_the_patients_right_on_the_left_and_the_head_up(tmp_path):
     hu, labelmap = abdomen((41, 38, 47), (8.0, 8.0, 6.0))
-    picture = draw(hu, labelmap)
+    picture = draw(hu, labelmap, ORGANS)
     assert picture.shape == (150, round(150 * 47 * 6 / (41 * 8)), 3)
     liver = np.array(LIVER.color) * 0.55
     redness = np.abs(picture - (0.45 * 255 * (72 + 160) / 400 + liver)).max(axis=2) < 3
@@ -134,6 +134,6 @@ def test_a_thumbnail_shows_the_patients_right_on_the_left_and_the_head_up(tmp_pa
     assert columns.mean() < picture.shape[1] / 2
     assert rows.mean() < picture.shape[0] / 2
     path = tmp_path / "t.png"
-    write_thumbnail(hu, labelmap, path)
+    write_thumbnail(hu, labelmap, ORGANS, path)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), picture)
     assert to_png(picture) == path.read_bytes()

@@ -13,13 +13,13 @@ import SimpleITK as sitk
 from FlareSegLib import pipeline
 from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import Cancelled, ModelError, OutputError
-from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.base.progress import CaseStep, Step
 from FlareSegLib.batch.cases import Case, find_cases
 from FlareSegLib.batch.run import Plan, run_batch
 from FlareSegLib.images.writing import check_writable
 from FlareSegLib.inference import runtimes
 from Testing.dicom_series import along_z, write_series
+from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
 from Testing.tiny_model import threshold_model, write_model
 

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from FlareSegLib.base.errors import FlareSegError
-from FlareSegLib.base.labels import chosen
 from FlareSegLib.base.progress import silent
 from FlareSegLib.evaluation.evaluate import EvaluationJob, evaluate
 from FlareSegLib.evaluation.scores import Rules
 from Testing.benchmarks.timing import ROOT, Program, segment, timed
+from Testing.flare import FLARE
 
 PEER = Path(__file__).with_name("peer.py")
 ORT = ("--runtime", "onnxruntime")
@@ -92,7 +92,9 @@ def score(truth: Path, pred: Path, way: Way) -> float:
         program = way(case / "ct.nii.gz", pred, case.name)
         timed(program.command, program.folder)
     try:
-        found = evaluate(EvaluationJob(truth, pred), Rules(chosen(()), "skip", 3.0), silent)
+        found = evaluate(
+            EvaluationJob(truth, pred), Rules(FLARE, absent="skip", sliver_ml=3.0), silent
+        )
     except FlareSegError as error:
         raise SystemExit(f"{error}") from error
     overall = found.means[-1].dsc

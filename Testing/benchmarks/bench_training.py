@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from FlareSegLib.base.config import ModelConfig
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
 from training.augment.patch import Case
 from training.loop import loop, validate

@@ -147,8 +147,8 @@ def clean_by_voxels() -> None:
     import numpy as np
     from scipy import ndimage
 
-    from FlareSegLib.base.labels import ORGANS
     from FlareSegLib.postprocessing import cleanup
+    from Testing.flare import ORGANS
 
     def boxes(labels):
         found = ndimage.find_objects(labels, max_label=len(ORGANS))
@@ -196,9 +196,9 @@ def measure_by_voxels() -> None:
     from scipy import ndimage
 
     from FlareSegLib import pipeline
-    from FlareSegLib.base.labels import ORGANS
     from FlareSegLib.measuring.measure import Measured
     from FlareSegLib.measuring.rows import OrganRow
+    from Testing.flare import ORGANS
 
     def row(organ, box, labelmap, hu):
         found = OrganRow(organ.key, organ.name, organ.value)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.command import sample
 from FlareSegLib.command.sample import SAMPLE_CITATION, cache_folder, fetch_sample
 from FlareSegLib.images.reading import read_volume
+from Testing.flare import BY_KEY
 from Testing.sample_truth import sample_truth
 
 

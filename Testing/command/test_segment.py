@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.labels import ORGANS
 from Testing.command.conftest import LEAN, SHAPE
 from Testing.dicom_series import write_series
+from Testing.flare import ORGANS
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from FlareSegLib import __version__
-from FlareSegLib.base.labels import ORGANS
 from Testing.command.conftest import COMMAND, ENVIRONMENT
+from Testing.flare import ORGANS
 
 KEYS = ", ".join(organ.key for organ in ORGANS)
 

@@ -10,6 +10,7 @@ from FlareSegLib.command.main import main
 from FlareSegLib.images.case_files import to_view
 from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.reporting import view
+from Testing.flare import FLARE
 from Testing.phantoms import abdomen
 
 SHAPE, SPACING_MM = (17, 19, 23), (8.0, 7.0, 6.0)
@@ -18,7 +19,7 @@ SHAPE, SPACING_MM = (17, 19, 23), (8.0, 7.0, 6.0)
 def write_case(folder, name="organs", ct="ct.nrrd"):
     """Write what a run leaves: a labelmap, and a report that names the CT."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_labelmap(abdomen(SHAPE, SPACING_MM)[1], folder / f"{name}.seg.nrrd")
+    write_labelmap(abdomen(SHAPE, SPACING_MM)[1], folder / f"{name}.seg.nrrd", labels=FLARE)
     report = {"run": {"input": ct}}
     (folder / f"{name}.report.json").write_text(json.dumps(report), encoding="utf-8")
     return folder / f"{name}.seg.nrrd"

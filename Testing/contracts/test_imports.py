@@ -20,7 +20,7 @@ ONLY_IN = {
     "torch": {"inference/student"},
     "onnxruntime": {"inference/network"},
     "openvino": {"inference/network_openvino"},
-    "matplotlib": {"reporting/canvas", "reporting/preview", "evaluation/plots"},
+    "matplotlib": {"reporting/canvas", "reporting/legend", "reporting/preview", "evaluation/plots"},
     "tqdm": {"command/terminal"},
     "highdicom": {"images/dicom/seg"},
     "pydicom": {"images/dicom/seg", "images/dicom/rtstruct"},

@@ -1,6 +1,6 @@
 """The 13 organs never change their values or keys: files out there depend on them."""
 
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 
 FLARE22 = [
     "liver",

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.config import read_model_config
-from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.inference.runtimes import load_network
+from Testing.flare import ORGANS
 from Testing.model_facts import activation_types
 
 MODELS = sorted(path for path in (RESOURCES / "Models").glob("*") if path.is_dir())

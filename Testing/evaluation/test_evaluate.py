@@ -10,10 +10,10 @@ import SimpleITK as sitk
 
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Grid, Labelmap
-from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.evaluation.evaluate import EvaluationJob, evaluate, score_case, score_folder
 from FlareSegLib.evaluation.scores import Rules
 from FlareSegLib.images.writing import write_labelmap
+from Testing.flare import BY_KEY, FLARE, ORGANS
 from Testing.phantoms import abdomen
 
 SPACING_MM = (3.0, 2.0, 1.0)
@@ -30,7 +30,7 @@ def labelmap(**boxes):
 
 
 def scores_of(truth, pred, rules=None):
-    return {row.organ: row for row in score_case("a", truth, pred, rules or Rules())}
+    return {row.organ: row for row in score_case("a", truth, pred, rules or Rules(FLARE))}
 
 
 def test_dsc_and_volumes_of_two_boxes():
@@ -98,14 +98,16 @@ def test_a_tube_predicted_in_other_slices_only_is_missed():
 
 def test_slivers_and_absent_organs_can_be_left_out():
     truth = labelmap(liver=((2, 6), (3, 8), (4, 10)), spleen=((10, 12), (3, 5), (3, 5)))
-    rows = scores_of(truth, truth, Rules(absent="skip", sliver_ml=0.1))  # 0.72 ml and 0.048 ml
+    rows = scores_of(
+        truth, truth, Rules(FLARE, absent="skip", sliver_ml=0.1)
+    )  # 0.72 ml and 0.048 ml
     assert [row.organ for row in rows.values() if row.is_counted] == ["liver"]
     assert len(rows) == len(ORGANS)
 
 
 def test_only_the_chosen_organs_are_scored():
     truth = labelmap(liver=((2, 6), (3, 8), (4, 10)))
-    assert list(scores_of(truth, truth, Rules((BY_KEY["spleen"],)))) == ["spleen"]
+    assert list(scores_of(truth, truth, Rules(FLARE, ("spleen",)))) == ["spleen"]
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def folders(tmp_path):
 
 
 def test_a_folder_gives_a_row_per_case_and_organ(folders):
-    rows = score_folder(folders / "truth", folders / "pred", Rules())
+    rows = score_folder(folders / "truth", folders / "pred", Rules(FLARE))
     assert [(row.case, row.organ) for row in rows] == [
         (case, organ.key) for case in "ab" for organ in ORGANS
     ]
@@ -139,17 +141,17 @@ def test_truth_against_itself_is_perfect_however_it_is_laid_out(folders):
         for case in "ab":
             image = sitk.ReadImage(str(path).replace("/a/", f"/{case}/"))
             sitk.WriteImage(sitk.DICOMOrient(image, letters), str(folder / f"{case}.nrrd"))
-        rows = score_folder(folders / "truth", folder, Rules())
+        rows = score_folder(folders / "truth", folder, Rules(FLARE))
         assert {(row.dsc, row.nsd, row.hd95_mm) for row in rows} == {(1.0, 1.0, 0.0)}
 
 
 def test_a_missing_prediction_is_an_error_and_an_extra_one_a_warning(folders, caplog):
     (folders / "pred" / "b.nii.gz").rename(folders / "pred" / "c.nii.gz")
     with pytest.raises(InputError, match=r"lacks 1 of 2 cases \(b\)"):
-        score_folder(folders / "truth", folders / "pred", Rules())
+        score_folder(folders / "truth", folders / "pred", Rules(FLARE))
     (folders / "truth" / "b" / "label.nii.gz").unlink()
     with caplog.at_level(logging.WARNING):
-        assert score_folder(folders / "truth", folders / "pred", Rules())
+        assert score_folder(folders / "truth", folders / "pred", Rules(FLARE))
     assert "1 cases without truth" in caplog.text
 
 
@@ -158,16 +160,16 @@ def test_another_grid_is_an_error(folders):
     write_labelmap(Labelmap(truth.array[:-1], Grid((39, 38, 48), truth.grid.spacing_mm)),
                    folders / "pred" / "a.nii.gz")  # fmt: skip
     with pytest.raises(InputError, match="a has 48 x 38 x 39 voxels, its truth 48 x 38 x 40"):
-        score_folder(folders / "truth", folders / "pred", Rules())
+        score_folder(folders / "truth", folders / "pred", Rules(FLARE))
     write_labelmap(Labelmap(truth.array, Grid(BIG, (8.0, 8.0, 8.0))), folders / "pred" / "a.nii.gz")
     with pytest.raises(InputError, match=r"lie up to .* mm apart"):
-        score_folder(folders / "truth", folders / "pred", Rules())
+        score_folder(folders / "truth", folders / "pred", Rules(FLARE))
 
 
 def test_a_ct_in_the_place_of_a_labelmap_is_an_error(folders):
     (folders / "truth" / "a" / "ct.nii.gz").rename(folders / "pred" / "a.nii.gz")
     with pytest.raises(InputError, match=r"a\.nii\.gz has the value -1000: .* not the CT"):
-        score_folder(folders / "truth", folders / "pred", Rules())
+        score_folder(folders / "truth", folders / "pred", Rules(FLARE))
 
 
 @pytest.mark.parametrize(
@@ -184,9 +186,9 @@ def test_an_unusable_folder_is_an_error(tmp_path, names, reason):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=reason):
-        score_folder(tmp_path, tmp_path, Rules())
+        score_folder(tmp_path, tmp_path, Rules(FLARE))
     with pytest.raises(InputError, match="nowhere is no folder"):
-        score_folder(tmp_path / "nowhere", tmp_path, Rules())
+        score_folder(tmp_path / "nowhere", tmp_path, Rules(FLARE))
 
 
 def test_values_that_are_no_organ_are_told_and_ignored(tmp_path, caplog):
@@ -195,9 +197,9 @@ def test_values_that_are_no_organ_are_told_and_ignored(tmp_path, caplog):
     truth.array[0] = 14
     write_labelmap(truth, tmp_path / "pred" / "a.nii.gz")
     with caplog.at_level(logging.WARNING):
-        rows = score_folder(tmp_path / "truth", tmp_path / "pred", Rules())
+        rows = score_folder(tmp_path / "truth", tmp_path / "pred", Rules(FLARE))
     assert {row.dsc for row in rows} == {1.0}
-    assert "values up to 14" in caplog.text
+    assert "values that the label set lacks (14)" in caplog.text
 
 
 def read_csv(path):
@@ -215,7 +217,7 @@ def test_all_files_are_written(folders):
         csv=folders / "mine.csv",
         has_plots=True,
     )
-    evaluation = evaluate(job, Rules(absent="skip"))
+    evaluation = evaluate(job, Rules(FLARE, absent="skip"))
     assert sorted(path.name for path in out.iterdir()) == [
         "boxes.png", "evaluation.md", "means.csv", "paired.csv", "scores.csv",
         *[f"worst_{rank}_{case}.png" for rank, case in enumerate(_worst(evaluation), start=1)],
@@ -247,7 +249,7 @@ def test_infinite_hd95_is_inf_in_the_table(tmp_path):
     write_labelmap(labelmap(liver=((2, 6), (3, 8), (4, 10))), tmp_path / "truth" / "a.nii.gz")
     write_labelmap(labelmap(), tmp_path / "pred" / "a.nii.gz")
     job = EvaluationJob(tmp_path / "truth", tmp_path / "pred", csv=tmp_path / "scores.csv")
-    evaluate(job, Rules((BY_KEY["liver"],)))
+    evaluate(job, Rules(FLARE, ("liver",)))
     assert (tmp_path / "scores.csv").read_text(encoding="utf-8") == (
         "case,organ,dsc,nsd,hd95_mm,truth_ml,pred_ml,is_counted\na,liver,0.0,0.0,inf,0.72,0.0,1\n"
     )
@@ -258,7 +260,7 @@ def test_pictures_need_no_ct(tmp_path):
     job = EvaluationJob(
         tmp_path / "truth", tmp_path / "truth", folder=tmp_path / "out", has_plots=True
     )
-    evaluate(job, Rules())
+    evaluate(job, Rules(FLARE))
     assert (tmp_path / "out" / "worst_1_a.png").stat().st_size > 1000
 
 
@@ -276,7 +278,7 @@ def test_cts_are_found_by_the_names_of_nnunet(folders):
         has_plots=True,
     )
     with pytest.raises(InputError, match=r"b_0000\.nii\.gz is no CT"):
-        evaluate(job, Rules())
+        evaluate(job, Rules(FLARE))
     assert (folders / "out" / "scores.csv").exists()  # what took long is kept
 
 
@@ -284,4 +286,4 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(folders):
     (folders / "file").touch()
     job = EvaluationJob(folders / "nowhere", folders / "pred", folder=folders / "file")
     with pytest.raises(OutputError, match="a file is where a folder should be"):
-        evaluate(job, Rules())
+        evaluate(job, Rules(FLARE))

@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.evaluation import metrics
 from FlareSegLib.evaluation.metrics import dice, dice_per_organ, hd95, nsd, surface_distances
+from Testing.flare import BY_KEY, ORGANS
 
 SPACING_MM = (3.0, 2.0, 1.0)
 """The faces of a voxel are 2, 3 and 6 mm2, so a corner of it has hypot(2, 3, 6) / 8 = 7 / 8 mm2."""

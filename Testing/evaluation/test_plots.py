@@ -5,6 +5,7 @@ from matplotlib import image
 
 from FlareSegLib.evaluation.plots import draw_boxes, write_boxes
 from FlareSegLib.evaluation.scores import Score
+from Testing.flare import FLARE
 
 
 def score(case, organ, dsc, is_counted=True):
@@ -19,7 +20,7 @@ SCORES = [
 
 
 def test_organs_that_count_have_a_box_and_their_points():
-    dsc, nsd = draw_boxes(SCORES).axes
+    dsc, nsd = draw_boxes(SCORES, FLARE).axes
     assert [label.get_text() for label in nsd.get_xticklabels()] == ["liver", "left kidney"]
     for axes in (dsc, nsd):
         assert [len(points.get_offsets()) for points in axes.collections] == [3, 1]
@@ -29,5 +30,5 @@ def test_organs_that_count_have_a_box_and_their_points():
 
 @pytest.mark.parametrize("scores", [SCORES, []])
 def test_a_picture_is_written_even_of_nothing(tmp_path, scores):
-    write_boxes(scores, tmp_path / "boxes.png")
+    write_boxes(scores, FLARE, tmp_path / "boxes.png")
     assert image.imread(tmp_path / "boxes.png").shape[0] > 500

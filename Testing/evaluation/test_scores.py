@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.evaluation.scores import (
     ALL,
     Rules,
@@ -20,6 +19,7 @@ from FlareSegLib.evaluation.scores import (
     wilcoxon_p,
     worst_cases,
 )
+from Testing.flare import FLARE
 
 
 def score(case, organ, dsc, nsd=1.0, hd95_mm=2.0, truth_ml=9.0, is_counted=True):
@@ -130,8 +130,13 @@ def test_worst_cases_come_first_and_ties_by_name():
 
 def test_what_counts_follows_the_rules():
     volumes_ml = (0.0, 0.5, 3.0, 40.0)
-    assert [Rules().counts(ml) for ml in volumes_ml] == [True] * 4
-    assert [Rules(absent="skip").counts(ml) for ml in volumes_ml] == [False, True, True, True]
-    assert [Rules(sliver_ml=3).counts(ml) for ml in volumes_ml] == [True, False, True, True]
+    assert [Rules(FLARE).counts(ml) for ml in volumes_ml] == [True] * 4
+    assert [Rules(FLARE, absent="skip").counts(ml) for ml in volumes_ml] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert [Rules(FLARE, sliver_ml=3).counts(ml) for ml in volumes_ml] == [True, False, True, True]
     with pytest.raises(ValueError, match="sliver_ml is -1"):
-        Rules((BY_KEY["liver"],), sliver_ml=-1)
+        Rules(FLARE, ("liver",), sliver_ml=-1)

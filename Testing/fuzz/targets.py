@@ -23,7 +23,6 @@ from FlareSegLib.base.atomic import digest
 from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import FlareSegError, InputError, ModelError
 from FlareSegLib.base.job import Job
-from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.batch.journal import Journal, read_journal
 from FlareSegLib.batch.manifest import cases_of
 from FlareSegLib.batch.summary import Row, finished, row_of, write_summary
@@ -36,6 +35,7 @@ from FlareSegLib.inference.flat import with_rows
 from FlareSegLib.inference.model_import import import_model
 from FlareSegLib.inference.onnx_file import check_onnx
 from FlareSegLib.pipeline import default_model
+from Testing.flare import ORGANS
 from Testing.fuzz.seeds import SEEDS
 from Testing.tiny_model import identity_model, write_model
 

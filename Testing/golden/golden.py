@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.geometry import Volume
-from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.evaluation.metrics import dice_per_organ
 from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.inference.network import OnnxNetwork
 from FlareSegLib.pipeline import Result, segment
+from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
 from Testing.tiny_model import threshold_model, write_model
 

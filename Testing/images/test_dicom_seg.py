@@ -13,12 +13,12 @@ import SimpleITK as sitk
 from FlareSegLib import __version__
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Labelmap
-from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.images.dicom import seg
 from FlareSegLib.images.dicom.seg import Provenance
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import check_source, check_writable, write_labelmap
 from Testing.dicom_series import AXIAL, NAME, write_series
+from Testing.flare import BY_KEY, FLARE, ORGANS
 
 highdicom = pytest.importorskip("highdicom", reason="extra dicom is not installed")
 pydicom = pytest.importorskip("pydicom", reason="extra dicom is not installed")
@@ -50,7 +50,7 @@ def written(folder, axes=AXIAL, **tags):
     source = write_series(folder / "Ärzte ct", axes=axes, **tags)
     labelmap = labelmap_on(read_volume(source).grid)
     path = folder / "größe" / "seg.dcm"
-    write_labelmap(labelmap, path, made_from(source))
+    write_labelmap(labelmap, path, made_from(source), FLARE)
     return labelmap, path
 
 
@@ -176,7 +176,7 @@ def test_highdicom_gives_the_labelmap_back(plain):
 def test_a_labelmap_kind_has_a_frame_a_slice_and_dcmqi_and_highdicom_give_it_back(tmp_path, axes):
     source = write_series(tmp_path / "ct", axes=axes)
     labelmap, path = labelmap_on(read_volume(source).grid), tmp_path / "seg.dcm"
-    write_labelmap(labelmap, path, made_from(source, kind="labelmap"))
+    write_labelmap(labelmap, path, made_from(source, kind="labelmap"), FLARE)
     ds = pydicom.dcmread(path)
     assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"  # Label Map Segmentation Storage
     assert (ds.NumberOfFrames, ds.file_meta.TransferSyntaxUID.name) == (18, "RLE Lossless")
@@ -238,7 +238,7 @@ def test_all_thirteen_organs_have_a_segment_each(tmp_path):
     array = np.zeros(grid.shape, np.uint8)
     for organ in ORGANS:
         array[organ.value, :, organ.value] = organ.value
-    write_labelmap(Labelmap(array, grid), tmp_path / "seg.dcm", made_from(source))
+    write_labelmap(Labelmap(array, grid), tmp_path / "seg.dcm", made_from(source), FLARE)
     found = highdicom.seg.segread(tmp_path / "seg.dcm")
     assert [one.SegmentLabel for one in found.SegmentSequence] == [organ.name for organ in ORGANS]
     assert [one.SegmentNumber for one in found.SegmentSequence] == list(range(1, 14))
@@ -259,7 +259,7 @@ def test_a_segmentation_beside_its_ct_is_no_second_series_and_can_be_replaced(tm
     source = write_series(tmp_path / "ct")
     volume = read_volume(source)
     for _ in range(2):
-        write_labelmap(labelmap_on(volume.grid), source / "seg.dcm", made_from(source))
+        write_labelmap(labelmap_on(volume.grid), source / "seg.dcm", made_from(source), FLARE)
     np.testing.assert_array_equal(read_volume(source).array, volume.array)
 
 
@@ -284,7 +284,7 @@ def test_a_series_without_frame_of_reference_is_refused(tmp_path):
     source = write_series(tmp_path / "ct", FrameOfReferenceUID="")
     labelmap = labelmap_on(read_volume(source).grid)
     with pytest.raises(InputError, match=r"has no FrameOfReferenceUID.*or choose \.nii\.gz"):
-        write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source))
+        write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source), FLARE)
     assert not (tmp_path / "seg.dcm").exists()
 
 
@@ -304,7 +304,7 @@ def test_headers_that_do_not_do_are_an_error_with_a_cure(tmp_path, monkeypatch):
 
     monkeypatch.setattr(seg, "_to_seg", fail)
     with pytest.raises(InputError, match=r"ct has .*no attribute 'Something'\).*choose \.nii\.gz"):
-        write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source))
+        write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source), FLARE)
 
 
 def test_an_empty_labelmap_is_refused(tmp_path):
@@ -342,5 +342,5 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(highdicom.seg.Segmentation, "save_as", full)
     with pytest.raises(OutputError, match="disk is full"):
-        write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source))
+        write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source), FLARE)
     assert [one.name for one in tmp_path.iterdir()] == ["ct"]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from FlareSegLib.base.errors import InputError, OutputError, ResourceError
 from FlareSegLib.base.geometry import IDENTITY, Grid, Labelmap
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.images.reading import read_labelmap, read_volume, to_volume
 from FlareSegLib.images.writing import EXTENSIONS, check_writable, write_labelmap
+from Testing.flare import BY_KEY, FLARE
 
 SHAPE = (17, 19, 23)
 SPACING_MM = (2.5, 0.75, 0.5)
@@ -366,7 +366,7 @@ def test_ctrl_c_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_seg_nrrd_tells_slicer_names_colors_codes_and_extents(tmp_path):
-    write_labelmap(labelmap(), tmp_path / "a.seg.nrrd")
+    write_labelmap(labelmap(), tmp_path / "a.seg.nrrd", labels=FLARE)
     text = (tmp_path / "a.seg.nrrd").read_bytes().split(b"\n\n")[0].decode()
     fields = dict(line.split(":=", 1) for line in text.splitlines() if ":=" in line)
     red, green, blue = (float(part) * 255 for part in fields["Segment0_Color"].split())
@@ -392,7 +392,7 @@ def test_seg_nrrd_tells_slicer_names_colors_codes_and_extents(tmp_path):
 
 def test_an_empty_labelmap_is_written_without_segments(tmp_path):
     empty = Labelmap(np.zeros(SHAPE, np.uint8), Grid(SHAPE, SPACING_MM))
-    write_labelmap(empty, tmp_path / "a.seg.nrrd")
+    write_labelmap(empty, tmp_path / "a.seg.nrrd", labels=FLARE)
     image = sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))
     assert not any(key.startswith("Segment0") for key in image.GetMetaDataKeys())
 

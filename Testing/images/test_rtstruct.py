@@ -9,11 +9,11 @@ import SimpleITK as sitk
 
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Labelmap
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.images.dicom.seg import Provenance
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import check_grid, write_labelmap
 from Testing.dicom_series import ct_array, write_series
+from Testing.flare import BY_KEY, FLARE
 
 pydicom = pytest.importorskip("pydicom", reason="extra dicom is not installed")
 pytest.importorskip("highdicom", reason="extra dicom is not installed")
@@ -38,7 +38,7 @@ def written(folder, **tags):
     source = write_series(folder / "ct", **tags)
     labelmap = organs(read_volume(source).grid)
     path = folder / "organs.rtstruct.dcm"
-    write_labelmap(labelmap, path, Provenance(source, None, "flare13-test", "7"))
+    write_labelmap(labelmap, path, Provenance(source, None, "flare13-test", "7"), FLARE)
     return labelmap, path, source
 
 

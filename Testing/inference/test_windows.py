@@ -16,7 +16,11 @@ from FlareSegLib.inference.windows import (
     starts,
     wanted_neighbours,
 )
+from Testing.flare import FLARE
 from Testing.model_facts import a_config
+
+TUBES = tuple(organ.value for organ in FLARE.tubes)
+
 
 WINDOW = (16, 24, 32)
 AORTA, LIVER = 5, 1
@@ -91,32 +95,32 @@ def a_step():
 def test_an_empty_centre_needs_no_neighbours():
     labels = np.zeros(WINDOW, np.uint8)
     labels[:9, :10, :11] = LIVER  # 990 voxels, fewer than EMPTY_VOXELS
-    assert list(wanted_neighbours(a_step(), labels)) == []
+    assert list(wanted_neighbours(a_step(), labels, TUBES)) == []
 
 
 def test_a_centre_with_an_organ_needs_all_neighbours():
     labels = np.zeros(WINDOW, np.uint8)
     labels[:10, :10, :11] = LIVER
-    assert list(wanted_neighbours(a_step(), labels)) == list(a_step().neighbours)
+    assert list(wanted_neighbours(a_step(), labels, TUBES)) == list(a_step().neighbours)
 
 
 @pytest.mark.parametrize(("rows", "expected"), [((0, 12), (0, 8, 32)), ((12, 24), (0, 40, 32))])
 def test_a_tube_is_followed_only_through_the_face_it_touches(rows, expected):
     labels = np.zeros(WINDOW, np.uint8)
     labels[:, rows[0] : rows[1], 10:20] = AORTA
-    assert [box.start for box in wanted_neighbours(a_step(), labels)] == [expected]
+    assert [box.start for box in wanted_neighbours(a_step(), labels, TUBES)] == [expected]
 
 
 def test_a_tube_in_the_middle_needs_no_neighbours():
     labels = np.zeros(WINDOW, np.uint8)
     labels[:, 6:18, 10:20] = AORTA
-    assert list(wanted_neighbours(a_step(), labels)) == []
+    assert list(wanted_neighbours(a_step(), labels, TUBES)) == []
 
 
 def test_counts_of_half_resolution_labels_are_scaled():
     labels = np.zeros((8, 12, 16), np.uint8)
     labels[:5, :5, :6] = LIVER  # 150 logits are 1200 voxels
-    assert len(list(wanted_neighbours(a_step(), labels, stride=2))) == 5
+    assert len(list(wanted_neighbours(a_step(), labels, TUBES, stride=2))) == 5
 
 
 def test_windows_outside_the_body_hold_none():

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.base.runs import runs_of
 from FlareSegLib.measuring.derived import length_mm, widest
 from FlareSegLib.measuring.measure import measure
+from Testing.flare import BY_KEY, FLARE
 from Testing.phantoms import abdomen, organ_hu, organ_ml
 
 S, P, L = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
 
 
 def measures(labelmap, ct):
-    return {one.key: one for one in measure(labelmap, ct).derived}
+    return {one.key: one for one in measure(labelmap, ct, FLARE).derived}
 
 
 def test_the_phantom_gives_its_own_numbers():

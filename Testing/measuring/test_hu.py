@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.measuring import hu
 from FlareSegLib.measuring.measure import measure
+from Testing.flare import BY_KEY, FLARE
 from Testing.phantoms import abdomen, organ_hu
 
 
@@ -43,7 +43,7 @@ def test_the_core_has_the_hu_of_the_tissue_though_the_border_has_not(spacing_mm)
     labels, blurred = truth.array, ct.array.astype(np.float32)
     for axis in range(3):  # partial volume at every border
         blurred = (blurred + np.roll(blurred, 1, axis) + np.roll(blurred, -1, axis)) / 3
-    rows = measure(Labelmap(labels, truth.grid), Volume(blurred, ct.grid)).organs
+    rows = measure(Labelmap(labels, truth.grid), Volume(blurred, ct.grid), FLARE).organs
     for row in rows:
         true = organ_hu(row.value)
         assert row.core_hu is not None
@@ -58,7 +58,9 @@ def test_a_sheet_one_voxel_thin_has_no_core():
     grid = Grid((20, 30, 40), (3.0, 3.0, 3.0))
     labels = np.zeros(grid.shape, np.uint8)
     labels[10, 5:25, 5:35] = BY_KEY["pancreas"].value
-    rows = {row.key: row for row in measure(Labelmap(labels, grid), Volume(labels, grid)).organs}
+    rows = {
+        row.key: row for row in measure(Labelmap(labels, grid), Volume(labels, grid), FLARE).organs
+    }
     assert rows["pancreas"].hu is not None
     assert rows["pancreas"].core_hu is None
     assert rows["liver"].hu is None
@@ -70,7 +72,9 @@ def test_the_ring_is_what_lies_around_and_no_organ():
     labels[8:22, 8:22, 8:22] = BY_KEY["spleen"].value
     labels[8:22, 8:22, 22:26] = BY_KEY["stomach"].value
     values = np.where(labels == 3, 120, np.where(labels == 11, 40, -90)).astype(np.int16)
-    rows = {row.key: row for row in measure(Labelmap(labels, grid), Volume(values, grid)).organs}
+    rows = {
+        row.key: row for row in measure(Labelmap(labels, grid), Volume(values, grid), FLARE).organs
+    }
     assert rows["spleen"].core_hu.ring == -90
     assert rows["spleen"].core_hu.median == 120
     assert rows["spleen"].core_hu.depth_mm == pytest.approx(4.0)

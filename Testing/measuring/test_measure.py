@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.geometry import IDENTITY, Grid, Labelmap, Volume
-from FlareSegLib.base.labels import BY_KEY
 from FlareSegLib.measuring.measure import measure
 from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.sides import orientation, wrong_sided
+from Testing.flare import BY_KEY, FLARE
 from Testing.phantoms import SHAPES, abdomen, organ_hu, organ_ml
 
 GRID = Grid((7, 9, 11), (5.0, 2.0, 1.0), (-10.0, 20.0, 300.0))  # 0.01 ml per voxel
@@ -38,11 +38,11 @@ def scan(**boxes):
     for key, box in boxes.items():
         labels[box] = BY_KEY[key].value
     hu = np.full(GRID.shape, 40, np.int16)
-    return {row.key: row for row in measure(Labelmap(labels, GRID), Volume(hu, GRID)).organs}
+    return {row.key: row for row in measure(Labelmap(labels, GRID), Volume(hu, GRID), FLARE).organs}
 
 
 def row_of(key, labels, hu, grid=GRID):
-    rows = measure(Labelmap(labels, grid), Volume(hu, grid)).organs
+    rows = measure(Labelmap(labels, grid), Volume(hu, grid), FLARE).organs
     return next(row for row in rows if row.key == key)
 
 
@@ -69,7 +69,7 @@ def test_a_row_holds_what_is_worked_out_by_hand():
 
 def test_an_absent_organ_has_no_numbers():
     row = scan()["spleen"]
-    assert row == OrganRow("spleen", "spleen", 3, flags=("absent",))
+    assert row == OrganRow("spleen", "spleen", 3, flags=("absent",), plausible_ml=(40, 1200))
     assert (row.volume_ml, row.mean_hu, row.sd_hu, row.components) == (0.0, None, None, 0)
 
 
@@ -126,7 +126,7 @@ def test_sides_are_told_in_the_world_not_in_the_array(direction):
 
 
 def sides(labelmap, hu):
-    rows = measure(labelmap, hu).organs
+    rows = measure(labelmap, hu, FLARE).organs
     return {row.key for row in rows if "wrong_side" in row.flags}
 
 
@@ -144,7 +144,7 @@ def sides(labelmap, hu):
     ],
 )  # fmt: skip
 def test_an_organ_without_its_partner_is_compared_with_liver_and_spleen(at_mm, wrong):
-    assert wrong_sided(at_mm) == wrong
+    assert wrong_sided(at_mm, FLARE.pairs) == wrong
 
 
 def test_a_kidney_alone_is_told_to_be_on_the_wrong_side():
@@ -160,7 +160,7 @@ def test_the_phantom_is_measured_as_it_was_drawn(direction):
     world = (110, 3.0), (100, 3.0), (80, 4.0)  # toward L, P, S: 330 x 300 x 320 mm
     shape, spacing_mm = zip(*(world[np.argmax(np.abs(axis))] for axis in direction), strict=True)
     hu, labelmap = abdomen(shape, spacing_mm, direction=direction)
-    rows = {row.key: row for row in measure(labelmap, hu).organs}
+    rows = {row.key: row for row in measure(labelmap, hu, FLARE).organs}
     for key, row in rows.items():
         expected_ml = organ_ml(key, hu.grid.extent_mm)
         assert row.volume_ml == pytest.approx(expected_ml, rel=0.08, abs=0.5)  # of voxels
@@ -174,7 +174,9 @@ def test_labelmap_and_ct_of_different_shape_are_refused():
     small = Grid((7, 9, 10), GRID.spacing_mm)
     with pytest.raises(ValueError, match="differ in shape"):
         measure(
-            Labelmap(np.zeros(GRID.shape, np.uint8), GRID), Volume(np.zeros(small.shape), small)
+            Labelmap(np.zeros(GRID.shape, np.uint8), GRID),
+            Volume(np.zeros(small.shape), small),
+            FLARE,
         )
 
 

@@ -9,13 +9,13 @@ from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import Cancelled, InputError, OutputError
 from FlareSegLib.base.geometry import IDENTITY, Grid, Volume
 from FlareSegLib.base.job import Job, beside
-from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.base.progress import SHARES, Stopwatch
 from FlareSegLib.evaluation.metrics import dice_per_organ
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.inference.network import OnnxNetwork
 from FlareSegLib.pipeline import segment, segment_file
+from Testing.flare import BY_KEY, ORGANS
 from Testing.phantoms import abdomen, organ_ml
 from Testing.tiny_model import Failing, constant_model, threshold_model, write_model
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.postprocessing import cleanup
+from Testing.flare import BY_KEY, ORGANS
 from Testing.phantoms import abdomen
 
 SPACING_MM = (5.0, 4.0, 2.5)  # 0.05 ml per voxel: 20 voxels are 1 ml
@@ -21,7 +21,7 @@ LIVER, PANCREAS, GALLBLADDER, KIDNEY = (
 def clean(labels, spacing_mm):
     """Return the cleaned labelmap and the ml removed."""
     cleaned = labels.copy()
-    return cleaned, cleanup.clean(cleaned, spacing_mm)
+    return cleaned, cleanup.clean(cleaned, spacing_mm, ORGANS)
 
 
 @st.composite

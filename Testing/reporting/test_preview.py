@@ -5,8 +5,8 @@ import pytest
 
 from FlareSegLib.base.errors import OutputError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.base.labels import BY_KEY, ORGANS
-from FlareSegLib.reporting import canvas, preview
+from FlareSegLib.reporting import canvas, legend, preview
+from Testing.flare import BY_KEY, ORGANS
 from Testing.phantoms import abdomen
 
 image = pytest.importorskip("matplotlib.image", reason="needs matplotlib")
@@ -23,11 +23,11 @@ def scan(shape, spacing_mm, **boxes):
 def panels(path, key):
     """Yield rows and columns, in [0, 1], of the outline in each of three equal, square views."""
     picture = image.imread(path)[..., :3]
-    header, gap, legend = (
+    header, gap, words = (
         round(inches * preview.DPI)
-        for inches in (preview.HEADER_INCHES, preview.GAP_INCHES, preview.LEGEND_INCHES)
+        for inches in (legend.HEADER_INCHES, legend.GAP_INCHES, legend.LEGEND_INCHES)
     )
-    side = (picture.shape[1] - 4 * gap - legend) // 3
+    side = (picture.shape[1] - 4 * gap - words) // 3
     color = np.array(BY_KEY[key].color) / 255
     is_organ = np.abs(picture - color).max(axis=-1) < 0.05
     for i in range(3):
@@ -56,7 +56,7 @@ def test_every_organ_of_the_phantom_is_outlined(tmp_path):
     hu, labelmap = abdomen((64, 60, 76), (5.0, 5.0, 5.0))
     preview.write_preview(hu, labelmap, ORGANS, tmp_path / "p.png", preview.Caption("phantom"))
     picture = image.imread(tmp_path / "p.png")[..., :3]
-    views = picture[:, : -round(preview.LEGEND_INCHES * preview.DPI)]
+    views = picture[:, : -round(legend.LEGEND_INCHES * preview.DPI)]
     for organ in ORGANS:
         if organ.key != "esophagus":  # above the kidneys, where most other organs are
             near = np.abs(views - np.array(organ.color) / 255).max(axis=-1) < 0.08
@@ -135,7 +135,7 @@ def test_the_truth_is_dotted_and_chooses_the_slices():
     assert [len(axes.collections) for axes in figure.axes] == [2, 2, 2]
 
 
-def legend(figure):
+def words_of(figure):
     return [text.get_text() for text in figure.texts]
 
 
@@ -148,7 +148,7 @@ def test_what_is_cut_and_what_is_flagged_stands_beside_the_volumes(tmp_path):
         (("touches_border", "implausible_volume"), "look"),
     ):
         caption = preview.Caption("a case", {"liver": flags, "spleen": ("absent",)})
-        said = legend(preview._draw(hu, labelmap, (liver, spleen), caption))
+        said = words_of(preview._draw(hu, labelmap, (liver, spleen), caption))
         assert [text for text in said if text in ("cut", "look")] == ([word] if word else [])
 
 

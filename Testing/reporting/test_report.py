@@ -10,11 +10,11 @@ import pytest
 
 from FlareSegLib.base.errors import OutputError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.base.labels import BY_KEY, ORGANS
 from FlareSegLib.measuring.measure import measure
 from FlareSegLib.measuring.rows import ORGAN_FLAGS, OrganRow
 from FlareSegLib.reporting import report
 from FlareSegLib.reporting.report import Report, to_table, write_csv, write_json
+from Testing.flare import BY_KEY, FLARE, ORGANS
 
 GRID = Grid((7, 9, 11), (5.0, 2.0, 1.0), (-10.0, 20.0, 300.0))  # 0.01 ml per voxel
 
@@ -25,7 +25,7 @@ def scan(**boxes):
     for key, box in boxes.items():
         labels[box] = BY_KEY[key].value
     hu = np.full(GRID.shape, 40, np.int16)
-    return {row.key: row for row in measure(Labelmap(labels, GRID), Volume(hu, GRID)).organs}
+    return {row.key: row for row in measure(Labelmap(labels, GRID), Volume(hu, GRID), FLARE).organs}
 
 
 def at(z, y, x):
@@ -33,7 +33,7 @@ def at(z, y, x):
 
 
 def test_every_flag_has_a_sentence_that_needs_no_key():
-    row = OrganRow("liver", "liver", 1, components=3)
+    row = OrganRow("liver", "liver", 1, components=3, plausible_ml=(600, 3500))
     assert row.sentence("implausible_volume") == "volume is outside the usual 600 to 3500 ml"
     assert row.sentence("several_components") == "is in 3 separate pieces, expected one"
     for flag in ORGAN_FLAGS:

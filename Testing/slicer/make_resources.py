@@ -9,7 +9,8 @@ import json
 import os
 from pathlib import Path
 
-from FlareSegLib.base.labels import ORGANS, Organ
+from FlareSegLib.base.labels import Organ
+from Testing.flare import ORGANS
 
 RESOURCES = Path(__file__).parents[2] / "FlareSeg" / "Resources"
 TERMINOLOGY = RESOURCES / "Terminologies" / "FlareSeg.term.json"

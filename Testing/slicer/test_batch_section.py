@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from Testing.flare import FLARE
 from Testing.slicer.conftest import MODULE, wait_until
 
 
@@ -32,7 +33,7 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     assert [cell[:2] for cell in cells] == [["bad", "failed"], ["good", "done"]]
     assert "bad.nrrd" in cells[0][2]
     flags = "liver:touches_border;left_kidney:implausible_volume;fewer_organs"
-    assert BatchSection.noteOf(flags) == "left kidney unusual volume; fewer organs"
+    assert BatchSection.noteOf(flags, FLARE) == "left kidney unusual volume; fewer organs"
     assert panel.ui.batchFolderButton.enabled
     assert any(step.startswith("2/2 good: ") for step in steps), steps
     names = {path.name for path in output.iterdir()}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import SHAPE, SPACING_MM, to_node
 

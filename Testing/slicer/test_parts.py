@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.errors import ModelError
-from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.images.reading import read_volume
+from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import MODULE, SHAPE, SPACING_MM, grids_agree, to_node, wait_until
 

@@ -26,7 +26,7 @@ def path():
 def test_apply_finds_the_organs_of_a_real_ct(panel, path, tmp_path):
     import slicer
 
-    from FlareSegLib.base.labels import BY_KEY
+    from Testing.flare import BY_KEY
 
     ct = load(path)
     panel._parameterNode.inputVolume = ct

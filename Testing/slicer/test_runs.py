@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.config import RunOptions, read_model_config
-from FlareSegLib.base.labels import ORGANS
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment
+from Testing.flare import FLARE, ORGANS
 from Testing.slicer.conftest import wait_until
 from Testing.tiny_model import constant_model, write_model
 
@@ -259,7 +259,7 @@ def test_a_saved_segment_file_opens_in_a_fresh_scene(done, tmp_path):
 def test_a_segment_file_of_the_command_opens_in_a_fresh_scene(scene, phantom, tmp_path):
     from FlareSegLib.images.writing import write_labelmap
 
-    write_labelmap(phantom[1], tmp_path / "ž out.seg.nrrd")
+    write_labelmap(phantom[1], tmp_path / "ž out.seg.nrrd", labels=FLARE)
     assert names_and_colors(opened(tmp_path / "ž out.seg.nrrd")) == ORGANS_SHOWN
 
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="extra train is not installed")
 pytest.importorskip("torchio", reason="extra train is not installed")
 
 from FlareSegLib.base.errors import ModelError, OutputError  # noqa: E402
-from FlareSegLib.base.labels import ORGANS  # noqa: E402
+from Testing.flare import ORGANS  # noqa: E402
 from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model  # noqa: E402
 from Testing.training.little import a_run  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config, write_cases  # noqa: E402

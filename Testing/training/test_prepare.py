@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.errors import FlareSegError, InputError
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 from Testing.training.small import SHAPE, SPACING_MM, a_config
 from Testing.training.world import truth, with_data, write_case, write_image
 from training import prepare

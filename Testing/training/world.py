@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import Grid
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
 from Testing.tiny_model import HU_MEAN, HU_RANGE, HU_SD, threshold_model
 from Testing.training.small import SHAPE, SPACING_MM, a_config

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from FlareSegLib.base.labels import ORGANS
+from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

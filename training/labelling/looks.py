@@ -77,6 +77,7 @@ def own_facts(config: Config, window: Zyx, stride: int = 1) -> ModelConfig:
         name=config.teacher.name, version="0", sha256=NO_FILE, spacing_mm=data.spacing_mm,
         window=window, hu_range=data.hu_range, hu_mean=data.hu_mean, hu_sd=data.hu_sd,
         labels=data.keys, logits_stride=stride, fine_overlap=overlap, coarse_overlap=overlap,
+        label_set=data.label_set,
     )  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def onnx_facts(config: Config) -> ModelConfig:
     overlap = config.pseudo_label.overlap
     facts |= {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "onnx": path.name,
-        "fine_overlap": overlap, "coarse_overlap": overlap,
+        "fine_overlap": overlap, "coarse_overlap": overlap, "label_set": config.data.label_set,
     }  # fmt: skip
     try:
         return ModelConfig(**facts)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from FlareSegLib.base.labels import BY_KEY, ORGANS
+from FlareSegLib.base.label_file import default_labels, read_label_file
+from FlareSegLib.base.labels import LabelSet, plain
 from training.sections.checks import ZyxMm, choice, need
 
 Layout = Literal["auto", "folders", "nnunet"]
@@ -20,6 +21,8 @@ class Data:
 
     cases: Path = Path("cases")
     """Folder with <case>/ct.nii.gz (and label.nii.gz), or of nnU-Net's raw layout."""
+    labels: Path | None = None
+    """labels.json of the organs to learn, with values from 1 on without gaps; none: FLARE's 13."""
     layout: Layout = "auto"
     """auto: nnU-Net's if there is a dataset.json, else folders."""
     spacing_mm: ZyxMm = (2.0, 1.5, 1.5)
@@ -31,7 +34,7 @@ class Data:
     hu_sd: float = 144.838928
     """Divided by after subtracting (paper 1)."""
     lesion: bool = False
-    """Carry lesion as a class after the organs, value 14."""
+    """Carry lesion as a class after the organs: of FLARE, value 14."""
     without_organs: tuple[str, ...] = ()
     """Cases known to hold none of the organs: whatever a teacher says there is wrong."""
     partial: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -57,6 +60,8 @@ class Data:
         need(self.hu_sd > 0, "data.hu_sd", self.hu_sd, "> 0")
         need(0 <= self.val_share < 1, "data.val_share", self.val_share, "in [0, 1)")
         need(self.threads > 0, "data.threads", self.threads, "> 0")
+        values = [organ.value for organ in self.organs.organs]
+        need(values == list(range(1, len(values) + 1)), "data.labels", values, "1, 2, 3 ...")
         for start, keys in self.partial.items():
             wrong = [key for key in keys if key not in self.keys]
             need(not wrong, f"data.partial.{start}", wrong, f"of {', '.join(self.keys)}")
@@ -64,9 +69,20 @@ class Data:
     @property
     def keys(self) -> tuple[str, ...]:
         """Keys of the classes from 1 on: the organs, and lesion if it is carried."""
-        return (*BY_KEY, *((LESION,) if self.lesion else ()))
+        return self.label_set.keys
+
+    @property
+    def organs(self) -> LabelSet:
+        """The organs, without lesion."""
+        return read_label_file(self.labels) if self.labels else default_labels()
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The organs, and lesion if it is carried."""
+        organs = self.organs.organs
+        return LabelSet((*organs, *((plain(len(organs) + 1, LESION),) if self.lesion else ())))
 
     @property
     def classes(self) -> int:
         """Number of classes, background included."""
-        return len(ORGANS) + 1 + self.lesion
+        return len(self.keys) + 1

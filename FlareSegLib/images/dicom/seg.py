@@ -17,7 +17,7 @@ from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.geometry import Labelmap
-from FlareSegLib.base.labels import ORGANS, SIDE_CODES, STRUCTURE_CODE, Organ
+from FlareSegLib.base.labels import SIDE_CODES, STRUCTURE_CODE, LabelSet, Organ
 from FlareSegLib.base.runs import boxes_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def check_series(slices: Sequence[Path]) -> None:
 
 
 def write_dicom_seg(
-    labelmap: Labelmap, slices: Sequence[Path], path: Path, made: Provenance
+    labelmap: Labelmap, labels: LabelSet, slices: Sequence[Path], path: Path, made: Provenance
 ) -> None:
     """Write a DICOM SEG with a segment per organ that is there; wholly or not at all.
 
@@ -100,6 +100,7 @@ def write_dicom_seg(
 
     Args:
         labelmap: On the grid of the series.
+        labels: What the values mean.
         slices: Its DICOM files, one for each plane of labelmap, in order.
         path: Where to write.
         made: For the identification of the algorithm.
@@ -108,8 +109,8 @@ def write_dicom_seg(
         InputError: The series lacks what a SEG must refer to.
         OutputError: No organ is there, or the file cannot be written.
     """
-    boxes = boxes_of(labelmap.array, len(ORGANS))
-    present = [organ for organ, box in zip(ORGANS, boxes, strict=True) if box]
+    boxes = boxes_of(labelmap.array)
+    present = [organ for organ in labels.organs if boxes[organ.value - 1]]
     if not present:
         raise OutputError(
             f"{path.name} is not written, no organ was found and a DICOM SEG cannot be empty: "
@@ -196,7 +197,7 @@ def _segment(
 
     segment = highdicom.seg.SegmentDescription(
         segment_number=number,
-        segment_label=organ.name,
+        segment_label=organ.name if organ.name.isascii() else organ.key,
         segmented_property_category=_concept(STRUCTURE_CODE),
         segmented_property_type=_concept((organ.snomed, organ.snomed_meaning)),
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,

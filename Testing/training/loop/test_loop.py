@@ -277,7 +277,7 @@ def test_the_wanted_precision_is_used():
 
 def test_validation_gives_the_dsc_of_whole_cases():
     from FlareSegLib.base.config import ModelConfig
-    from FlareSegLib.base.labels import ORGANS
+    from Testing.flare import ORGANS
 
     facts = ModelConfig(
         "t", "0", "0" * 64, (8.0, 5.0, 6.0), (16, 32, 32), VIEW.hu_range, VIEW.hu_mean, VIEW.hu_sd,
