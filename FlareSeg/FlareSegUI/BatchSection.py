@@ -13,6 +13,7 @@ from FlareSegLib.base.labels import LabelSet
 from FlareSegUI import Models
 from FlareSegUI.Parameter import FORMATS, FlareSegParameterNode
 from FlareSegUI.ResultTable import HARMLESS, LOOK_COLOR, fitColumns, shortNotes
+from FlareSegUI.Words import inPanel
 
 SUMMARY = "summary.csv"
 """As in FlareSegLib.batch.run, which imports the whole core."""
@@ -27,8 +28,8 @@ class BatchSection:
         self._parameters: FlareSegParameterNode | None = None
         for path in (ui.batchInputPath, ui.batchOutputPath):
             path.filters = ctk.ctkPathLineEdit.Dirs
-        ui.batchInputPath.connect("currentPathChanged(QString)", self._onPath)
-        ui.batchOutputPath.connect("currentPathChanged(QString)", self._onPath)
+            path.connect("currentPathChanged(QString)", self._onPath)
+            path.connect("validInputChanged(bool)", self._onPath)  # an emptied field says only this
         ui.batchFolderButton.connect("clicked(bool)", self.onFolderButton)
         ui.batchTable.visible = False
 
@@ -40,12 +41,16 @@ class BatchSection:
         self._parameters = parameters
         self._enableFolder()
 
-    def _onPath(self, _: str) -> None:
+    def _onPath(self, _: str | bool) -> None:
         if self._parameters is not None:
-            self._parameters.batchInput = self._ui.batchInputPath.currentPath
-            self._parameters.batchOutput = self._ui.batchOutputPath.currentPath
+            self.takePaths()
             self._enableFolder()
             self._onChanged()
+
+    def takePaths(self) -> None:
+        """Take the folders as they stand in the fields."""
+        self._parameters.batchInput = self._ui.batchInputPath.currentPath
+        self._parameters.batchOutput = self._ui.batchOutputPath.currentPath
 
     def _enableFolder(self) -> None:
         folder = self._parameters.batchOutput
@@ -61,10 +66,13 @@ class BatchSection:
         _fill(self._ui.batchTable, rows, Models.labelsOf(self._parameters.modelFolder))
         self._enableFolder()
         counts = Counter(row.get("status", "") for row in rows)
-        return ", ".join(f"{count} {_WORDS.get(word, word)}" for word, count in counts.items())
+        return ", ".join(f"{count} {_words().get(word, word)}" for word, count in counts.items())
 
 
-_WORDS = {"ok": _("done"), "failed": _("failed"), "skipped": _("skipped, done before")}
+def _words() -> dict[str, str]:
+    return {"ok": _("done"), "failed": _("failed"), "skipped": _("skipped, done before")}
+
+
 _COLUMNS = ("case", "status", "reason")
 
 
@@ -84,15 +92,15 @@ def _fill(table: "qt.QTableWidget", rows: list[dict[str, str]], labels: LabelSet
     table.setRowCount(len(rows))
     for i, row in enumerate(sorted(rows, key=lambda row: row.get("status") != "failed")):
         hasFailed = row.get("status") == "failed"
-        note = row.get("reason") or noteOf(row.get("flags", ""), labels)
-        state = _WORDS.get(row.get("status", ""), row.get("status", ""))
+        note = inPanel(row.get("reason") or "") or noteOf(row.get("flags", ""), labels)
+        state = _words().get(row.get("status", ""), row.get("status", ""))
         for column, text in enumerate((row.get("case", ""), state, note)):
             item = qt.QTableWidgetItem(text)
             item.setToolTip(text)
             if hasFailed:
                 item.setForeground(qt.QBrush(qt.QColor(*LOOK_COLOR)))
             table.setItem(i, column, item)
-    fitColumns(table)
+    fitColumns(table, wide=2)
     table.visible = bool(rows)
 
 
@@ -112,6 +120,8 @@ def whyNotBatch(parameters: FlareSegParameterNode) -> str | None:
     """Return why the batch cannot start, for people; None if it can."""
     if not parameters.batchInput or not Path(parameters.batchInput).is_dir():
         return _("Choose a folder with CTs (files, or a folder of DICOM files per case)")
+    if not parameters.organs:
+        return _("Tick at least one organ")
     if not parameters.batchOutput:
         return _("Choose a folder for the results")
     if Path(parameters.batchInput).resolve() == Path(parameters.batchOutput).resolve():
@@ -122,8 +132,8 @@ def whyNotBatch(parameters: FlareSegParameterNode) -> str | None:
 def batchArguments(parameters: FlareSegParameterNode) -> list[str]:
     """Return the words for `flareseg batch`."""
     words = [
-        parameters.batchInput,
-        parameters.batchOutput,
+        str(Path(parameters.batchInput).resolve()),  # the worker works in a folder of its own
+        str(Path(parameters.batchOutput).resolve()),
         "--format",
         FORMATS[parameters.batchFormat],
     ]

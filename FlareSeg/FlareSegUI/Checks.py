@@ -1,32 +1,49 @@
 """Why a volume cannot be segmented: said on the disabled button, before anything is started."""
 
-import re
 from pathlib import Path
 
 import slicer
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
-from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.config import ModelConfig, read_model_config
 from FlareSegLib.base.errors import FlareSegError
 from FlareSegLib.base.resources import threads_for
 from FlareSegLib.images.hounsfield import check_ct
 from FlareSegUI.Nodes import gridOf
+from FlareSegUI.Words import inPanel
 
 LEAST_SLICES = 16
 """As in FlareSegLib.images.reading."""
-OFFSET = r"give --hu-offset (-?\d+)"
-"""How the command cures shifted HU; in Slicer people do it themselves."""
 SPACING_MM = (0.1, 15.0)
 """Voxels outside this range are no CT of a body, or their spacing is lost."""
 
 
 def whyNot(volume: vtkMRMLScalarVolumeNode | None, model: Path | None = None) -> str | None:
     """Return why this volume cannot be segmented, for people; None if it can."""
+    return whyNotEver(volume, model) or whyNotNow(volume, model)
+
+
+def whyNotEver(volume: vtkMRMLScalarVolumeNode | None, model: Path | None = None) -> str | None:
+    """Return what is wrong with volume or model as they are; all voxels are looked at."""
     for check in (_checkImage, _checkSpacing, _checkValues):
         if reason := check(volume):
             return reason
-    return _checkModel(volume, model)
+    try:
+        _configOf(model)
+    except FlareSegError as error:
+        return inPanel(str(error))
+    return None
+
+
+def whyNotNow(volume: vtkMRMLScalarVolumeNode, model: Path | None = None) -> str | None:
+    """Return why not now: memory is short. Quick, and may be otherwise a moment later."""
+    try:
+        config = _configOf(model)
+        threads_for(gridOf(volume), config.spacing_mm, logits_per_voxel=config.logits_per_voxel)
+    except FlareSegError as error:
+        return inPanel(str(error))
+    return None
 
 
 def _checkImage(volume: vtkMRMLScalarVolumeNode | None) -> str | None:
@@ -61,18 +78,11 @@ def _checkValues(volume: vtkMRMLScalarVolumeNode) -> str | None:
     try:
         check_ct(slicer.util.arrayFromVolume(volume), volume.GetName())
     except FlareSegError as error:
-        reason = re.sub(OFFSET, _("add {offset} to its voxels").format(offset=r"\1"), str(error))
-        return _("Does not look like a CT: {reason}").format(reason=reason)
+        return _("Does not look like a CT: {reason}").format(reason=inPanel(str(error)))
     return None
 
 
-def _checkModel(volume: vtkMRMLScalarVolumeNode, model: Path | None) -> str | None:
-    """Check that the model can be read, and that there is memory for this volume."""
+def _configOf(model: Path | None) -> ModelConfig:
     from FlareSegLib.pipeline import default_model  # SciPy, SimpleITK: not when Slicer starts
 
-    try:
-        config = read_model_config(model or default_model())
-        threads_for(gridOf(volume), config.spacing_mm, logits_per_voxel=config.logits_per_voxel)
-    except FlareSegError as error:
-        return str(error)
-    return None
+    return read_model_config(model or default_model())

@@ -6,6 +6,7 @@ qt.QProcess. Neither gives the worker more than a pipe for what it says: how it 
 Runner.py, and the same for both.
 """
 
+import contextlib
 import inspect
 import locale
 import os
@@ -16,6 +17,8 @@ from typing import Protocol
 
 import qt
 import slicer
+
+from FlareSegUI.Packages import ownFolder
 
 POLL_MILLISECONDS = 100
 START_MILLISECONDS = 10000
@@ -65,7 +68,7 @@ class ConsoleLauncher:
     ) -> None:
         """Start the process."""
         self._onLine, self._onEnd = onLine, onEnd
-        self._log = log.open("w", encoding="utf-8", errors="replace", buffering=1)
+        self._log = _Log(log)
         encoding = locale.getpreferredencoding(False)  # Slicer reads the pipe in this one
         try:
             self._process = slicer.util.launchConsoleProcess(
@@ -96,7 +99,7 @@ class ConsoleLauncher:
 
     def _tell(self, line: str) -> None:
         if not self._isOver:
-            self._log.write(f"{line}\n")
+            self._log.add(line)
             self._onLine(line)
 
     def _onCompleted(self, code: int) -> None:
@@ -108,6 +111,26 @@ class ConsoleLauncher:
             self._isOver = True
             self._log.close()
             self._onEnd(code if code >= 0 else FAILED_TO_START)
+
+
+class _Log:
+    """The file with the lines; on a full disk it ends, and the run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8", errors="replace", buffering=1)
+
+    def add(self, line: str) -> None:
+        """Add a line."""
+        if not self._file.closed:
+            try:
+                self._file.write(f"{line}\n")
+            except OSError:
+                self.close()
+
+    def close(self) -> None:
+        """Close the file; what does not fit on the disk is lost."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 class QProcessLauncher:
@@ -126,11 +149,11 @@ class QProcessLauncher:
     ) -> None:
         """Start the process."""
         self._onLine, self._onEnd, self._log = onLine, onEnd, log
-        self._isOver, self._read, self._rest = False, 0, b""
-        log.write_bytes(b"")
+        self._isOver, self._rest = False, b""
+        self._read = log.stat().st_size if log.exists() else 0
         self._process = qt.QProcess()
         self._process.setProcessChannelMode(qt.QProcess.MergedChannels)
-        self._process.setStandardOutputFile(str(log))
+        self._process.setStandardOutputFile(str(log), qt.QIODevice.Append)
         self._process.setProcessEnvironment(_qtEnvironment())
         self._process.start(words[0], words[1:])
         self._hasStarted = self._process.waitForStarted(START_MILLISECONDS)
@@ -170,8 +193,9 @@ class QProcessLauncher:
 
 
 def _environment(encoding: str) -> dict[str, str]:
-    """Return what the worker needs besides: its encoding, and lines as they come."""
-    return {"PYTHONIOENCODING": encoding, "PYTHONUNBUFFERED": "1"}
+    """Return what the worker needs besides: its encoding, lines as they come, its packages."""
+    packages = {"FLARESEG_PACKAGES": str(ownFolder())}
+    return {"PYTHONIOENCODING": encoding, "PYTHONUNBUFFERED": "1", **packages}
 
 
 def _qtEnvironment() -> "qt.QProcessEnvironment":

@@ -33,6 +33,9 @@ class Options:
     """Apply the clean-up rules."""
     model: Path | None = None
     """Model folder; None is the one that ships."""
+    surfaces: bool = True
+    """Make the surfaces for 3-D views in the worker; without, Slicer makes them when they are
+    shown."""
 
     def toArguments(self) -> list[str]:
         """Return the words for the command."""

@@ -11,7 +11,10 @@ from slicer.i18n import tr as _
 HARMLESS = {"touches_border"}
 """Vessels always reach an edge; other flags ask people to look."""
 NO_VALUE = "–"  # noqa: RUF001  an en dash, as in printed tables
+AT_LEAST = "\u2265 "
+"""Before the volume of an organ that is cut by the edge of the scan."""
 ROW_PIXELS = 21
+LEAST_PIXELS = 30
 LOOK_COLOR = (196, 85, 0)
 NO_COLOR = (128, 128, 128)
 
@@ -36,19 +39,25 @@ def whatToLookAt(report: dict) -> list[str]:
 
 def columns() -> list[str]:
     """Return the titles."""
-    return [_("Organ"), _("ml"), _("Mean HU"), _("Note")]
+    return [_("Organ"), _("Note"), _("ml"), _("HU")]
 
 
 def rowsOf(report: dict) -> list[list[str]]:
-    """Return the text of each cell."""
-    return [[*_cells(organ), "; ".join(organ["flags"].values())] for organ in report["organs"]]
+    """Return the text of each cell, in the order of the labels."""
+    return [_cells(organ, "; ".join(organ["flags"].values())) for organ in report["organs"]]
 
 
-def _cells(organ: dict) -> list[str]:
+def _cells(organ: dict, note: str) -> list[str]:
     isFound = organ["mean_hu"] is not None
-    volume = f"{organ['volume_ml']:.1f}" if isFound else NO_VALUE
+    bound = AT_LEAST if organ.get("is_lower_bound") else ""
+    volume = f"{bound}{organ['volume_ml']:.1f}" if isFound else NO_VALUE
     mean = f"{organ['mean_hu']:z.0f}" if isFound else NO_VALUE
-    return [organ["name"], volume, mean]
+    return [organ["name"], note, volume, mean]
+
+
+def asksToLook(organ: dict) -> bool:
+    """Return whether a person should look at this organ."""
+    return bool(set(organ["flags"]) - HARMLESS)
 
 
 def toCsv(report: dict, delimiter: str = ",") -> str:
@@ -61,39 +70,41 @@ def toCsv(report: dict, delimiter: str = ",") -> str:
 
 
 def fill(table: "qt.QTableWidget", report: dict | None) -> None:
-    """Show a report; None empties the table."""
-    organs = report["organs"] if report else []
+    """Show a report, organs to look at first; None empties the table."""
+    organs = sorted(report["organs"], key=asksToLook, reverse=True) if report else []
     table.setColumnCount(len(columns()))
     table.setHorizontalHeaderLabels(columns())
     table.setRowCount(len(organs))
     for row, organ in enumerate(organs):
-        asksToLook = bool(set(organ["flags"]) - HARMLESS)
         note = "; ".join(shortNotes().get(flag, flag) for flag in organ["flags"])
-        for column, text in enumerate((*_cells(organ), note)):
-            item = _item(text, organ.get("color", NO_COLOR), column, asksToLook)
+        for column, text in enumerate(_cells(organ, note)):
+            item = _item(text, organ.get("color", NO_COLOR), column, asksToLook(organ))
             item.setToolTip(". ".join(organ["flags"].values()) or text)
             table.setItem(row, column, item)
-    fitColumns(table)
+    fitColumns(table, wide=1)
 
 
-def fitColumns(table: "qt.QTableWidget") -> None:
-    """Give the columns the width of their text, and the last one what is left."""
+def fitColumns(table: "qt.QTableWidget", wide: int) -> None:
+    """Give each column the width of its text, and one of them what is left."""
     table.setWordWrap(False)
     table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
-    for column in range(table.columnCount - 1):
-        table.resizeColumnToContents(column)
-    table.horizontalHeader().setStretchLastSection(True)
+    header = table.horizontalHeader()
+    header.setMinimumSectionSize(LEAST_PIXELS)
+    for column in range(table.columnCount):
+        isWide = column == wide
+        mode = qt.QHeaderView.Stretch if isWide else qt.QHeaderView.ResizeToContents
+        header.setSectionResizeMode(column, mode)
 
 
-def _item(text: str, color: list[int], column: int, asksToLook: bool) -> "qt.QTableWidgetItem":
+def _item(text: str, color: list[int], column: int, isFlagged: bool) -> "qt.QTableWidgetItem":
     item = qt.QTableWidgetItem(text)
     if column == 0:
         pixmap = qt.QPixmap(12, 12)
         pixmap.fill(qt.QColor(*color))
         item.setIcon(qt.QIcon(pixmap))
-    if column in (1, 2):
+    if column in (2, 3):
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-    if column == 3 and asksToLook:
+    if column == 1 and isFlagged:
         item.setForeground(qt.QBrush(qt.QColor(*LOOK_COLOR)))
     return item
 
@@ -112,6 +123,9 @@ class ResultSection:
         self._report = report
         fill(self._ui.resultTable, report)
         self._ui.resultTable.visible = report is not None
+        self._ui.resultLabel.visible = report is not None
+        of = report["run"].get("input", "") if report else ""
+        self._ui.resultLabel.text = _("Organs of {name}").format(name=of)
         self._ui.copyButton.enabled = self._ui.saveButton.enabled = report is not None
 
     def onCopyButton(self, _checked: bool = False) -> None:

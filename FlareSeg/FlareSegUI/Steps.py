@@ -27,4 +27,5 @@ def _words() -> dict[str, str]:
         "measure": _("Measuring"),
         "write": _("Writing"),
         "finish": _("Writing"),
+        "surfaces": _("Making surfaces"),
     }

@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import qt
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -11,16 +13,22 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from FlareSegUI import Checks, Models, Nodes
+from FlareSegUI import Checks, Models, Nodes, Views
 from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
-from FlareSegUI.Logic import Ears, FlareSegLogic
+from FlareSegUI.Job import Ears
+from FlareSegUI.Logic import FlareSegLogic
 from FlareSegUI.ModelSection import ModelSection
+from FlareSegUI.NextSteps import NextSteps
 from FlareSegUI.OrganList import OrganList
+from FlareSegUI.Packages import Declined
+from FlareSegUI.PackageSection import PackageSection
 from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode
 from FlareSegUI.ResultTable import ResultSection, whatToLookAt
 from FlareSegUI.TimeLeft import TimeLeft
 
 PERCENT = 100
+MEMORY_MILLISECONDS = 2000
+"""While memory is short, it is looked at again after this time."""
 _MODIFIED = vtk.vtkCommand.ModifiedEvent
 _PACKAGES = ("FlareSegUI", "FlareSegLib")
 
@@ -30,14 +38,15 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent: object = None, logic: FlareSegLogic | None = None) -> None:
         """Take the collaborators; Slicer gives the parent only."""
-        ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = logic
+        self.logic = logic  # before the base class, which calls setup() when there is no parent
         self._parameterNode: FlareSegParameterNode | None = None
         self._guiTag = None
         self._checked: tuple = ()
         self._said = ""
+        self._volumeID: str | None = None
         self._timeLeft = TimeLeft()
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self) -> None:
         """Build the panel."""
@@ -47,10 +56,16 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = self.logic or FlareSegLogic()
+        self.job = self.logic.panelJob
         self.organs = OrganList(self.ui.organList, self.onOrgansChanged)
         self.batch = BatchSection(self.ui, self.updateButtons)
         self.results = ResultSection(self.ui)
         self.models = ModelSection(self.ui, self.updateButtons)
+        self.packages = PackageSection(self.ui, self.onInstallFrom)
+        self.nextSteps = NextSteps(self.ui)
+        self._memoryTimer = qt.QTimer()
+        self._memoryTimer.setInterval(MEMORY_MILLISECONDS)
+        self._memoryTimer.connect("timeout()", self.updateButtons)
         self._connectButtons()
         for event, method in (
             (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
@@ -68,17 +83,26 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         ui.batchButton.connect("clicked(bool)", self.onBatchButton)
         ui.show3DCheckBox.connect("toggled(bool)", self.onShow3D)
+        for keys, method in (
+            ("Ctrl+Return", self.onApplyKeys),
+            ("Ctrl+Enter", self.onApplyKeys),
+            ("Esc", self.onCancelKey),
+        ):
+            shortcut = qt.QShortcut(qt.QKeySequence(keys), ui.inputsSection.parent())
+            shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
+            shortcut.connect("activated()", method)
 
     def cleanup(self) -> None:
         """Slicer ends, or the module is reloaded: end the job too."""
-        self.logic.cancel(wait=True)
+        self._memoryTimer.stop()
+        self.job.cancel(wait=True)
         self.setParameterNode(None)
         self.removeObservers()
         slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
 
     def onAboutToQuit(self) -> None:
         """Slicer ends: end the job too."""
-        self.logic.cancel(wait=True)
+        self.job.cancel(wait=True)
 
     def onReload(self) -> None:
         """Forget the packages too, so that Reload loads what was edited."""
@@ -92,12 +116,13 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self) -> None:
         """The panel is left: it need not follow the scene."""
-        if self._parameterNode is not None and not self.logic.isRunning:
+        self._memoryTimer.stop()
+        if self._parameterNode is not None and not self.job.isRunning:
             self.setParameterNode(None)
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """The volume goes: the job that works on it ends."""
-        self.logic.cancel(wait=True)
+        self.job.cancel(wait=True)
         self.setParameterNode(None)
 
     def onSceneEndClose(self, _caller: object, _event: object) -> None:
@@ -108,10 +133,10 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # Parameter node
 
     def initializeParameterNode(self) -> None:
-        """Take the state from the scene; choose the first volume if none was chosen."""
+        """Take the state from the scene; choose the volume that is shown if none was chosen."""
         self.setParameterNode(self.logic.getParameterNode())
         if self._parameterNode.inputVolume is None:
-            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            first = Nodes.firstVolume()
             if first is not None:
                 self._parameterNode.inputVolume = first
 
@@ -123,6 +148,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = parameters
         if parameters is None:
             return
+        self._volumeID = _idOf(parameters.inputVolume)
         self._guiTag = parameters.connectGui(self.ui)
         self.batch.show(parameters)
         self.models.show(parameters)
@@ -134,8 +160,9 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the state of the parameter node."""
         self._said = ""
         self._followModel()
+        self._followVolume()
         self.organs.show(self._parameterNode.organs)
-        self.results.show(Nodes.reportOf(self._parameterNode.outputSegmentation))
+        self._showResult()
         self.updateButtons()
 
     def _followModel(self) -> None:
@@ -146,6 +173,20 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if ticked - set(labels.keys):
             self._parameterNode.organs = ALL_ORGANS
 
+    def _followVolume(self) -> None:
+        """Where another CT was chosen, offer its own segmentation, or a new one."""
+        volume = self._parameterNode.inputVolume
+        if _idOf(volume) == self._volumeID or self.job.isRunning:
+            return
+        self._volumeID = _idOf(volume)
+        if volume is not None:
+            self._parameterNode.outputSegmentation = Nodes.segmentationOf(volume)
+
+    def _showResult(self) -> None:
+        segmentation = self._parameterNode.outputSegmentation
+        self.results.show(Nodes.reportOf(segmentation))
+        self.nextSteps.show(segmentation, Nodes.sourceOf(segmentation))
+
     def onOrgansChanged(self, text: str) -> None:
         """Keep the choice of organs."""
         self._parameterNode.organs = text
@@ -154,11 +195,11 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def updateButtons(self) -> None:
         """Enable the buttons, or say why not."""
-        if self.logic.isRunning or self._parameterNode is None:
+        if self.job.isRunning or self._parameterNode is None:
             return
         reason = self._whyNot()
         self.ui.applyButton.enabled = reason is None
-        self.ui.applyButton.toolTip = reason or _("Find the organs in the CT volume")
+        self.ui.applyButton.toolTip = reason or _("Find the organs in the CT volume (Ctrl+Enter)")
         self.ui.statusLabel.text = self._said or reason or _("Ready")
         batchReason = whyNotBatch(self._parameterNode)
         self.ui.batchButton.enabled = batchReason is None
@@ -167,35 +208,53 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _whyNot(self) -> str | None:
         """Return why Apply is disabled; the voxels are looked at once per volume and model."""
         parameters = self._parameterNode
-        volume = parameters.inputVolume
+        volume, model = parameters.inputVolume, parameters.options().model
+        self._memoryTimer.stop()
         if not parameters.organs:
             return _("Tick at least one organ")
         state = (_stateOf(volume), parameters.modelFolder)
         if self._checked[:1] != (state,):
-            self._checked = (state, Checks.whyNot(volume, parameters.options().model))
-        return self._checked[1]
+            self._checked = (state, Checks.whyNotEver(volume, model))
+        if self._checked[1] is not None:
+            return self._checked[1]
+        reason = Checks.whyNotNow(volume, model)
+        if reason is not None:  # memory comes back: look again, as long as the panel is open
+            self._memoryTimer.start()
+        return reason
+
+    def onApplyKeys(self) -> None:
+        """Apply, by keyboard."""
+        if not self.job.isRunning and self.ui.applyButton.enabled:
+            self.onApplyButton()
+
+    def onCancelKey(self) -> None:
+        """Cancel, by keyboard."""
+        if self.job.isRunning:
+            self.onCancel()
 
     def onApplyButton(self, _checked: bool = False) -> None:
         """Start; or cancel, if a run has not ended."""
-        if self.logic.isRunning:
+        if self.job.isRunning:
             self.onCancel()
             return
         parameters = self._parameterNode
         if not Nodes.isEmpty(parameters.outputSegmentation) and not self._mayReplace():
             return
         ears = self._ears(self.onDone)
+        volume, target = parameters.inputVolume, parameters.outputSegmentation
         self._start(
-            lambda: self.logic.start(
-                parameters.inputVolume, parameters.outputSegmentation, parameters.options(), ears
-            )
+            self.ui.applyButton,
+            lambda: self.job.start(volume, target, parameters.options(), ears),
         )
 
-    def _start(self, start: Callable[[], None]) -> None:
-        """Start a run; if it cannot start, say why."""
+    def _start(self, button: "qt.QPushButton", start: Callable[[], None]) -> None:
+        """Start a run, with this button to cancel it; if it cannot start, say why."""
         with slicer.util.tryWithErrorDisplay(_("FlareSeg cannot start.")):
-            self._showRunning()
+            self._showRunning(button)
             try:
                 start()
+            except Declined as choice:  # no error: the user said no
+                self._showIdle(str(choice))
             except Exception as error:
                 self._showIdle(str(error))
                 raise
@@ -209,24 +268,45 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onBatchButton(self, _checked: bool = False) -> None:
         """Start the batch; or cancel, if a run has not ended."""
-        if self.logic.isRunning:
+        if self.job.isRunning:
             self.onCancel()
             return
-        arguments = batchArguments(self._parameterNode)
+        self.batch.takePaths()
+        if reason := whyNotBatch(self._parameterNode):
+            self._showIdle(reason)
+            return
+        arguments, options = batchArguments(self._parameterNode), self._parameterNode.options()
         ears = replace(self._ears(self.onBatchDone), onCanceled=self.onBatchCanceled)
-        self._start(lambda: self.logic.startBatch(arguments, ears))
+        self._start(self.ui.batchButton, lambda: self.job.startBatch(arguments, options, ears))
+
+    def onInstallFrom(self, wheels: Path) -> None:
+        """Install the packages from a folder of wheels."""
+        ears = self._ears(self.onInstalled)
+        runtime = self._parameterNode.runtime
+        self._start(self.ui.applyButton, lambda: self.job.startInstall(wheels, runtime, ears))
 
     def onCancel(self) -> None:
         """Ask the run to stop."""
         self.ui.statusLabel.text = _("Cancelling…")
         self.ui.applyButton.enabled = False
         self.ui.batchButton.enabled = False
-        self.logic.cancel()
+        self.job.cancel()
 
     def onShow3D(self, isShown: bool) -> None:
         """Show or hide the organs in 3-D."""
         if self._parameterNode is not None and self._parameterNode.outputSegmentation is not None:
-            Nodes.show3D(self._parameterNode.outputSegmentation, isShown)
+            self._show3D(self._parameterNode.outputSegmentation, isShown)
+
+    def _show3D(self, segmentation: vtkMRMLSegmentationNode, isShown: bool) -> None:
+        """Show the organs; surfaces that are missing are made one by one, and it is said."""
+        before = self.ui.statusLabel.text
+
+        def tell(name: str) -> None:
+            self.ui.statusLabel.text = _("Making surfaces: {name}").format(name=name)
+            slicer.app.processEvents()
+
+        Nodes.show3D(segmentation, isShown, tell)
+        self.ui.statusLabel.text = before
 
     # What a run tells
 
@@ -245,12 +325,19 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onDone(self, segmentation: vtkMRMLSegmentationNode, _code: int) -> None:
         """Show the result."""
-        self._parameterNode.outputSegmentation = segmentation
-        Nodes.show3D(segmentation, self._parameterNode.show3D)
-        if self._parameterNode.show3D and slicer.app.layoutManager() is not None:
-            slicer.util.resetThreeDViews()
         said = _("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed)
-        self._showIdle(". ".join([said, *whatToLookAt(Nodes.reportOf(segmentation))]), PERCENT)
+        try:
+            self._parameterNode.outputSegmentation = segmentation
+            self._show3D(segmentation, self._parameterNode.show3D)
+            Views.centre(segmentation)
+        finally:
+            looks = whatToLookAt(Nodes.reportOf(segmentation))
+            self._showIdle(". ".join([said, *looks]), PERCENT)
+
+    def onInstalled(self, _segmentation: None, _code: int) -> None:
+        """Say that the packages are there."""
+        self.packages.show()
+        self._showIdle(_("Installed. Press Apply"))
 
     def onBatchDone(self, _segmentation: None, code: int) -> None:
         """Say how the batch ended."""
@@ -272,32 +359,46 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.batch.showReport()
         self._showIdle(_("Cancelled; the cases that are finished stay"))
 
-    def _showRunning(self) -> None:
+    def _showRunning(self, button: "qt.QPushButton") -> None:
+        """Show that a run goes on; this button cancels it, all else waits."""
         self._timeLeft = TimeLeft()
+        self._said = ""
+        self._memoryTimer.stop()
         self.ui.progressBar.value = 0
         self.ui.progressBar.visible = True
         self.ui.logText.clear()
         self.ui.statusLabel.text = _("Starting…")
-        for button in (self.ui.applyButton, self.ui.batchButton):
-            button.enabled = True
-            button.text = _("Cancel")
-        self.ui.applyButton.toolTip = _("Stop; nothing is changed")
+        for one in (self.ui.applyButton, self.ui.batchButton):
+            one.enabled = one is button
+        button.text = _("Cancel")
+        button.toolTip = _("Stop (Esc); nothing is changed")
         self._enableInputs(False)
 
     def _showIdle(self, said: str = "", percent: int = 0) -> None:
+        """Show that nothing runs, and what became of the last run."""
         self._said = said
         self.ui.progressBar.value = percent
         self.ui.progressBar.visible = bool(said)
         self.ui.applyButton.text = _("Apply")
         self.ui.batchButton.text = _("Run batch")
         self.ui.statusLabel.text = said
-        self.ui.logFileLabel.text = str(self.logic.logFile or "")
+        self.ui.logFileLabel.text = str(self.job.logFile or "")
+        self.packages.show()
         self._enableInputs(True)
         self.updateButtons()
 
     def _enableInputs(self, isEnabled: bool) -> None:
-        for section in (self.ui.inputsSection, self.ui.outputsSection, self.ui.advancedSection):
-            section.enabled = isEnabled
+        ui = self.ui
+        sections = (ui.inputsSection, ui.outputsSection, ui.advancedSection)
+        batch = (
+            ui.batchInputPath, ui.batchOutputPath, ui.batchSkipCheckBox, ui.batchFormatComboBox,
+        )  # fmt: skip
+        for widget in (*sections, *batch):
+            widget.enabled = isEnabled
+
+
+def _idOf(node: vtkMRMLScalarVolumeNode | None) -> str | None:
+    return node.GetID() if node is not None else None
 
 
 def _stateOf(volume: vtkMRMLScalarVolumeNode | None) -> tuple:

@@ -1,9 +1,12 @@
 """The parts of the Slicer module FlareSeg.
 
-Parameter     what a user can choose, kept in the scene      Widget   the panel: asks and shows
-Logic         start, cancel, finished, failed                Runner   the process that does the work
-Launchers     how it is started: Slicer 5.12, Slicer 5.10   Steps    what it does, in words
-Nodes         MRML volume to file, labelmap to segmentation  Checks   why Apply is disabled
-Dependencies  packages, installed with consent               Models   models on this computer
-OrganList, ResultTable, BatchSection  parts of the panel     Samples  the sample CT
+Widget    the panel: asks and shows             Parameter  what can be chosen, kept in the scene
+Logic     for scripts and other modules         Job        start, cancel, finished, failed
+Runner    the process that does the work        Launchers  how it starts: Slicer 5.12, Slicer 5.10
+Folder    files of a run while it lasts         Result     what it hands over, to segments
+Nodes     MRML volume to file, segmentations    Checks     why Apply is disabled
+Packages  onnxruntime in a folder of its own    Models     models on this computer
+Steps, Words, TimeLeft  what a run says, for people
+Views, Export, NextSteps  what follows a run    Samples    the sample CT
+OrganList, ResultTable, BatchSection, ModelSection, PackageSection  parts of the panel
 """

@@ -22,7 +22,7 @@ if sys.version_info < (3, 12):
     MISSING.append("Python 3.12, which Slicer has")  # PySide6 ends Python 3.11 with an abort
 VTK_AND_NUMPY = "ignore:Setting the shape on a NumPy array:DeprecationWarning"
 NEEDS_RIG = {"test_batch_section", "test_ends", "test_panel", "test_parts", "test_runs"}
-NEEDS_RIG |= {"test_real_scan"}
+NEEDS_RIG |= {"test_packages", "test_real_scan", "test_robust", "test_scripts"}
 
 
 def pytest_collection_modifyitems(items):
@@ -65,7 +65,9 @@ def scene(module):
 @pytest.fixture
 def panel(module, scene):
     """The panel, opened in the empty scene; closed as Slicer does."""
-    widget = module.FlareSegWidget()
+    from Testing.slicer.rig import boot
+
+    widget = module.FlareSegWidget(boot.newParent())
     widget.setup()
     widget.isClosed = False
     yield widget
@@ -77,7 +79,8 @@ def panel(module, scene):
 def logic(module, scene):
     made = module.FlareSegLogic()
     yield made
-    made.cancel(wait=True)
+    made.panelJob.cancel(wait=True)
+    made.scriptJob.cancel(wait=True)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     panel.onProgress = lambda step, share: (steps.append(step), tell(step, share))
     panel.ui.batchButton.click()
     assert panel.ui.batchButton.text == "Cancel"
-    wait_until(lambda: not panel.logic.isRunning)
+    wait_until(lambda: not panel.job.isRunning)
     assert panel.ui.statusLabel.text == "Batch done; some cases failed: 1 failed, 1 done", (
         panel.ui.logText.toPlainText()
     )
@@ -43,7 +43,6 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
 def test_a_batch_from_the_panel_writes_dicom_seg_for_dicom(panel, phantom, model, tmp_path):
     """As many voxels of each organ in the file as in the report; it refers to the series."""
     import pydicom
-    import slicer.packaging
     from highdicom.seg import segread
 
     from Testing.dicom_series import write_series
@@ -58,12 +57,9 @@ def test_a_batch_from_the_panel_writes_dicom_seg_for_dicom(panel, phantom, model
     panel.ui.batchFormatComboBox.setCurrentText("DICOM SEG (.dcm)")
     panel.ui.batchInputPath.currentPath = str(folder)
     panel.ui.batchOutputPath.currentPath = str(output)
-    slicer.packaging.asked.clear()
     panel.ui.batchButton.click()
-    wait_until(lambda: not panel.logic.isRunning)
+    wait_until(lambda: not panel.job.isRunning)
     assert panel.ui.statusLabel.text == "Batch done: 1 done", panel.ui.logText.toPlainText()
-    wanted = [one for packages, _ in slicer.packaging.asked for one in packages]
-    assert [one.split(">")[0] for one in wanted] == ["onnxruntime", "highdicom"]
     (path,) = output.glob("*.dcm")
     found = segread(path)
     series = {pydicom.dcmread(one).SeriesInstanceUID for one in (folder / "one").iterdir()}
@@ -79,23 +75,33 @@ def test_a_batch_from_the_panel_writes_dicom_seg_for_dicom(panel, phantom, model
     assert not volumes
 
 
-def test_refused_highdicom_leaves_a_message_and_starts_nothing(panel, tmp_path):
-    from FlareSegUI.Dependencies import DependencyError
+def test_dicom_seg_is_refused_where_slicer_has_an_older_pydicom(panel, tmp_path, monkeypatch):
+    """Slicer 5.10 brings 2.4.4: to replace it would break Slicer's own modules."""
+    from FlareSegUI import Packages
 
-    def refuse(requirements):
-        if "dicom" in requirements.name:
-            raise DependencyError("refused highdicom")
-
-    panel.logic._ensure = refuse
+    found = Packages._version
+    old = lambda name, path=None: "2.4.4" if name == "pydicom" else found(name, path)  # noqa: E731
+    monkeypatch.setattr(Packages, "_version", old)
     (tmp_path / "in").mkdir()
     panel.ui.batchFormatComboBox.setCurrentText("DICOM SEG (.dcm)")
     panel.ui.batchInputPath.currentPath = str(tmp_path / "in")
     panel.ui.batchOutputPath.currentPath = str(tmp_path / "out")
-    with pytest.raises(DependencyError):
+    with pytest.raises(Packages.PackageError):
         panel.onBatchButton()
-    assert panel.ui.statusLabel.text == "refused highdicom"
-    assert not panel.logic.isRunning
+    said = panel.ui.statusLabel.text
+    assert "needs pydicom 3.0 or later, which Slicer 5.12 brings; this Slicer has 2.4.4" in said
+    assert not panel.job.isRunning
     assert panel.ui.batchButton.text == "Run batch"
+
+
+def test_the_highdicom_that_slicer_brings_is_enough(module, monkeypatch):
+    """5.12 has 0.27.0 and pydicom 3: nothing of it is replaced."""
+    from FlareSegUI import Packages
+
+    versions = {"highdicom": "0.27.0", "pydicom": "3.0.1"}
+    monkeypatch.setattr(Packages, "_version", lambda name, path=None: versions.get(name))
+    assert Packages.whyNotDicom() is None
+    assert "dicom" not in " ".join(one.name for one in Packages.wantedFor("openvino"))
 
 
 def test_a_batch_can_be_cancelled_and_keeps_what_is_finished(panel, ct, slow_model, tmp_path):
@@ -112,7 +118,7 @@ def test_a_batch_can_be_cancelled_and_keeps_what_is_finished(panel, ct, slow_mod
     panel.ui.batchButton.click()
     wait_until(lambda: "slow: Finding the organs" in panel.ui.statusLabel.text)
     panel.ui.batchButton.click()
-    wait_until(lambda: not panel.logic.isRunning, seconds=20)
+    wait_until(lambda: not panel.job.isRunning, seconds=20)
     assert panel.ui.statusLabel.text == "Cancelled; the cases that are finished stay"
     summary = (tmp_path / "out" / "summary.csv").read_text("utf-8")
     assert "failed" in summary

@@ -57,6 +57,17 @@ def cmake(*words):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_project_without_a_language_does_not_pass(tmp_path):
+    """Slicer's own macros ask the compiler: without a language they end with an error."""
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is not installed")
+    text = "cmake_minimum_required(VERSION 3.16.3)\nproject(FlareSeg LANGUAGES NONE)\n"
+    text += "find_package(Slicer REQUIRED)\ninclude(${Slicer_USE_FILE})\n"
+    (tmp_path / "CMakeLists.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(AssertionError, match="needs a compiler"):
+        cmake("-S", tmp_path, "-B", tmp_path / "build", f"-DSlicer_DIR={STUB}")
+
+
 def test_the_stub_refuses_a_file_that_does_not_exist(tmp_path, installed):
     copy = tmp_path / "copy"
     names = shutil.ignore_patterns(".git", ".venv*", "work", "__pycache__", "*.onnx", ".*_cache")
@@ -70,7 +81,7 @@ def test_the_worker_runs_from_the_installed_tree(installed, tmp_path):
     lifeline = tmp_path / "alive"
     lifeline.touch()
     process = subprocess.run(
-        [sys.executable, worker, str(os.getpid()), lifeline, "info"],
+        [sys.executable, worker, tmp_path, str(os.getpid()), "info"],
         capture_output=True,
         text=True,
         check=False,
@@ -93,7 +104,7 @@ module = boot.loadModule("FlareSeg", Path(installed) / "FlareSeg.py")
 import slicer, FlareSegLib, FlareSegUI
 assert FlareSegLib.__file__.startswith(installed) and FlareSegUI.__file__.startswith(installed)
 module.onStartupCompleted()
-panel = module.FlareSegWidget()
+panel = module.FlareSegWidget(boot.newParent())
 panel.setup()
 from FlareSegUI.Parameter import Options
 from Testing.phantoms import abdomen

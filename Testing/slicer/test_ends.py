@@ -19,7 +19,7 @@ def launcher(request, panel):
     """The panel starts its worker in this way."""
     from FlareSegUI import Launchers
 
-    panel.logic._runner._newLauncher = getattr(Launchers, request.param)
+    panel.job._runner._newLauncher = getattr(Launchers, request.param)
     return request.param
 
 
@@ -42,7 +42,7 @@ def children_of(number):
 
 def wait_for_network(panel):
     def at_network():
-        assert panel.logic.isRunning, panel.ui.statusLabel.text
+        assert panel.job.isRunning, panel.ui.statusLabel.text
         return panel.ui.statusLabel.text.startswith("Finding the organs")
 
     wait_until(at_network)
@@ -53,7 +53,7 @@ def running(launcher, panel, ct, slow_model):
     """The panel in the middle of a run, and the number of the worker."""
     panel.parameters = start(panel, ct, slow_model)
     wait_for_network(panel)
-    panel.number = panel.logic._runner.workerNumber
+    panel.number = panel.job._runner.workerNumber
     assert not is_gone(panel.number)
     return panel
 
@@ -63,7 +63,6 @@ def assert_nothing_left(panel):
 
     wait_until_gone([panel.number])
     assert not runs_in(slicer.app.temporaryPath)
-    assert not list(Path(slicer.app.temporaryPath).rglob("*.alive"))
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
 
 
@@ -79,8 +78,8 @@ def test_each_slicer_has_its_way(module, monkeypatch):
 
 def test_cancel_leaves_no_process_no_file_and_no_node(running):
     running.ui.applyButton.click()
-    wait_until(lambda: not running.logic.isRunning, seconds=20)
-    assert "stopped, nothing written" in running.logic.logFile.read_text("utf-8")
+    wait_until(lambda: not running.job.isRunning, seconds=20)
+    assert "stopped, nothing written" in running.job.logFile.read_text("utf-8")
     assert running.ui.statusLabel.text == "Cancelled; nothing was changed"
     assert running.ui.applyButton.text == "Apply"
     assert running.ui.applyButton.enabled
@@ -91,7 +90,7 @@ def test_closing_the_scene_ends_the_run(running):
     import slicer
 
     slicer.mrmlScene.Clear()
-    assert not running.logic.isRunning
+    assert not running.job.isRunning
     assert_nothing_left(running)
     assert running.ui.statusLabel.text == "Choose a CT volume"
 
@@ -99,7 +98,7 @@ def test_closing_the_scene_ends_the_run(running):
 def test_reload_or_the_end_of_slicer_ends_the_run(running):
     running.cleanup()
     running.isClosed = True
-    assert not running.logic.isRunning
+    assert not running.job.isRunning
     assert_nothing_left(running)
 
 
@@ -107,7 +106,7 @@ def test_the_application_that_quits_ends_the_run(running):
     import slicer
 
     slicer.app.aboutToQuit.emit()
-    assert not running.logic.isRunning
+    assert not running.job.isRunning
     assert_nothing_left(running)
 
 
@@ -124,10 +123,10 @@ def tree(launcher, panel, ct, slow_model, tmp_path):
     program = tmp_path / "PythonSlicer"
     program.write_text(PYTHON_SLICER.format(python=sys.executable), encoding="utf-8")
     program.chmod(0o755)
-    panel.logic._runner._python = str(program)
+    panel.job._runner._python = str(program)
     start(panel, ct, slow_model)
     wait_for_network(panel)
-    panel.number = panel.logic._runner.workerNumber
+    panel.number = panel.job._runner.workerNumber
     (parent,) = [one for one in children_of(os.getpid()) if panel.number in children_of(one)]
     panel.numbers = (parent, panel.number)
     assert not any(is_gone(number) for number in panel.numbers)
@@ -136,7 +135,7 @@ def tree(launcher, panel, ct, slow_model, tmp_path):
 
 def test_cancel_ends_the_whole_tree_of_processes(tree):
     tree.ui.applyButton.click()
-    wait_until(lambda: not tree.logic.isRunning, seconds=20)
+    wait_until(lambda: not tree.job.isRunning, seconds=20)
     wait_until_gone(tree.numbers)
     assert tree.ui.statusLabel.text == "Cancelled; nothing was changed"
     assert_nothing_left(tree)
@@ -144,9 +143,9 @@ def test_cancel_ends_the_whole_tree_of_processes(tree):
 
 def test_a_tree_that_does_not_listen_is_killed(tree):
     os.kill(tree.number, signal.SIGSTOP)
-    tree.logic._runner._killer.setInterval(300)
+    tree.job._runner._killer.setInterval(300)
     tree.ui.applyButton.click()
-    wait_until(lambda: not tree.logic.isRunning, seconds=20)
+    wait_until(lambda: not tree.job.isRunning, seconds=20)
     wait_until_gone(tree.numbers)
     assert tree.ui.statusLabel.text == "Cancelled; nothing was changed"
     assert_nothing_left(tree)
@@ -160,19 +159,21 @@ from Testing.slicer.rig import boot
 boot.start()
 module = boot.loadModule("FlareSeg", path)
 from FlareSegUI import Launchers
-from FlareSegUI.Logic import Ears
+from FlareSegUI.Job import Ears
 from FlareSegUI.Parameter import Options
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import to_node, wait_until
 from pathlib import Path
 logic = module.FlareSegLogic()
-logic._runner._newLauncher = getattr(Launchers, launcher)
+logic.scriptJob._runner._newLauncher = getattr(Launchers, launcher)
 steps = []
 ears = Ears(onProgress=lambda step, _: steps.append(step))
 ct = to_node(abdomen((40, 38, 48), (8.0, 8.0, 8.0))[0])
-logic.start(ct, None, Options(model=Path(model), runtime="onnxruntime", threads=1), ears)
+logic.scriptJob.start(ct, None, Options(model=Path(model), runtime="onnxruntime", threads=1), ears)
 wait_until(lambda: "Finding the organs" in steps)
-print(logic._runner.workerNumber, flush=True)
+print(logic.scriptJob._runner.workerNumber, flush=True)
+import slicer
+print(slicer.app.temporaryPath, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -182,23 +183,25 @@ def test_the_worker_ends_when_slicer_crashes(rig, slow_model, launcher):
     words = [sys.executable, "-c", DIES, str(ROOT), str(slow_model), launcher, str(MODULE)]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
-    number = int(done.stdout)
-    wait_until_gone([number])
+    number, folder = done.stdout.splitlines()
+    wait_until_gone([int(number)])
+    assert Path(folder).is_dir()
+    assert not runs_in(folder), "the CT stays in the temporary folder"
 
 
 def test_a_python_that_does_not_start_is_told(launcher, panel, ct, model):
     import slicer
 
-    panel.logic._runner._python = "/no/such/python"
+    panel.job._runner._python = "/no/such/python"
     start(panel, ct, model)
-    wait_until(lambda: not panel.logic.isRunning, seconds=10)
+    wait_until(lambda: not panel.job.isRunning, seconds=10)
     assert "could not run" in panel.ui.statusLabel.text
     assert not runs_in(slicer.app.temporaryPath)
 
 
 def test_a_worker_that_crashes_is_told(running):
     os.kill(running.number, signal.SIGSEGV)
-    wait_until(lambda: not running.logic.isRunning, seconds=20)
+    wait_until(lambda: not running.job.isRunning, seconds=20)
     assert "crashed" in running.ui.statusLabel.text
     assert_nothing_left(running)
 
@@ -208,10 +211,10 @@ def test_any_letters_survive_the_way_from_the_worker(launcher, panel, ct, model,
     seen = []
     from FlareSegUI.Runner import Listener
 
-    runner, log = panel.logic._runner, tmp_path / "one.log"
+    runner, log = panel.job._runner, tmp_path / "one.log"
     codes = []
     words = ["segment", str(tmp_path / "ž 中文.nrrd"), "-o", str(tmp_path / "o.nrrd")]
-    runner.start(words, log, Listener(lambda *_: None, seen.append, codes.append))
+    runner.start(words, tmp_path, log, Listener(lambda *_: None, seen.append, codes.append))
     wait_until(lambda: not runner.isRunning)
     assert codes == [1]
     assert any("ž 中文.nrrd" in line for line in seen), seen
@@ -223,7 +226,7 @@ def test_a_volume_that_is_removed_meanwhile_is_told(panel, ct, model):
 
     start(panel, ct, model)
     slicer.mrmlScene.RemoveNode(ct)
-    wait_until(lambda: not panel.logic.isRunning)
+    wait_until(lambda: not panel.job.isRunning)
     assert "The volume was removed" in panel.ui.statusLabel.text
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
     assert not runs_in(slicer.app.temporaryPath)

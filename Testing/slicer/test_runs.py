@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 
 def runs_in(folder):
-    return [path for path in Path(folder).glob("FlareSeg-*") if path.name != "FlareSeg-logs"]
+    return list(Path(folder).glob("FlareSeg-*"))
 
 
 def prepare(panel, ct, model):
@@ -35,7 +35,7 @@ def start(panel, ct, model):
     parameters = prepare(panel, ct, model)
     assert panel.ui.applyButton.enabled, panel.ui.statusLabel.text
     panel.ui.applyButton.click()
-    assert panel.logic.isRunning
+    assert panel.job.isRunning
     return parameters
 
 
@@ -56,7 +56,7 @@ def done(panel, ct, model):
     put_into_study(ct)
     panel.parameters = start(panel, ct, model)
     panel.whileRunning = panel.ui.applyButton.text
-    wait_until(lambda: not panel.logic.isRunning)
+    wait_until(lambda: not panel.job.isRunning)
     panel.seen = seen
     assert panel.parameters.outputSegmentation is not None, panel.ui.statusLabel.text
     return panel
@@ -76,7 +76,7 @@ def test_a_run_shows_each_step_and_gives_what_the_core_gives(done, phantom, mode
     assert steps == [
         "Starting", "Reading the CT", "Loading the network", "Preparing the CT",
         "Finding the organs", "Bringing the organs to the CT's voxels", "Cleaning up", "Measuring",
-        "Writing",
+        "Writing", "Making surfaces",
     ]  # fmt: skip
     shares = [share for _, share in done.seen]
     assert shares == sorted(shares)
@@ -143,10 +143,11 @@ def test_what_to_look_at_is_said_and_marked(done):
     said = ["The scan is odd", "Please look at: liver, spleen"]
     assert ResultTable.whatToLookAt(report) == said
     done.results.show(report)
-    item = done.ui.resultTable.item(0, 3)
+    item = done.ui.resultTable.item(0, 1)
     assert item.text() == "cut by scan edge; unusual volume"
     assert item.toolTip() == "reaches the edge. is too large"
-    assert done.ui.resultTable.item(2, 3).text() == "not found"
+    assert [done.ui.resultTable.item(row, 0).text() for row in (0, 1)] == ["liver", "spleen"]
+    assert done.ui.resultTable.item(1, 1).text() == "not found"
 
 
 def test_the_segmentation_is_named_after_the_volume_and_lies_beside_it(done, ct):
@@ -188,12 +189,13 @@ def test_the_table_shows_and_copies_and_saves_the_organs(done, tmp_path):
 
     table = done.ui.resultTable
     assert table.rowCount == 13
-    assert table.item(0, 0).text() == "liver"
+    rows = {table.item(row, 0).text(): row for row in range(13)}
     report = json.loads(done.parameters.outputSegmentation.GetAttribute("FlareSeg.report"))
-    assert table.item(0, 1).text() == f"{report['organs'][0]['volume_ml']:.1f}"
+    assert table.item(rows["liver"], 2).text() == f"{report['organs'][0]['volume_ml']:.1f}"
+    assert done.ui.resultLabel.text == "Organs of CT"
     done.ui.copyButton.click()
     copied = slicer.app.clipboard().text()
-    assert copied.splitlines()[0] == "Organ\tml\tMean HU\tNote"
+    assert copied.splitlines()[0] == "Organ\tNote\tml\tHU"
     qt.ANSWERS["getSaveFileName"] = str(tmp_path / "ž 中 organs.csv")
     done.ui.saveButton.click()
     qt.ANSWERS["getSaveFileName"] = ""
@@ -212,13 +214,13 @@ def test_a_second_run_replaces_only_with_consent(done, ct, model, monkeypatch):
         slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text) or False
     )
     done.ui.applyButton.click()
-    assert not done.logic.isRunning
+    assert not done.job.isRunning
     assert "CT organs" in asked[0]
     assert node.GetSegmentation().GetSegment("liver").GetName() == "mine"
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *_, **__: True)
     done.parameters.organs = "liver"
     done.ui.applyButton.click()
-    wait_until(lambda: not done.logic.isRunning)
+    wait_until(lambda: not done.job.isRunning)
     assert list(node.GetSegmentation().GetSegmentIDs()) == ["liver"]
     assert node.GetSegmentation().GetSegment("liver").GetName() == "liver"
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
@@ -282,10 +284,10 @@ def test_a_bundle_opens_in_a_fresh_scene(done, tmp_path):
 def test_a_ct_without_organs_gives_an_empty_segmentation_and_says_so(panel, ct, tmp_path):
     model = write_model(tmp_path / "tiny", constant_model((16, 24, 24)), spacing_mm=(8.0, 8.0, 8.0))
     parameters = start(panel, ct, model)
-    wait_until(lambda: not panel.logic.isRunning)
+    wait_until(lambda: not panel.job.isRunning)
     assert parameters.outputSegmentation.GetSegmentation().GetNumberOfSegments() == 0
     assert "NO ORGAN WAS FOUND" in panel.ui.statusLabel.text
-    assert panel.ui.resultTable.item(0, 1).text() == "–"  # noqa: RUF001
+    assert panel.ui.resultTable.item(0, 2).text() == "–"  # noqa: RUF001
 
 
 def test_a_failed_run_says_why_and_changes_nothing(panel, ct, model, tmp_path):
@@ -296,7 +298,7 @@ def test_a_failed_run_says_why_and_changes_nothing(panel, ct, model, tmp_path):
     broken = shutil.copytree(model, tmp_path / "broken")
     (broken / "model.onnx").write_bytes(b"not a network")
     start(panel, ct, broken)
-    wait_until(lambda: not panel.logic.isRunning)
+    wait_until(lambda: not panel.job.isRunning)
     assert panel.ui.statusLabel.text.startswith("Failed: ")
     assert "sha256" in panel.ui.statusLabel.text
     assert "sha256" in Path(panel.ui.logFileLabel.text).read_text("utf-8")
@@ -311,6 +313,6 @@ def test_a_temporary_folder_with_any_letters_works(panel, ct, model, tmp_path, m
     folder.mkdir()
     monkeypatch.setattr(slicer.app, "temporaryPath", str(folder))
     parameters = start(panel, ct, model)
-    wait_until(lambda: not panel.logic.isRunning)
+    wait_until(lambda: not panel.job.isRunning)
     assert parameters.outputSegmentation is not None, panel.ui.statusLabel.text
     assert not runs_in(folder)

@@ -1,4 +1,13 @@
-# The macros of Slicer that FlareSeg calls; a file that is listed and does not exist is an error
+# The macros of Slicer that FlareSeg calls; a file that is listed and does not exist is an error.
+# Slicer's own file asks the compiler for its name and for flags: without a language it ends here.
+if(NOT CMAKE_CXX_COMPILER)
+  message(FATAL_ERROR "Slicer's UseSlicer.cmake needs a compiler of C++: project(${PROJECT_NAME})")
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "MSVC" AND NOT MSVC_VERSION VERSION_GREATER_EQUAL 1920)
+  message(FATAL_ERROR "Slicer is built with Visual Studio 2019 or later")
+endif()
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag("-DSTUB" STUB_TAKES_FLAGS)  # try_compile: an error without a language
 
 function(_stub_install file subdir)
   if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})

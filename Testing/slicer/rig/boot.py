@@ -29,9 +29,18 @@ def start():
 def openModule(name, path):
     """Return the panel of a module, set up as Slicer does."""
     module = loadModule(name, path)
-    widget = getattr(module, f"{name}Widget")()
+    widget = getattr(module, f"{name}Widget")(newParent())
     widget.setup()
     return widget
+
+
+def newParent():
+    """Return the widget in which Slicer puts the panel of a module."""
+    import qt
+
+    parent = qt.QWidget()
+    parent.setLayout(qt.QVBoxLayout())
+    return parent
 
 
 def loadModule(name, path):
@@ -64,11 +73,13 @@ def _makeApp(qt):
             return qt.QProcessEnvironment.systemEnvironment()
 
         def layoutManager(self):
-            return types.SimpleNamespace(resetThreeDViews=lambda: None)
+            return None  # no views
 
     app = qt.adopt(App)(["rig"])
     app.setStyle("Fusion")
     app.setQuitOnLastWindowClosed(False)
+    app.mainWindow = qt.QMainWindow()
+    app.mainWindow.objectName = "qSlicerMainWindow"
     folder = Path(tempfile.mkdtemp(prefix="rig-"))
     app.temporaryPath = str(folder / "temporary")
     app.cachePath = str(folder / "cache")

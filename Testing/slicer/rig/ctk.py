@@ -76,6 +76,7 @@ class ctkPathLineEdit(qt.QWidget):
     """A path, typed or browsed."""
 
     currentPathChanged = qt.Signal(str)
+    validInputChanged = qt.Signal(bool)
     Dirs = 1
 
     def __init__(self, parent=None):
@@ -87,7 +88,16 @@ class ctkPathLineEdit(qt.QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._line)
         layout.addWidget(browse)
-        self._line.textChanged.connect(self.currentPathChanged)
+        self._isValid = False
+        self._line.textChanged.connect(self._onText)
+
+    def _onText(self, text):
+        """As CTK: an empty field is not acceptable input, and no path that has changed."""
+        if text:
+            self.currentPathChanged.emit(text)
+        if bool(text) != self._isValid:
+            self._isValid = bool(text)
+            self.validInputChanged.emit(self._isValid)
 
     def _getPath(self):
         return self._line.text

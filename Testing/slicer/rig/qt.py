@@ -9,7 +9,12 @@ from PySide6.QtGui import *
 from PySide6.QtWidgets import *
 
 Signal, Property, Slot = QtCore.Signal, QtCore.Property, QtCore.Slot
-ANSWERS = {"getSaveFileName": "", "getOpenFileName": ""}
+ANSWERS = {
+    "getSaveFileName": "",
+    "getOpenFileName": "",
+    "getExistingDirectory": "",
+    "getItem": "",
+}
 """What the user of the rig types into file dialogs."""
 
 
@@ -95,6 +100,18 @@ class QFileDialog(QtWidgets.QFileDialog):
     @staticmethod
     def getOpenFileName(*_):
         return ANSWERS["getOpenFileName"]
+
+    @staticmethod
+    def getExistingDirectory(*_):
+        return ANSWERS["getExistingDirectory"]
+
+
+class QInputDialog(QtWidgets.QInputDialog):
+    """Answers what the test has put into ANSWERS."""
+
+    @staticmethod
+    def getItem(*_):
+        return ANSWERS["getItem"]
 
 
 class QUiLoader:

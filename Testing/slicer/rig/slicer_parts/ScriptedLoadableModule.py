@@ -19,6 +19,8 @@ class ScriptedLoadableModuleWidget:
         if self.parent.layout() is None:
             self.parent.setLayout(qt.QVBoxLayout())
         self.layout = self.parent.layout()
+        if parent is None:  # as Slicer's own
+            self.setup()
 
     def setup(self):
         pass

@@ -1,0 +1,86 @@
+"""Organs to files: surfaces (STL, OBJ, glTF) and labelmaps (NIfTI, NRRD), by Slicer and VTK."""
+
+from pathlib import Path
+
+import slicer
+import vtk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+
+FORMATS = {
+    "STL": "STL",
+    "OBJ": "OBJ",
+    "glTF": "glTF",
+    "NIfTI (.nii.gz)": "nii.gz",
+    "NRRD": "nrrd",
+    "Slicer (.seg.nrrd)": "seg.nrrd",
+}
+"""As people read them, and as export() takes them."""
+
+
+def export(
+    segmentation: vtkMRMLSegmentationNode,
+    volume: vtkMRMLScalarVolumeNode | None,
+    form: str,
+    folder: Path,
+) -> None:
+    """Write all organs into a folder: a file each, or one file of all (labelmaps, OBJ, glTF).
+
+    Args:
+        segmentation: The organs.
+        volume: Labelmaps get its grid.
+        form: A value of FORMATS.
+        folder: Is made if it is not there.
+
+    Raises:
+        RuntimeError: They cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if form in ("STL", "OBJ"):
+        segmentation.CreateClosedSurfaceRepresentation()
+        write = slicer.vtkSlicerSegmentationsModuleLogic
+        done = write.ExportSegmentsClosedSurfaceRepresentationToFiles(
+            str(folder), segmentation, None, form
+        )
+    elif form == "glTF":
+        segmentation.CreateClosedSurfaceRepresentation()
+        done = _exportGltf(segmentation, folder / f"{segmentation.GetName()}.gltf")
+    elif form == "seg.nrrd":
+        done = _exportSegments(segmentation, folder / f"{segmentation.GetName()}.seg.nrrd")
+    else:
+        write = slicer.vtkSlicerSegmentationsModuleLogic
+        done = write.ExportSegmentsBinaryLabelmapRepresentationToFiles(
+            str(folder), segmentation, None, form, True, volume
+        )
+    if not done:
+        raise RuntimeError(_("{folder} cannot be written").format(folder=folder))
+
+
+def _exportSegments(segmentation: vtkMRMLSegmentationNode, path: Path) -> bool:
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetFileName(str(path))
+    return bool(storage.WriteData(segmentation))
+
+
+def _exportGltf(segmentation: vtkMRMLSegmentationNode, path: Path) -> bool:
+    """Write all surfaces into one file, in their colors; RAS, mm."""
+    renderer = vtk.vtkRenderer()
+    inside = segmentation.GetSegmentation()
+    for key in inside.GetSegmentIDs():
+        surface = vtk.vtkPolyData()
+        segmentation.GetClosedSurfaceRepresentation(key, surface)
+        mapper, actor = vtk.vtkPolyDataMapper(), vtk.vtkActor()
+        mapper.SetInputData(surface)
+        mapper.ScalarVisibilityOff()
+        actor.SetMapper(mapper)
+        actor.GetProperty().SetColor(inside.GetSegment(key).GetColor())
+        renderer.AddActor(actor)
+    window = vtk.vtkRenderWindow()
+    window.SetOffScreenRendering(True)
+    window.AddRenderer(renderer)
+    exporter = vtk.vtkGLTFExporter()
+    exporter.SetRenderWindow(window)
+    exporter.InlineDataOn()
+    exporter.SetFileName(str(path))
+    exporter.Write()
+    return path.is_file() and path.stat().st_size > 0

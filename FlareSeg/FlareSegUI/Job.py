@@ -1,0 +1,270 @@
+"""One piece of work at a time in a process of its own: start, cancel, finished, failed.
+
+The panel has a job and scripts have another, so that neither can meet the other's buttons.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import slicer
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+
+from FlareSegUI import Checks, Folder, Models, Nodes, Packages, Result
+from FlareSegUI.Parameter import Options
+from FlareSegUI.Runner import FAILED_TO_START, Listener, Runner
+from FlareSegUI.Words import inPanel
+
+SPOKEN = "flareseg: "
+"""Before the line that says why a run failed."""
+
+
+class RunFailed(RuntimeError):
+    """A run ended without a result; the message says why."""
+
+
+class RunCanceled(RunFailed):
+    """A run was cancelled; nothing was changed."""
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who wants to hear of a run. Exactly one of the last three is called, once."""
+
+    onProgress: Callable[[str, float], None] = _ignore
+    """Takes the step and the share that is done, in [0, 1]."""
+    onLine: Callable[[str], None] = _ignore
+    """Takes a line for the log."""
+    onDone: Callable[[vtkMRMLSegmentationNode | None, int], None] = _ignore
+    """Takes the result (None after a batch) and the exit code."""
+    onFailed: Callable[[str], None] = _ignore
+    """Takes the reason, for people."""
+    onCanceled: Callable[[], None] = _ignore
+    """Nothing was changed."""
+
+
+class Job:
+    """Segments volumes of the scene, or runs batches; one after the other."""
+
+    def __init__(self, runner: Runner) -> None:
+        """Take what runs the command."""
+        self._runner = runner
+        self._isCanceled = False
+        self._said: list[str] = []
+        self.logFile: Path | None = None
+
+    @property
+    def isRunning(self) -> bool:
+        """Return whether a run has not ended yet."""
+        return self._runner.isRunning
+
+    def start(
+        self,
+        volume: vtkMRMLScalarVolumeNode,
+        segmentation: vtkMRMLSegmentationNode | None,
+        options: Options,
+        ears: Ears,
+        install: bool | None = None,
+    ) -> None:
+        """Start a run and return; the ears hear how it goes. Packages are installed first.
+
+        Args:
+            volume: A CT in HU.
+            segmentation: Is overwritten at the end; None makes a new one.
+            options: The choices.
+            ears: Who is told.
+            install: Whether packages may be installed; None asks.
+
+        Raises:
+            ValueError: The volume cannot be segmented.
+            Declined: onnxruntime is not there, and is not to be installed.
+            RunFailed: A run has not ended yet.
+        """
+        self._refuseTwo()
+        if reason := Checks.whyNot(volume, options.model):
+            raise ValueError(reason)
+        target = segmentation.GetID() if segmentation else None
+        run = _Run(volume.GetID(), target, options)
+        self._withPackages(options.runtime, install, ears, lambda: self._segment(run, ears))
+
+    def startBatch(
+        self, arguments: list[str], options: Options, ears: Ears, install: bool | None = None
+    ) -> None:
+        """Start `flareseg batch` with these arguments; the ears hear how it goes.
+
+        Raises:
+            PackageError: As for start; or the format is DICOM SEG, which this Slicer cannot write.
+            RunFailed: A run has not ended yet.
+        """
+        self._refuseTwo()
+        words = ["batch", *arguments]
+        if ".dcm" in arguments:
+            if reason := Packages.whyNotDicom():
+                raise Packages.PackageError(reason)
+            words += ["--seg", "binary"]  # what the DICOM modules of Slicer read
+        self._withPackages(options.runtime, install, ears, lambda: self._batch(words, ears))
+
+    def startInstall(self, wheels: Path, runtime: str, ears: Ears) -> None:
+        """Install what is needed from a folder of wheels, without network; nothing is asked.
+
+        Raises:
+            RunFailed: A run has not ended yet.
+        """
+        self._refuseTwo()
+        packages = Packages.wantedFor(runtime)
+        self._install(packages, wheels, ears, lambda: ears.onDone(None, 0))
+
+    def cancel(self, *, wait: bool = False) -> None:
+        """Stop the run, if there is one; no file of it stays, and no node is changed.
+
+        Args:
+            wait: Return when the process is gone.
+        """
+        if not self.isRunning:
+            return
+        self._isCanceled = True
+        self._runner.stop()
+        if wait:
+            self._runner.wait()
+
+    def _refuseTwo(self) -> None:
+        if self.isRunning:
+            raise RunFailed(_("FlareSeg is running already: wait, or cancel it"))
+        self._isCanceled = False
+        self.logFile = Folder.newLog()
+
+    def _withPackages(
+        self, runtime: str, install: bool | None, ears: Ears, then: Callable[[], None]
+    ) -> None:
+        packages = Packages.missing(runtime)
+        if packages:
+            Packages.mayInstall(packages, answer=install)
+            self._install(packages, None, ears, then)
+        else:
+            then()
+
+    def _install(
+        self,
+        packages: list[Packages.Wanted],
+        wheels: Path | None,
+        ears: Ears,
+        then: Callable[[], None],
+    ) -> None:
+        def ended(code: int) -> None:
+            if code == 0 and not self._isCanceled:
+                Packages.accept()
+                then()
+                return
+            Packages.reject()
+            if self._isCanceled:
+                ears.onCanceled()
+            else:
+                ears.onFailed(Packages.reasonOf(self._said, packages))
+
+        names = ", ".join(wanted.name for wanted in packages)
+        ears.onProgress(_("Installing {names}").format(names=names), 0.0)
+        self._launch(Packages.pipArguments(packages, wheels), Folder.newFolder(), ears, ended)
+
+    def _segment(self, run: "_Run", ears: Ears) -> None:
+        volume = slicer.mrmlScene.GetNodeByID(run.volumeID)
+        if volume is None:
+            ears.onFailed(_("The volume was removed while FlareSeg was running"))
+            return
+        folder = Folder.newFolder()
+        try:
+            Nodes.writeVolume(volume, folder / "ct.nrrd")
+        except Exception:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        ended = lambda code: self._onEnd(run, folder, ears, code)  # noqa: E731
+        self._launch(run.toArguments(), folder, ears, ended)
+
+    def _batch(self, words: list[str], ears: Ears) -> None:
+        self._launch(words, Folder.newFolder(), ears, lambda code: self._onBatchEnd(ears, code))
+
+    def _launch(
+        self, arguments: list[str], folder: Path, ears: Ears, onEnd: Callable[[int], None]
+    ) -> None:
+        """Start the process in its folder, which is removed when the run is over."""
+        self._said = []
+
+        def hear(line: str) -> None:
+            self._said.append(line)
+            ears.onLine(line)
+
+        def ended(code: int) -> None:
+            try:
+                onEnd(code)
+            except Exception as error:  # whatever it is: a run must not stay without an end
+                logging.exception("FlareSeg: the end of a run failed")
+                ears.onFailed(_("Unexpected error: {error}").format(error=error))
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+        try:
+            self._runner.start(
+                arguments, folder, self.logFile, Listener(ears.onProgress, hear, ended)
+            )
+        except Exception:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _onEnd(self, run: "_Run", folder: Path, ears: Ears, code: int) -> None:
+        if self._isCanceled:
+            ears.onCanceled()
+        elif code:
+            ears.onFailed(self._reason(code))
+        else:
+            self._finish(run, folder, ears)
+
+    def _finish(self, run: "_Run", folder: Path, ears: Ears) -> None:
+        volume = slicer.mrmlScene.GetNodeByID(run.volumeID)
+        if volume is None:
+            ears.onFailed(_("The volume was removed while FlareSeg was running"))
+            return
+        known = run.segmentationID and slicer.mrmlScene.GetNodeByID(run.segmentationID)
+        labels = Models.labelsOf(run.options.model)
+        try:
+            segmentation = Result.toScene(folder, volume, known, labels)
+        except (OSError, RuntimeError, ValueError) as error:
+            ears.onFailed(_("The result cannot be read: {error}").format(error=error))
+            return
+        ears.onDone(segmentation, 0)
+
+    def _onBatchEnd(self, ears: Ears, code: int) -> None:
+        if self._isCanceled:
+            ears.onCanceled()
+        elif code in (0, 1):  # 1: some cases failed; the lines and the summary say which
+            ears.onDone(None, code)
+        else:
+            ears.onFailed(self._reason(code))
+
+    def _reason(self, code: int) -> str:
+        spoken = [line for line in self._said if line.startswith(SPOKEN)]
+        if spoken:
+            return inPanel(spoken[-1].removeprefix(SPOKEN))
+        if code == FAILED_TO_START:
+            return _("The worker process could not run, or crashed: see the log")
+        return _("The worker process ended with code {code}: see the log").format(code=code)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is segmented, and how."""
+
+    volumeID: str
+    segmentationID: str | None
+    options: Options
+
+    def toArguments(self) -> list[str]:
+        """Return the words for the worker, which works in the folder of the run."""
+        files = ["ct.nrrd", "-o", "organs.nrrd", "--report", "report.json"]
+        more = ["--surfaces"] * self.options.surfaces
+        return ["segment", *files, "--progress", "json", *self.options.toArguments(), *more]
