@@ -54,8 +54,12 @@ def _version(package: str) -> str:
 def _model_facts(folder: Path) -> str:
     """Return a line on a model; a broken one is told, not raised."""
     from FlareSegLib.base.config import read_model_config
+    from FlareSegLib.prompting.prompt_network import is_prompt_model, read_prompt_config
 
     try:
+        if is_prompt_model(folder):
+            prompts = read_prompt_config(folder)
+            return f"{prompts.name} {prompts.version}, for prompts, sha256 {prompts.sha256}"
         config = read_model_config(folder)
     except ModelError as error:
         return f"{folder.name}: {error}"

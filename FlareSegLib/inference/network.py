@@ -43,7 +43,7 @@ class OnnxNetwork:
             ModelError: File missing, checksum or input shape wrong, or not loadable.
         """
         path = folder / config.onnx
-        self._session = _open_session(read_checked(path, config.sha256), path, threads)
+        self._session = open_session(read_checked(path, config.sha256), path, threads)
         self._input = self._session.get_inputs()[0].name
         check_shape(tuple(self._session.get_inputs()[0].shape), config, path)
 
@@ -72,7 +72,7 @@ class FlatOnnxNetwork:
         self._path, self._made_for, self._threads = folder / config.onnx, config.window[1], threads
         self._content = read_checked(self._path, config.sha256)
         self._rows = self._made_for
-        self._session = _open_session(self._content, self._path, threads)
+        self._session = open_session(self._content, self._path, threads)
         check_shape(tuple(self._session.get_inputs()[0].shape), config, self._path)
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,7 +80,7 @@ class FlatOnnxNetwork:
         z, rows, x = window.shape
         if rows != self._rows:
             content = flat.with_rows(self._content, self._made_for, rows)
-            self._session, self._rows = _open_session(content, self._path, self._threads), rows
+            self._session, self._rows = open_session(content, self._path, self._threads), rows
         try:
             logits = self._session.run(None, {"cells": flat.to_cells(window)})[0]
         except MemoryError as error:
@@ -130,7 +130,12 @@ def read_checked(path: Path, sha256: str) -> bytes:
     return content
 
 
-def _open_session(content: bytes, path: Path, threads: int) -> InferenceSession:
+def open_session(content: bytes, path: Path, threads: int) -> InferenceSession:
+    """Return onnxruntime's session of a checked ONNX file, on the CPU.
+
+    Raises:
+        ModelError: onnxruntime is missing, or cannot run it.
+    """
     try:
         import onnxruntime
     except ImportError as error:

@@ -9,10 +9,18 @@ import pytest
 from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.inference.runtimes import load_network
+from FlareSegLib.prompting.prompt_network import (
+    DEFAULT,
+    is_prompt_model,
+    load_prompt_network,
+    read_prompt_config,
+)
 from Testing.flare import ORGANS
 from Testing.model_facts import activation_types
 
-MODELS = sorted(path for path in (RESOURCES / "Models").glob("*") if path.is_dir())
+FOLDERS = sorted(path for path in (RESOURCES / "Models").glob("*") if path.is_dir())
+MODELS = [path for path in FOLDERS if not is_prompt_model(path)]
+PROMPT_MODELS = [path for path in FOLDERS if is_prompt_model(path)]
 each_model = pytest.mark.parametrize("folder", MODELS, ids=lambda path: path.name)
 
 
@@ -85,3 +93,22 @@ def test_a_network_gives_the_same_bytes_whatever_the_threads(folder: Path):
         one, *others = (load_network(folder, facts, n, "onnxruntime")(window) for n in (1, 2, 5))
         assert np.ptp(one) > 1
         assert all(np.array_equal(one, other) for other in others)
+
+
+def test_the_default_network_of_prompts_ships():
+    assert PROMPT_MODELS == [DEFAULT]
+
+
+@pytest.mark.parametrize("folder", PROMPT_MODELS, ids=lambda path: path.name)
+def test_a_network_of_prompts_is_whole_small_and_loads_in_old_runtimes(folder: Path):
+    onnx = pytest.importorskip("onnx", reason="onnx is a tool of developers")
+    config = read_prompt_config(folder)
+    content = (folder / config.onnx).read_bytes()
+    assert config.name == folder.name
+    assert len(content) <= 3e6
+    model = onnx.load_from_string(content)
+    assert (model.ir_version, model.opset_import[0].version) <= (9, 18)
+    assert [item.domain for item in model.opset_import] == [""]
+    logits = load_prompt_network(folder, 1)(np.zeros((7, *config.grid), np.float32))
+    assert logits.shape == config.grid
+    assert (folder / "MODEL_CARD.md").is_file()

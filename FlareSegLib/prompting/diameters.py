@@ -1,0 +1,83 @@
+"""The longest diameter of a thing in a slice, and the longest across it (RECIST)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.distance import pdist, squareform
+
+
+@dataclass(frozen=True)
+class Diameters:
+    """Of one slice; zero of an empty mask."""
+
+    longest_mm: float
+    across_mm: float
+    """The longest one at right angles to the longest."""
+    slice: int
+    """Index along z."""
+    ends: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
+    """Of the longest one: (y, x) in mm from the centre of the first pixel."""
+
+
+def diameters(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Diameters:
+    """Return the longest diameter over all slices of a mask (z, y, x), and the one across it.
+
+    Measured from edge to edge of pixels; holes and notches count as inside.
+
+    Args:
+        mask: Slices along the first axis.
+        spacing_mm: Of pixels (y, x).
+    """
+    best = Diameters(0.0, 0.0, 0)
+    for z in np.flatnonzero(mask.any(axis=(1, 2))):
+        points = _edges(mask[z], spacing_mm)
+        if np.hypot(*np.ptp(points, axis=0)) <= best.longest_mm:
+            continue
+        found = _of_slice(points, int(z))
+        best = found if found.longest_mm > best.longest_mm else best
+    return best
+
+
+def _edges(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the middles of the four edges of the first and last pixels of each row, (y, x) mm."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    ends = np.concatenate([np.stack([rows, first], 1), np.stack([rows, last], 1)])
+    moves = np.array([[0, 0.5], [0, -0.5], [0.5, 0], [-0.5, 0]])
+    points: NDArray[np.float64] = (ends[:, None] + moves).reshape(-1, 2) * np.array(spacing_mm)
+    return points
+
+
+def _of_slice(points: NDArray[np.float64], z: int) -> Diameters:
+    try:
+        hull = points[ConvexHull(points).vertices]
+    except QhullError:
+        hull = points
+    apart = squareform(pdist(hull))
+    a, b = np.unravel_index(apart.argmax(), apart.shape)
+    longest = float(apart[a, b])
+    along = (hull[b] - hull[a]) / max(longest, 1e-9)
+    ends = (tuple(map(float, hull[a])), tuple(map(float, hull[b])))
+    return Diameters(longest, _across(hull - hull[a], along), z, ends)  # type: ignore[arg-type]
+
+
+def _across(hull: NDArray[np.float64], along: NDArray[np.float64]) -> float:
+    """Return the longest chord of a hull at right angles to a direction: it ends in a corner."""
+    s, t = hull @ along, hull @ np.array([-along[1], along[0]])
+    at = np.unique(s)
+    next_s, next_t = np.roll(s, -1), np.roll(t, -1)
+    high, low = np.full(len(at), -np.inf), np.full(len(at), np.inf)
+    for s0, t0, s1, t1 in zip(s, t, next_s, next_t, strict=True):
+        if s1 == s0:
+            continue
+        between = (at >= min(s0, s1)) & (at <= max(s0, s1))
+        value = t0 + (at[between] - s0) / (s1 - s0) * (t1 - t0)
+        high[between] = np.maximum(high[between], value)
+        low[between] = np.minimum(low[between], value)
+    chords = high - low
+    return float(chords[np.isfinite(chords)].max(initial=0.0))

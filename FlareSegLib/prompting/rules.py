@@ -1,0 +1,72 @@
+"""What holds whatever the network says: clicks obey, stray pieces go, boxes grow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from FlareSegLib.base.geometry import Grid, Zyx
+from FlareSegLib.prompting.prompts import ClickPrompt, Extent, on_grid
+
+OBEYED_MM = 1.5
+"""Voxels nearer than that to a click do what it says."""
+GROWTH = 0.25
+"""Share of its size by which a box grows on a side that its mask touches."""
+MOST_GROWTHS = 4
+LEAST_KEPT = 0.9
+"""A larger box that gives less of the volume than that is not taken."""
+
+Mask = NDArray[np.bool_]
+
+
+def obey(mask: Mask, start: Zyx, clicks: Sequence[ClickPrompt], grid: Grid) -> None:
+    """Force the voxel of each click, and its surroundings, into the mask or out of it; in place.
+
+    Later clicks win. mask begins at voxel start of the grid.
+    """
+    for click in clicks:
+        at = on_grid(click.at, grid) / np.array(grid.spacing_mm)
+        own = np.rint(at).astype(int)
+        reach = np.ceil(OBEYED_MM / np.array(grid.spacing_mm)).astype(int)
+        low = np.maximum(own - reach - start, 0)
+        high = np.minimum(own + reach + 1 - start, mask.shape)
+        if np.any(low >= high):
+            continue
+        axes = [np.arange(a, b) + s for a, b, s in zip(low, high, start, strict=True)]
+        z, y, x = ((line - at[i]) * grid.spacing_mm[i] for i, line in enumerate(axes))
+        near = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2 <= OBEYED_MM**2
+        mask[tuple(map(slice, low, high))][near] = click.inside
+        if np.all(own >= start) and np.all(own - start < mask.shape):
+            mask[tuple(own - start)] = click.inside
+
+
+def tidy(mask: Mask, start: Zyx, clicks: Sequence[ClickPrompt], grid: Grid) -> Mask:
+    """Return the mask with its largest piece, and those that hold a click that is inside."""
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    keep = {int(np.bincount(labels.ravel())[1:].argmax()) + 1}
+    for click in clicks:
+        at = np.rint(on_grid(click.at, grid) / np.array(grid.spacing_mm)).astype(int) - start
+        if click.inside and np.all(at >= 0) and np.all(at < mask.shape):
+            keep.add(int(labels[tuple(at)]))
+    return np.isin(labels, sorted(keep - {0}))
+
+
+def grown(extent: Extent, mask: Mask, start: Zyx, grid: Grid, free: Sequence[bool]) -> Extent:
+    """Return a box whose faces that the mask reaches are moved out, along free axes."""
+    low, high = list(extent.low), list(extent.high)
+    for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
+        places = np.flatnonzero(mask.any(axis=others))
+        if not free[axis] or not places.size:
+            continue
+        step, size = grid.spacing_mm[axis], high[axis] - low[axis]
+        cell = max(step, size / 24)
+        if (start[axis] + places[0] - 0.5) * step < extent.low[axis] + cell:
+            low[axis] -= GROWTH * size
+        if (start[axis] + places[-1] + 0.5) * step > extent.high[axis] - cell:
+            high[axis] += GROWTH * size
+    return Extent((low[0], low[1], low[2]), (high[0], high[1], high[2]))

@@ -1,0 +1,133 @@
+"""From a CT and its prompts to files: read, segment each thing, write, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from FlareSegLib.base.atomic import check_place, digest, none_or_all
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Labelmap, Volume
+from FlareSegLib.base.job import beside
+from FlareSegLib.base.progress import Progress, Step, silent
+from FlareSegLib.images.privacy import hiding, shown_name
+from FlareSegLib.images.reading import read_volume
+from FlareSegLib.preprocessing.orient import to_canonical
+from FlareSegLib.prompting import prompt_files
+from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_network
+from FlareSegLib.prompting.prompt_report import FLAGS, Row, row_of, write_csv, write_json
+from FlareSegLib.prompting.prompt_table import Wanted
+from FlareSegLib.prompting.prompts import Prompt, VoxelBox
+from FlareSegLib.prompting.session import Found, Session
+
+
+@dataclass(frozen=True)
+class PromptJob:
+    """One CT, what to segment in it, and the files that come of it."""
+
+    source: Path
+    things: tuple[Wanted, ...]
+    labelmap: Path
+    csv: Path | None = None
+    series: str | None = None
+    hu_offset: float = 0.0
+    keep_others: bool = True
+    """Where things meet the first has the voxel, else the last."""
+    grow: bool = True
+    keep_ids: bool = False
+
+    @property
+    def report(self) -> Path:
+        """Where the JSON report goes: beside the labelmap."""
+        return beside(self.labelmap, ".report.json")
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """All files to write."""
+        return tuple(path for path in (self.labelmap, self.report, self.csv) if path)
+
+
+def run(
+    job: PromptJob, model: Path | None = None, threads: int = 0, progress: Progress = silent
+) -> tuple[Row, ...]:
+    """Segment what the job asks for, write its files, return a row for each thing.
+
+    Raises:
+        FlareSegError: Anything a user can cause; no new file is left. Where many things are asked
+            for, one that is not found is flagged; where it is the only one, it is an error.
+    """
+    with none_or_all(job.targets):
+        prompt_files.check_place(job.labelmap, job.source)
+        for path in job.targets:
+            check_place(path)
+        network = load_prompt_network(model, threads)
+        progress(Step("read", 0.0))
+        with hiding(job.source, job.series, keep_ids=job.keep_ids):
+            volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
+        progress(Step("network", 0.6))
+        labelmap, rows = segment_things(volume, job, network, progress)
+        _check_found(rows)
+        progress(Step("write", 0.9))
+        prompt_files.write_things(labelmap, [row.name for row in rows], job.labelmap)
+        _write_report(rows, job, network)
+    progress(Step("write", 1.0))
+    return rows
+
+
+def segment_things(
+    volume: Volume, job: PromptJob, network: PromptNetwork, progress: Progress = silent
+) -> tuple[Labelmap, tuple[Row, ...]]:
+    """Return the labelmap on the grid of the CT, and a row for each thing."""
+    labelmap = Labelmap(np.zeros(volume.grid.shape, np.uint8), volume.grid)
+    session = Session(volume, network, grow=job.grow)
+    canonical, rows = to_canonical(volume), []
+    for value, thing in enumerate(job.things, 1):
+        progress(Step("network", 0.6 + 0.3 * (value - 1) / len(job.things)))
+        began = time.perf_counter()
+        found = _prompted(session, thing, volume)
+        found.write(labelmap, value, keep_others=job.keep_others)
+        seconds = time.perf_counter() - began
+        rows.append(row_of(found, canonical, thing.name, value, seconds))
+    return labelmap, tuple(rows)
+
+
+def _prompted(session: Session, thing: Wanted, volume: Volume) -> Found:
+    session.new()
+    for prompt in in_order(thing.prompts):
+        asked: Prompt = prompt.in_world(volume.grid) if isinstance(prompt, VoxelBox) else prompt
+        try:
+            session.prompt(asked)
+        except InputError as error:
+            raise InputError(f"{thing.name}: {error}") from error
+    if session.found is None:
+        raise InputError(f"{thing.name}: no prompt, give a box, a line or a click")
+    return session.found
+
+
+def in_order(prompts: Sequence[Prompt | VoxelBox]) -> list[Prompt | VoxelBox]:
+    """Return prompts so that a box or line comes first, then clicks inside, then outside."""
+    return sorted(prompts, key=lambda one: (hasattr(one, "inside"), not getattr(one, "inside", 1)))
+
+
+def _check_found(rows: tuple[Row, ...]) -> None:
+    if all("empty" in row.flags for row in rows):
+        names = ", ".join(row.name for row in rows[:3])
+        raise InputError(f"{names}: {FLAGS['empty']}; nothing was written")
+
+
+def _write_report(rows: tuple[Row, ...], job: PromptJob, network: PromptNetwork) -> None:
+    if job.csv:
+        write_csv(rows, job.csv)
+    config = network.config
+    name = job.source.name if job.keep_ids else shown_name(job.source, job.series)
+    others = (path for path in job.targets if path != job.report)
+    facts = {
+        "input": name,
+        "model": {"name": config.name, "version": config.version, "sha256": config.sha256},
+        "files": {path.name: digest(path) for path in others},
+    }
+    write_json(rows, facts, job.report)

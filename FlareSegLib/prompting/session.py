@@ -1,0 +1,279 @@
+"""One thing after another in one CT: prompts in, its mask out. The order of the steps of a prompt.
+
+session = Session(volume, load_prompt_network())
+found = session.box((12, -40, -110), (58, 8, -62))      # two corners (R, A, S), mm
+found = session.click((30, -20, -90), inside=True)
+found = session.undo()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Box, Grid, Labelmap, Volume
+from FlareSegLib.preprocessing.orient import to_canonical
+from FlareSegLib.prompting import rules
+from FlareSegLib.prompting.channels import box_channel, channels, click_channel
+from FlareSegLib.prompting.crop import Frame, back, read
+from FlareSegLib.prompting.prompt_network import PromptNetwork
+from FlareSegLib.prompting.prompts import (
+    BoxPrompt,
+    ClickPrompt,
+    Extent,
+    LinePrompt,
+    Point,
+    Prompt,
+    box_extent,
+    check_point,
+    on_grid,
+    outside,
+)
+
+FIRST_MM = 20.0
+"""Side of the cube about a click, where nothing else is known."""
+LINE_BOX = 0.85
+"""Side of the box about a line along the other axes, in lengths of the line."""
+LEAST_MM = 3.0
+"""A box is at least so large along each axis."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The segment of one thing."""
+
+    mask: NDArray[np.bool_]
+    """(z, y, x), toward S, P and L: a part of the canonical grid."""
+    box: Box
+    """Where it lies on the canonical grid."""
+    grid: Grid
+    """The canonical grid of the CT."""
+    extent: Extent
+    """The box that it was looked for in, grid mm."""
+    prompts: tuple[Prompt, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found."""
+        return not self.mask.any()
+
+    @property
+    def ml(self) -> float:
+        """Volume in millilitres."""
+        return float(np.count_nonzero(self.mask) * self.grid.voxel_ml)
+
+    def write(self, labelmap: Labelmap, value: int = 1, *, keep_others: bool = True) -> None:
+        """Write it into a labelmap on the grid of the CT, in place.
+
+        Args:
+            labelmap: On the CT's own grid, whatever its orientation.
+            value: Of the segment; its former voxels are cleared.
+            keep_others: Leave voxels of other values as they are.
+        """
+        array = to_canonical(labelmap).array
+        array[array == value] = 0
+        part = array[self.box.slices]
+        part[self.mask & (part == 0) if keep_others else self.mask] = value
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that the next prompt needs."""
+
+    found: Found
+    former: NDArray[np.float32]
+    """Mask in the crop."""
+    frame: Frame
+
+
+class Session:
+    """Segments one thing after another; keeps the CT, and every state for undo and redo."""
+
+    def __init__(self, volume: Volume, network: PromptNetwork, *, grow: bool = True) -> None:
+        """Keep the CT; nothing is computed yet.
+
+        Args:
+            volume: HU, any orientation and spacing.
+            network: See load_prompt_network().
+            grow: Let a box follow what is found where the prompt does not give its extent.
+        """
+        self._grows = grow
+        self._volume = to_canonical(volume)
+        self._network = network
+        self._states: list[_State] = []
+        self._undone: list[_State] = []
+
+    @property
+    def found(self) -> Found | None:
+        """The thing as it stands; None before the first prompt."""
+        return self._states[-1].found if self._states else None
+
+    @property
+    def grid(self) -> Grid:
+        """The canonical grid of the CT."""
+        return self._volume.grid
+
+    def box(self, low: Sequence[float], high: Sequence[float]) -> Found:
+        """Return what is in a box between two corners (R, A, S), mm.
+
+        A box of one slice has its depth found. Starts the thing anew.
+
+        Raises:
+            InputError: It cannot be: says what is wrong with it.
+        """
+        return self.prompt(BoxPrompt.between(low, high))
+
+    def line(self, start: Sequence[float], end: Sequence[float]) -> Found:
+        """Return the thing with a longest diameter from start to end (R, A, S), mm.
+
+        Raises:
+            InputError: It has no length, or lies outside of the CT.
+        """
+        return self.prompt(LinePrompt(tuple(start), tuple(end)))  # type: ignore[arg-type]
+
+    def click(self, at: Sequence[float], *, inside: bool = True) -> Found:
+        """Return the thing after a click (R, A, S) that is inside of it, or outside.
+
+        Raises:
+            InputError: It lies outside of the CT, or the first click is one outside of the thing.
+        """
+        return self.prompt(ClickPrompt(tuple(at), inside))  # type: ignore[arg-type]
+
+    def prompt(self, prompt: Prompt) -> Found:
+        """Return the thing after a prompt; a box or a line starts it anew.
+
+        Raises:
+            InputError: The prompt cannot be.
+        """
+        if isinstance(prompt, ClickPrompt):  # noqa: SIM108  mypy tells the two apart so
+            state = self._clicked(prompt)
+        else:
+            state = self._begun(prompt)
+        self._states.append(state)
+        self._undone.clear()
+        return state.found
+
+    def undo(self) -> Found | None:
+        """Take the last prompt back; return what was found before it, None if it was the first."""
+        if self._states:
+            self._undone.append(self._states.pop())
+        return self.found
+
+    def redo(self) -> Found | None:
+        """Put a prompt that was taken back in its place again."""
+        if self._undone:
+            self._states.append(self._undone.pop())
+        return self.found
+
+    def new(self) -> None:
+        """Begin with another thing; forgets what could be undone."""
+        self._states.clear()
+        self._undone.clear()
+
+    def _begun(self, prompt: BoxPrompt | LinePrompt) -> _State:
+        if isinstance(prompt, LinePrompt):
+            return self._fitted(self._line_extent(prompt), (True, True, True), (prompt,))
+        extent = box_extent(prompt, self.grid)
+        thin = extent.size <= 1.5 * np.array(self.grid.spacing_mm)
+        if not thin.any():
+            return self._seen(_at_least(extent), (prompt,))
+        size = np.where(thin, float(extent.size[~thin].mean()), extent.size)
+        free = tuple(bool(axis) for axis in thin)
+        return self._fitted(Extent.about(extent.centre, size), free, (prompt,))
+
+    def _line_extent(self, line: LinePrompt) -> Extent:
+        ends = []
+        for name, point in (("start", line.start), ("end", line.end)):
+            ends.append(self._inside(point, f"the {name} of the line"))
+        length = float(np.linalg.norm(ends[1] - ends[0]))
+        if length < max(1.0, min(self.grid.spacing_mm)):
+            raise InputError(f"the line is {length:.1f} mm long: draw it across the thing")
+        size = np.maximum(np.abs(ends[1] - ends[0]), LINE_BOX * length)
+        return Extent.about((ends[0] + ends[1]) / 2, size)
+
+    def _inside(self, point: Point, what: str) -> NDArray[np.float64]:
+        """Return a point in grid mm, checked to lie in the CT."""
+        check_point(point, what)
+        at = on_grid(point, self.grid)
+        index = np.rint(at / np.array(self.grid.spacing_mm))
+        if np.any(index < 0) or np.any(index >= np.array(self.grid.shape)):
+            raise outside(what, point, self.grid)
+        return at
+
+    def _clicked(self, click: ClickPrompt) -> _State:
+        at = self._inside(click.at, "the click")
+        if not self._states:
+            if not click.inside:
+                raise InputError(
+                    "the first click says what is outside: draw a box or a line, or click inside"
+                )
+            cube = Extent.about(at, np.full(3, FIRST_MM))
+            return self._fitted(cube, (True, True, True), (click,))
+        last = self._states[-1]
+        extent, frame = last.found.extent, last.frame
+        index = frame.index(at)
+        if np.any(index < 1) or np.any(index > np.array(frame.shape) - 2):
+            extent = extent.holding(at, LEAST_MM)
+        return self._seen(extent, (*last.found.prompts, click), last)
+
+    def _fitted(
+        self, extent: Extent, free: tuple[bool, ...], prompts: tuple[Prompt, ...]
+    ) -> _State:
+        """Look, and look again while the mask reaches the faces of the box along free axes."""
+        state = self._seen(_at_least(extent), prompts)
+        for _ in range(rules.MOST_GROWTHS if self._grows else 0):
+            found = state.found
+            larger = rules.grown(found.extent, found.mask, found.box.start, self.grid, free)
+            if larger == found.extent:
+                break
+            further = self._seen(larger, prompts)
+            if further.found.ml < rules.LEAST_KEPT * found.ml:  # it has lost sight of the thing
+                break
+            state = further
+        return state
+
+    def _seen(
+        self, extent: Extent, prompts: tuple[Prompt, ...], last: _State | None = None
+    ) -> _State:
+        """Look at a box once: crop, channels, network, and back."""
+        config = self._network.config
+        frame = Frame.about(extent, config.ratio, config.grid)
+        clicks = [prompt for prompt in prompts if isinstance(prompt, ClickPrompt)]
+        hu = read(self._volume.array, self.grid, frame)
+        former = self._former(last, frame)
+        plus, minus = (
+            click_channel((on_grid(c.at, self.grid) for c in clicks if c.inside is side), frame)
+            for side in (True, False)
+        )
+        logits = self._network(channels(hu, box_channel(extent, frame), former, plus, minus))
+        box = frame.voxels(self.grid)
+        mask = back(logits, frame, self.grid, box) > 0
+        rules.obey(mask, box.start, clicks, self.grid)
+        mask = rules.tidy(mask, box.start, clicks, self.grid)
+        found = Found(mask, box, self.grid, extent, prompts)
+        return _State(found, (logits > 0).astype(np.float32), frame)
+
+    def _former(self, last: _State | None, frame: Frame) -> NDArray[np.float32]:
+        """Return what was found before in a frame."""
+        if last is None:
+            return np.zeros(frame.shape, np.float32)
+        if np.array_equal(last.frame.low, frame.low) and np.array_equal(
+            last.frame.step, frame.step
+        ):
+            return last.former
+        part = replace(self.grid, shape=last.found.mask.shape)
+        begin = np.array(last.found.box.start) * np.array(self.grid.spacing_mm)
+        moved = Frame(frame.low - begin, frame.step, frame.shape)
+        padded = np.pad(last.found.mask, 1)  # beyond the crop there is nothing
+        part = replace(part, shape=padded.shape)
+        moved = Frame(moved.low + np.array(self.grid.spacing_mm), moved.step, moved.shape)
+        return (read(padded, part, moved) > 0.5).astype(np.float32)
+
+
+def _at_least(extent: Extent) -> Extent:
+    """Return a box that is not too small to be looked at."""
+    return Extent.about(extent.centre, np.maximum(extent.size, LEAST_MM))

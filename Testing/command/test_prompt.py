@@ -1,0 +1,112 @@
+"""flareseg prompt with the network that ships, on a phantom with a ball in its liver."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+CENTRE = (40.0, 20.0, 40.0)
+"""(L, P, S) of the ball."""
+RADIUS = 18.0
+BOX = ",".join(f"{v:g}" for v in (-60, -20, -40, 0, 20, 60))
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A body of soft tissue in fat, with a darker ball."""
+    z, y, x = np.indices((48, 80, 100)) * np.array([2.5, 2.0, 2.0])[:, None, None, None]
+    x, y, z = x - 100 + CENTRE[0], y - 80 + CENTRE[1], z - 60 + CENTRE[2]
+    apart = ((x - 40) / 90) ** 2 + ((y - 20) / 70) ** 2
+    hu = np.select([apart < 0.7, apart < 1], [100, -90], -1000).astype(np.int16)
+    hu[(x - CENTRE[0]) ** 2 + (y - CENTRE[1]) ** 2 + (z - CENTRE[2]) ** 2 < RADIUS**2] = 40
+    hu = hu + np.random.default_rng(0).normal(0, 8, hu.shape).astype(np.int16)
+    image = sitk.GetImageFromArray(hu)
+    image.SetSpacing((2.0, 2.0, 2.5))
+    image.SetOrigin((CENTRE[0] - 100, CENTRE[1] - 80, CENTRE[2] - 60))
+    path = tmp_path_factory.mktemp("ct") / "ct.nii.gz"
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(flareseg, scan, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out")
+    ended = flareseg("prompt", scan, "--box", BOX, "-o", folder / "lesion.seg.nrrd", "--csv")
+    assert ended.returncode == 0, ended.stderr
+    return folder, ended
+
+
+def test_a_box_gives_the_ball(done):
+    image = sitk.ReadImage(str(done[0] / "lesion.seg.nrrd"))
+    found = np.count_nonzero(sitk.GetArrayViewFromImage(image)) * 10.0 / 1000
+    assert found == pytest.approx(4 / 3 * np.pi * RADIUS**3 / 1000, rel=0.15)
+
+
+def test_slicer_finds_a_name_and_a_code(done):
+    image = sitk.ReadImage(str(done[0] / "lesion.seg.nrrd"))
+    assert image.GetMetaData("Segment0_Name") == "lesion"
+    assert "SCT^52988006^Lesion" in image.GetMetaData("Segment0_Tags")
+
+
+def test_the_report_tells_size_prompts_and_model(done):
+    report = json.loads((done[0] / "lesion.report.json").read_text(encoding="utf-8"))
+    (row,) = report["things"]
+    assert row["longest_mm"] == pytest.approx(2 * RADIUS, rel=0.15)
+    assert row["hu_mean"] == pytest.approx(40, abs=12)
+    assert row["prompts"][0]["kind"] == "box"
+    assert report["run"]["model"]["name"] == "flare-prompt"
+    assert row["slice_s_mm"] == pytest.approx(CENTRE[2], abs=12)
+
+
+def test_the_table_and_the_places_are_printed(done):
+    folder, ended = done
+    assert "lesion" in ended.stdout
+    assert {path.name for path in folder.iterdir()} == {
+        "lesion.seg.nrrd", "lesion.report.json", "lesion.csv"
+    }  # fmt: skip
+    assert str(folder / "lesion.csv") in ended.stdout
+
+
+@pytest.mark.slow
+def test_one_and_two_threads_give_the_same_mask(flareseg, scan, tmp_path):
+    for n in (1, 2):
+        flareseg("prompt", scan, "--box", BOX, "-o", tmp_path / f"{n}.nii.gz", "--threads", n)
+    paths = (str(tmp_path / f"{n}.nii.gz") for n in (1, 2))
+    one, two = (sitk.GetArrayFromImage(sitk.ReadImage(path)) for path in paths)
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.slow
+def test_many_things_of_a_table_become_values_of_one_labelmap(flareseg, scan, tmp_path):
+    table = tmp_path / "list.csv"
+    rows = f'ball,"{BOX}"\nagain,"{BOX}"\n'
+    table.write_text("name,box\n" + rows, encoding="utf-8")
+    ended = flareseg("prompt", scan, "--prompts", table, "-o", tmp_path / "all.nii.gz")
+    assert ended.returncode == 0, ended.stderr
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "all.nii.gz")))
+    assert set(np.unique(labels)) == {0, 1}, "the second lies where the first is, which keeps it"
+    report = json.loads((tmp_path / "all.report.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in report["things"]] == ["ball", "again"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 2, "no prompt"),
+        (("--box", "1,2,3"), 1, "give 6"),
+        (("--box", BOX, "--line", BOX), 2, "exclude each other"),
+        (("--box", "900,950,0,10,0,10"), 1, "outside of the CT"),
+        (("--box", "nan,1,2,3,4,5"), 1, "finite"),
+        (("--remove", "-40,-20,40"), 2, "no prompt"),
+        (("--markups", "none.mrk.json"), 1, "cannot be read"),
+        (("--prompts", "none.csv"), 1, "cannot be read"),
+        (("--box", BOX, "--model", "."), 1, "no network of prompts"),
+    ],
+)
+def test_bad_input_gets_one_line_and_writes_nothing(flareseg, scan, tmp_path, words, code, said):
+    ended = flareseg("prompt", scan, *words, "-o", tmp_path / "o.nii.gz", "--quiet", cwd=tmp_path)
+    assert ended.returncode == code
+    assert said in ended.stderr
+    assert code == 2 or len(ended.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,5 @@
+"""The network of prompts: masks and boxes drawn on the device, a simulated user, and its export.
+
+`python -m training.prompt CONFIG.toml [--resume]` trains, `python -m training.prompt.export`
+writes the model folder, `python -m training.prompt.evaluate` measures it beside simple methods.
+"""
