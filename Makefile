@@ -10,7 +10,7 @@ TORCH ?= torch --index-url https://download.pytorch.org/whl/cpu
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
+.PHONY: smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest readers-test audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -85,6 +85,10 @@ view-test: setup  ## run the test of the viewer in Chromium, and take its pictur
 	$(BIN)/flareseg sample -o demo
 	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd
 	$(BIN)/python -m Testing.view.picture demo/organs.seg.nrrd docs/images/view.png
+
+readers-test: setup  ## read all outputs back with other people's programs (Debian: plastimatch dcmtk dicom3tools orthanc)
+	$(BIN)/python -m pip install --quiet --editable '.[readers]'
+	$(BIN)/python -m pytest Testing/exports Testing/images/test_rtstruct.py Testing/images/test_dicom_seg.py
 
 test-lowest:  ## run the quick tests with the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear .cache/lowest

@@ -17,6 +17,7 @@ from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import peak_mib, threads_for
+from FlareSegLib.exports import run as exports
 from FlareSegLib.images.dicom.seg import Provenance
 from FlareSegLib.images.origin import origin
 from FlareSegLib.images.privacy import hiding, shown_name
@@ -144,7 +145,7 @@ def segment_file(
     Raises:
         FlareSegError: Anything a user can cause; no new file is left, whole or half-written.
     """
-    with none_or_all(job.targets):
+    with none_or_all((*job.targets, *job.extra_folders)):
         return _segment_file(job, model, options or RunOptions(), progress, load)
 
 
@@ -157,6 +158,7 @@ def _segment_file(
         check_place(path)
     if job.preview:
         preview.check_installed()
+    exports.check(job)
     config = read_model_config(model).at_speed(options.speed)
     runtime = pick(options.runtime, config)
     with importing_ahead(runtime):
@@ -173,15 +175,21 @@ def _segment_file(
         write_labelmap(result.labelmap, job.labelmap, made, config.label_set)
     name = job.source.name if options.keep_ids else shown_name(job.source, job.series)
     organs = config.label_set.chosen(options.organs)
+    draw = partial(_write_preview, volume, result, organs, job.title or name)
     if job.preview:
         with watch.step("preview"):
-            _write_preview(volume, result, organs, job.preview, job.title or name)
+            draw(job.preview)
     if job.thumbnail:
         thumbnail.write_thumbnail(*_upright(volume, result), organs, job.thumbnail)
     came = origin(job.source, job.series, job.report_path, keep_ids=options.keep_ids)
     facts = {"input": name, "source": came, **result.report.facts, "runtime": runtime}
     facts["peak_memory_mib"] = peak_mib()
-    return _write_report(dataclasses.replace(result.report, facts=facts), job)
+    found = dataclasses.replace(result.report, facts=facts)
+    if job.extras:
+        with watch.step("export"):
+            parts = exports.Made(result.labelmap, organs, found, made, job.title or name, draw)
+            exports.write(job, parts)
+    return _write_report(found, job)
 
 
 def _upright(volume: Volume, result: Result) -> tuple[Volume, Labelmap]:
@@ -190,7 +198,7 @@ def _upright(volume: Volume, result: Result) -> tuple[Volume, Labelmap]:
 
 
 def _write_preview(
-    volume: Volume, result: Result, organs: tuple[Organ, ...], path: Path, title: str
+    volume: Volume, result: Result, organs: tuple[Organ, ...], title: str, path: Path
 ) -> None:
     caption = preview.Caption(title, {row.key: row.flags for row in result.report.organs})
     preview.write_preview(*_upright(volume, result), organs, path, caption)

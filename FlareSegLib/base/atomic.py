@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -85,7 +86,7 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def none_or_all(paths: Iterable[Path]) -> Iterator[None]:
-    """Remove those of the files that are new if the block is left by any exception.
+    """Remove those of the files and folders that are new if the block is left by any exception.
 
     A file that was there before stays, as it is by then: its old content cannot be had back.
     """
@@ -95,7 +96,7 @@ def none_or_all(paths: Iterable[Path]) -> Iterator[None]:
     except BaseException:
         for path in new:
             with suppress(OSError):
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         raise
 
 

@@ -11,6 +11,7 @@ EXTRAS = {
     "dicom": ("highdicom>=0.28", "pydicom>=3.0"),
     "view": ("trame-slicer>=2.0", "slicer-core>=5.11", "slicer-layer-dm>=2.0", "trame-vtk>=2.11"),
     "cluster": ("dask[distributed]>=2024.8",),
+    "mesh": ("vtk>=9.3",),
     "parquet": ("pyarrow>=15.0",),
 }
 """By extra, as in pyproject.toml: a test holds the two together."""

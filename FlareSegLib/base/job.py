@@ -10,6 +10,22 @@ ENDINGS = (".nii.gz", ".seg.nrrd", ".rtstruct.dcm")
 """Extensions of two parts."""
 
 
+EXTRAS = {
+    "split": ("_masks",),
+    "stl": ("_stl",),
+    "obj": ("_obj",),
+    "ply": ("_ply",),
+    "glb": (".glb",),
+    "names": (".tsv", ".label.txt"),
+    "sr": (".sr.dcm",),
+    "sc": (".sc.dcm",),
+    "pdf": (".pdf",),
+}
+"""What may be written beside a labelmap, and what its names end in; see exports/run.py."""
+FOLDERS = ("split", "stl", "obj", "ply")
+"""Those of EXTRAS that are folders with a file for each organ."""
+
+
 def beside(labelmap: Path, suffix: str) -> Path:
     """Return the path of a file that goes with a labelmap: organs.csv for organs.nii.gz."""
     name = labelmap.name
@@ -44,6 +60,9 @@ class Job:
     title: str | None = None
     """What pictures are called; None: as the source, without the patient's name."""
 
+    extras: tuple[str, ...] = ()
+    """Keys of EXTRAS: what else is written beside the labelmap."""
+
     @property
     def report_path(self) -> Path:
         """Where the JSON report goes: organs.nii.gz has organs.report.json."""
@@ -53,4 +72,30 @@ class Job:
     def targets(self) -> tuple[Path, ...]:
         """All files to write."""
         wanted = (self.labelmap, self.report_path, self.csv, self.preview, self.thumbnail)
-        return tuple(path for path in wanted if path)
+        return (*(path for path in wanted if path), *self._extra_files)
+
+    @property
+    def extra_paths(self) -> dict[str, tuple[Path, ...]]:
+        """Where each of the extras goes, in the order of EXTRAS; a folder if it has no suffix."""
+        is_dicom = self.labelmap.suffix.lower() == ".dcm"
+        found = {}
+        for kind, suffixes in EXTRAS.items():
+            if kind in self.extras:
+                more = ".dcm" if kind == "pdf" and is_dicom else ""
+                found[kind] = tuple(beside(self.labelmap, one + more) for one in suffixes)
+        return found
+
+    @property
+    def extra_folders(self) -> tuple[Path, ...]:
+        """Folders among the extras: what is in them is not in targets."""
+        known = [path for kind in FOLDERS for path in self.extra_paths.get(kind, ())]
+        return tuple(known)
+
+    @property
+    def _extra_files(self) -> tuple[Path, ...]:
+        return tuple(
+            path
+            for kind, paths in self.extra_paths.items()
+            if kind not in FOLDERS
+            for path in paths
+        )

@@ -48,7 +48,7 @@ class CaseStep(Step):
 Progress = Callable[[Step], None]
 """Called between pieces of work; it may raise errors.Cancelled to stop the run."""
 
-LAST_STEPS = ("write", "preview")
+LAST_STEPS = ("write", "preview", "export")
 """From the first of them on a case is not stopped: either none of its files is written, or all."""
 
 SHARES: dict[str, tuple[float, float]] = {
@@ -62,6 +62,7 @@ SHARES: dict[str, tuple[float, float]] = {
     "measure": (0.90, 0.95),
     "write": (0.95, 0.98),
     "preview": (0.98, 1.0),
+    "export": (1.0, 1.0),
 }
 """Where each step begins and ends on the bar: what they took on a CT of 512 x 512 x 215."""
 

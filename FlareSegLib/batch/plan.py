@@ -46,6 +46,8 @@ class Plan:
     """Added to the voxels as read."""
     seg: Literal["labelmap", "binary"] = "labelmap"
     """Kind of DICOM SEG."""
+    extras: tuple[str, ...] = ()
+    """What else to write of each case: keys of job.EXTRAS."""
     with_csv: bool = False
     """Write the organ table of each case too."""
     with_preview: bool = False
@@ -89,6 +91,7 @@ class Plan:
             series=case.series,
             hu_offset=self.hu_offset,
             seg=self.seg,
+            extras=self.extras,
             title=case.name,
         )
 
@@ -123,7 +126,8 @@ def plan_of(facts: Mapping[str, Any]) -> Plan:
     options = dict(facts["options"])
     options["organs"] = tuple(options["organs"])
     folders = {key: Path(facts[key]) for key in ("output", "model")}
-    return Plan(**{**facts, **folders, "options": RunOptions(**options)})
+    more = {"extras": tuple(facts["extras"]), "options": RunOptions(**options)}
+    return Plan(**{**facts, **folders, **more})
 
 
 def run_case(case: Case, plan: Plan, load: Loader, progress: Progress = silent) -> Row:

@@ -107,6 +107,7 @@ def finished(job: Job) -> Measured | None:
         known = report["run"]["files"]
         others = [path for path in job.targets if path != job.report_path]
         is_whole = all(known[path.name] == digest(path) for path in others)
+        is_whole = is_whole and all(any(folder.iterdir()) for folder in job.extra_folders)
         names = (job.source.name, shown_name(job.source, job.series))
         if is_whole and report["run"]["input"] in names:
             return measured(report)

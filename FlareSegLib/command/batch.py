@@ -19,8 +19,10 @@ from FlareSegLib.command.options import (
     WrongUsageError,
     add_choices,
     add_command,
+    add_extras,
     add_switches,
     check_organs,
+    chosen_extras,
     count,
     scheduler,
     seconds,
@@ -65,6 +67,7 @@ def add(commands: Commands) -> None:
     )
     _add_files(parser.add_argument_group("files"))
     _add_ways(parser.add_argument_group("many at once"))
+    add_extras(parser.add_argument_group("of each CT"))
     add_choices(parser.add_argument_group("choices"))
     add_switches(parser.add_argument_group("switches"))
 
@@ -189,6 +192,7 @@ def _to_plan(options: argparse.Namespace) -> Plan:
         extension=options.format,
         hu_offset=options.hu_offset,
         seg=options.seg,
+        extras=chosen_extras(options),
         with_csv=options.csv,
         with_preview=options.preview,
         with_page=options.html,

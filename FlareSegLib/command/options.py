@@ -34,6 +34,16 @@ PROGRESS = ("auto", "json")
 """For people, and for programs."""
 MOST_LISTED = 30
 """Organs that a message lists."""
+MESHES = ("stl", "obj", "ply", "glb")
+"""As in exports/meshes.py."""
+EXTRAS = {
+    "split": "a mask of each organ, in a folder as TotalSegmentator writes it",
+    "names": "what the values mean, for BIDS (.tsv) and ITK-SNAP (.label.txt)",
+    "pdf": "a page with picture and table; a DICOM document if OUT is .dcm (extra preview)",
+    "sr": "volumes and HU as DICOM report that refers to OUT, which must be .dcm",
+    "sc": "the picture as DICOM image of the study (extras preview and dicom)",
+}
+"""Keys as in job.py, and what they are."""
 MODEL = "model folder (default: the one that ships)"
 
 
@@ -73,6 +83,20 @@ def add_choices(group: argparse._ArgumentGroup) -> None:
     add("--progress", "how it is shown; json is for programs", choices=PROGRESS, default="auto")
     add("--seg", "kind of a DICOM SEG; binary for older viewers", choices=SEGS, default=SEGS[0])
     add("--hu-offset", "added to every voxel", type=finite, default=0.0, metavar="HU")
+
+
+def add_extras(group: argparse._ArgumentGroup) -> None:
+    """Add what can be written beside a labelmap."""
+    for kind, say in EXTRAS.items():
+        group.add_argument(f"--{kind}", help=say, action="store_true")
+    meshes = "a closed surface of each organ in mm; glb is one colored file (extra mesh)"
+    group.add_argument("--mesh", choices=MESHES, help=meshes)
+
+
+def chosen_extras(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the keys of job.EXTRAS that were asked for."""
+    kinds = [kind for kind in EXTRAS if getattr(options, kind)]
+    return (*kinds, options.mesh) if options.mesh else tuple(kinds)
 
 
 def add_switches(group: argparse._ArgumentGroup) -> None:

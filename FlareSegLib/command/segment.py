@@ -13,8 +13,10 @@ from FlareSegLib.command.options import (
     WrongUsageError,
     add_choices,
     add_command,
+    add_extras,
     add_switches,
     check_organs,
+    chosen_extras,
     ending,
     to_run_options,
 )
@@ -45,6 +47,7 @@ def add(commands: Commands) -> None:
         epilog=EXAMPLES,
     )
     _add_files(parser.add_argument_group("files"))
+    add_extras(parser.add_argument_group("beside OUT"))
     add_choices(parser.add_argument_group("choices"))
     add_switches(parser.add_argument_group("switches"))
 
@@ -103,6 +106,7 @@ def _to_job(options: argparse.Namespace) -> Job:
         series=options.series,
         hu_offset=options.hu_offset,
         seg=options.seg,
+        extras=chosen_extras(options),
     )
 
 
@@ -111,3 +115,5 @@ def _print_files(job: Job) -> None:
     for kind, path in zip(("labelmap", "report", "table", "preview"), paths, strict=True):
         if path is not None:
             print(f"{kind:<9} {path}")
+    for kind, found in job.extra_paths.items():
+        print(f"{kind:<9} {', '.join(map(str, found))}")

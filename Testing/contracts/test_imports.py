@@ -16,14 +16,26 @@ ONLY_IN = {
     "slicer": {"reporting/view"},
     "trame": {"reporting/view"},
     "trame_slicer": {"reporting/view"},
-    "vtkmodules": {"reporting/view"},
+    "vtkmodules": {"reporting/view", "exports/meshes"},
     "torch": {"inference/student"},
     "onnxruntime": {"inference/network"},
     "openvino": {"inference/network_openvino"},
-    "matplotlib": {"reporting/canvas", "reporting/legend", "reporting/preview", "evaluation/plots"},
+    "matplotlib": {
+        "exports/page",
+        "exports/dicom_documents",
+        "reporting/canvas",
+        "reporting/legend",
+        "reporting/preview",
+        "evaluation/plots",
+    },
     "tqdm": {"command/terminal"},
-    "highdicom": {"images/dicom/seg"},
-    "pydicom": {"images/dicom/seg", "images/dicom/rtstruct"},
+    "highdicom": {"images/dicom/seg", "exports/dicom_sr", "exports/dicom_documents"},
+    "pydicom": {
+        "images/dicom/seg",
+        "images/dicom/rtstruct",
+        "exports/dicom_sr",
+        "exports/dicom_documents",
+    },
 }
 
 
