@@ -17,7 +17,8 @@ base             what all stand on: grids, labels, settings, errors, progress
 
 Imports point down: command, api > batch, evaluation > pipeline, prompting > exports > reporting >
 measuring > images, preprocessing, inference, postprocessing > base. Each room's docstring says
-what it takes and gives, and what may not be in it. __all__ is what is public; everything else may move.
+what it takes and gives, and what may not be in it. __all__ is what is public; everything else may
+move.
 """
 
 from FlareSegLib.base import moved

@@ -188,8 +188,8 @@ def test_a_run_stopped_in_any_step_writes_no_labelmap_or_report(tmp_path, model,
         if step.name == name:
             raise Cancelled("stopped")
 
+    job = Job(source, tmp_path / "out" / "o.nii.gz", extras=("names", "split"))
     with pytest.raises(Cancelled):
-        job = Job(source, tmp_path / "out" / "o.nii.gz", extras=("names", "split"))
         segment_file(job, model, RunOptions(), stop)
     assert not list(tmp_path.rglob("o[._]*"))
 
