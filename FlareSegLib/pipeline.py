@@ -111,7 +111,7 @@ def segment(
         "versions": report.versions(),
     }
     rows = tuple(row for row in measured.organs if row.key in {organ.key for organ in organs})
-    return Result(labelmap, Report(rows, facts, derived=measured.derived))
+    return Result(labelmap, Report(rows, facts, volume.warnings, derived=measured.derived))
 
 
 def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:

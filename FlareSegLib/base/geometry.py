@@ -97,6 +97,9 @@ class _OnGrid:
 class Volume(_OnGrid):
     """A 3-D image with its grid: HU as read, float32 after normalize()."""
 
+    warnings: tuple[str, ...] = ()
+    """What was repaired or looked odd when it was read: sentences for people."""
+
 
 @dataclass(frozen=True)
 class Labelmap(_OnGrid):

@@ -51,8 +51,7 @@ def check_ct(array: NDArray[np.generic], name: str) -> None:
     Raises:
         InputError: They are not; names the offset if one would make them so.
     """
-    steps = tuple(slice(None, None, -(-length // _SAMPLE)) for length in array.shape)
-    sample = array[steps].astype(np.float32)
+    sample = coarse(array)
     if is_ct(sample):
         return
     between = f"values {sample.min():g} to {sample.max():g}"
@@ -67,6 +66,12 @@ def check_ct(array: NDArray[np.generic], name: str) -> None:
         f"and {_share(sample, 0, 100):.1%} in that of soft tissue (0 to 100), so it is not a CT in "
         "Hounsfield units: give the CT itself, not an MR, a PET or a windowed 8-bit picture"
     )
+
+
+def coarse(array: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return at most 96 voxels along each axis, evenly."""
+    steps = tuple(slice(None, None, -(-length // _SAMPLE)) for length in array.shape)
+    return array[steps].astype(np.float32)
 
 
 def is_ct(values: NDArray[np.float32]) -> bool:

@@ -18,7 +18,9 @@ from FlareSegLib.base.paths import is_text
 from FlareSegLib.images.dicom.series import read_series
 from FlareSegLib.images.headers.checks import DICOM, NIFTI, USABLE, check_regular, image_format
 from FlareSegLib.images.hounsfield import check_ct, to_hounsfield
+from FlareSegLib.images.padding import without_nan, without_padding
 from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, unchanged, unpacked
+from FlareSegLib.images.window import uncut
 
 _FEWEST_SLICES = 16
 _SPACING_MM = (0.1, 10.0, 15.0)
@@ -58,9 +60,12 @@ def checked(volume: Volume, name: str, hu_offset: float = 0.0) -> Volume:
         InputError: It is not a CT that can be segmented.
     """
     _check_grid(volume.grid, name)
-    array = to_hounsfield(volume.array, hu_offset, name)
+    array, blank = without_nan(volume.array, hu_offset)
+    array = to_hounsfield(array, hu_offset, name)
+    array, cut = uncut(array, volume.grid)
+    array, padded = without_padding(array)
     check_ct(array, name)
-    return Volume(array, volume.grid)
+    return Volume(array, volume.grid, (*volume.warnings, *blank, *cut, *padded))
 
 
 def read_labelmap(path: Path) -> Labelmap:
