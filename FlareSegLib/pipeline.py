@@ -94,7 +94,7 @@ def segment(
         restore.to_values(target, config.values)
     with watch.step("clean up"):
         rules = labels.organs if options.clean else ()
-        removed = cleanup.clean(target.array, target.grid.spacing_mm, rules)
+        removed = cleanup.clean(target.array, target.grid.spacing_mm, rules, roi.array)
     with watch.step("measure"):
         organs = labels.chosen(options.organs)
         measured = measure(labelmap, volume, labels)  # all organs: they tell left from right

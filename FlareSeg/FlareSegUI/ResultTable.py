@@ -27,14 +27,15 @@ def shortNotes() -> dict[str, str]:
         "implausible_volume": _("unusual volume"),
         "wrong_side": _("wrong side?"),
         "several_components": _("several pieces"),
+        "uniform_hu": _("HU do not vary"),
     }
 
 
 def whatToLookAt(report: dict) -> list[str]:
-    """Return what a person should know first: flags of the scan, and organs to look at."""
+    """Return what a person should know first: flags of the scan, warnings, and organs to look at."""
     names = [organ["name"] for organ in report["organs"] if set(organ["flags"]) - HARMLESS]
     found = [_("Please look at: {organs}").format(organs=", ".join(names))] if names else []
-    return [*report["flags"].values(), *found]
+    return [*report["flags"].values(), *report.get("warnings", ()), *found]
 
 
 def columns() -> list[str]:

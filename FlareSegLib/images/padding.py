@@ -91,7 +91,8 @@ def _solid(edge: NDArray[np.generic]) -> NDArray[np.generic]:
     is_even = (edge == first).all(axis=(1, 2))
     values = first[:, 0, 0]
     is_next = is_even[:-1] & is_even[1:] & (values[:-1] == values[1:])
-    return values[:-1][is_next]
+    solid: NDArray[np.generic] = values[:-1][is_next]
+    return solid
 
 
 def _at_edges(runs: Runs) -> Runs:

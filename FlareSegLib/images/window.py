@@ -67,14 +67,17 @@ def _inside(array: NDArray[np.generic], grid: Grid, low: float) -> NDArray[np.bo
     """Return what lies in a slice between the body's ends, along the row and along the column."""
     steps = [max(1, round(_COARSE_MM / mm)) for mm in grid.spacing_mm]
     upright = int(np.abs(np.array(grid.direction))[:, 2].argmax())
-    body = _largest(array[:: steps[0], :: steps[1], :: steps[2]] > low, {0, 1, 2} - {upright})
+    body = _largest(
+        np.greater(array[:: steps[0], :: steps[1], :: steps[2]], low), {0, 1, 2} - {upright}
+    )
     inside = np.ones(body.shape, np.bool_)
     for axis in {0, 1, 2} - {upright}:
         before = np.logical_or.accumulate(body, axis)
         behind = np.flip(np.logical_or.accumulate(np.flip(body, axis), axis), axis)
         inside &= before & behind
     places = (np.arange(n) // step for n, step in zip(array.shape, steps, strict=True))
-    return inside[np.ix_(*places)]
+    fine: NDArray[np.bool_] = inside[np.ix_(*places)]
+    return fine
 
 
 def _largest(mask: NDArray[np.bool_], axes: set[int]) -> NDArray[np.bool_]:

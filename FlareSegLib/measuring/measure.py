@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +11,16 @@ import numpy as np
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume, ZyxMm
 from FlareSegLib.base.labels import LabelSet, Organ
 from FlareSegLib.base.runs import CORNERS, Runs, Slices, pieces_of, runs_of
+from FlareSegLib.images.hounsfield import coarse
 from FlareSegLib.measuring.derived import Measure, derived
 from FlareSegLib.measuring.hu import core_of, spread
 from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.sides import wrong_sided
+from FlareSegLib.postprocessing.cleanup import LEAST_SD_HU
 from FlareSegLib.preprocessing.orient import to_canonical
+
+DRAWN_VALUES = 60
+"""Different HU that a drawn phantom may have; noise alone has more."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ def measure(labelmap: Labelmap, hu: Volume, labels: LabelSet) -> Measured:
         if components:
             parts[organ.key] = part
     at = {row.key: row.centroid_mm[0] for row in rows.values() if row.centroid_mm}
+    for key in _uniform(rows.values(), hu):
+        rows[key] = replace(rows[key], flags=(*rows[key].flags, "uniform_hu"))
     for key in wrong_sided(at, labels.pairs):
         rows[key] = replace(rows[key], flags=(*rows[key].flags, "wrong_side"))
     return Measured(tuple(rows.values()), derived(rows, parts, labelmap.grid))
@@ -72,6 +80,12 @@ def _row(organ: Organ, runs: Runs, components: int, labelmap: Labelmap, hu: Volu
         core_hu=core_of(labelmap.array, hu.array, organ.value, box, grid.spacing_mm),
     )
     return replace(row, flags=_flags(row, organ, is_cut=_touches_border(box, grid)))
+
+
+def _uniform(rows: Iterable[OrganRow], hu: Volume) -> list[str]:
+    """Return the organs whose HU hardly vary, in a CT that is no drawing of a few values."""
+    found = [row.key for row in rows if row.sd_hu is not None and row.sd_hu < LEAST_SD_HU]
+    return found if found and np.unique(coarse(hu.array)).size > DRAWN_VALUES else []
 
 
 def _touches_border(box: Slices, grid: Grid) -> bool:

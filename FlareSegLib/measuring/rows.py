@@ -16,6 +16,7 @@ ORGAN_FLAGS = {
     "implausible_volume": "volume is outside the usual {low:g} to {high:g} ml",
     "wrong_side": "lies on the wrong side: left and right may be swapped",
     "several_components": "is in {components} separate pieces, expected one",
+    "uniform_hu": "has hardly varying HU, as no tissue has: padding, or no CT as it was scanned",
 }
 """Stable key and sentence for people; the organ's name goes before it."""
 

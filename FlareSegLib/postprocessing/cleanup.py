@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,17 @@ from FlareSegLib.base.runs import CORNERS, FACES, Ints, Runs, enclosed, pieces_o
 
 LEAST_ORGAN = 0.2
 """The largest piece of an organ goes only if it is smaller than this share of least_island_ml."""
+LEAST_SD_HU = 1.0
+"""Tissue varies by more; what does not is padding or a picture."""
+SOME_RUNS = 1000
+"""Of a piece, where its HU are looked at."""
 
 
 def clean(
-    labels: NDArray[np.uint8], spacing_mm: ZyxMm, organs: Iterable[Organ]
+    labels: NDArray[np.uint8],
+    spacing_mm: ZyxMm,
+    organs: Iterable[Organ],
+    hu: NDArray[Any] | None = None,
 ) -> dict[str, float]:
     """Remove islands and fill holes in a labelmap; return the ml removed per organ key.
 
@@ -28,6 +36,7 @@ def clean(
         labels: Organ values, (z, y, x); changed.
         spacing_mm: Voxel spacing (z, y, x).
         organs: Those that have rules; of others all is kept.
+        hu: The CT, (z, y, x): a piece of one value is no organ, and not preferred to a smaller one.
 
     Returns:
         The organs that lost something. Filled holes do not count against it.
@@ -40,7 +49,7 @@ def clean(
     piece, keeps = pieces_of(runs, CORNERS), np.zeros(runs.value.size, np.bool_)
     for organ in ruled:
         mine = np.flatnonzero(runs.value == organ.value)
-        keeps[mine] = _keeps(runs.part(mine), piece[mine], organ, spacing_mm)
+        keeps[mine] = _keeps(runs.part(mine), piece[mine], organ, spacing_mm, hu)
         islands = runs.part(mine[~keeps[mine]])
         if islands.row.size:
             labels[islands.voxels()] = 0
@@ -52,20 +61,31 @@ def clean(
     return removed_ml
 
 
-def _keeps(runs: Runs, piece: Ints, organ: Organ, spacing_mm: ZyxMm) -> NDArray[np.bool_]:
+def _keeps(
+    runs: Runs, piece: Ints, organ: Organ, spacing_mm: ZyxMm, hu: NDArray[Any] | None
+) -> NDArray[np.bool_]:
     """Return which runs of an organ its rules keep; piece is the number of each run's piece."""
     numbers, piece = np.unique(piece, return_inverse=True)
     keeps = np.full(numbers.size, organ.keep == "all")
     if not numbers.size or organ.keep == "all":
         return keeps[piece]
     ml = np.bincount(piece, runs.lengths) * float(np.prod(spacing_mm)) / 1000.0
-    largest = int(ml.argmax())
-    keeps[largest] = ml[largest] >= LEAST_ORGAN * organ.least_island_ml
+    least = LEAST_ORGAN * organ.least_island_ml
+    large = [int(i) for i in np.argsort(-ml, kind="stable") if ml[i] >= least] or [int(ml.argmax())]
+    varied = (i for i in large if hu is None or _varies(hu, runs.part(piece == i)))
+    largest = large[0] if len(large) == 1 else next(varied, large[0])
+    keeps[largest] = ml[largest] >= least
     if organ.keep == "near" and keeps[largest]:
         main = runs.part(piece == largest)
         for i in np.flatnonzero(ml >= organ.least_island_ml):
             keeps[i] |= _is_near(runs.part(piece == i), main, organ.reach_mm, spacing_mm)
     return keeps[piece]
+
+
+def _varies(hu: NDArray[Any], runs: Runs) -> bool:
+    """Return whether the HU in some of the runs vary as those of tissue do."""
+    some = runs.part(np.arange(0, runs.row.size, -(-runs.row.size // SOME_RUNS)))
+    return float(hu[some.voxels()].std(dtype=np.float64)) >= LEAST_SD_HU
 
 
 def _is_near(island: Runs, main: Runs, reach_mm: float, spacing_mm: ZyxMm) -> bool:

@@ -186,3 +186,13 @@ def test_labelmap_and_ct_of_different_shape_are_refused():
 )
 def test_orientation_names_where_x_y_and_z_grow(direction, letters):
     assert orientation(replace(GRID, direction=direction)) == letters
+
+
+def test_an_organ_of_one_hu_is_flagged_in_a_scan_with_noise():
+    volume, labels = abdomen((32, 50, 60), (10.0, 6.0, 6.0), noise_hu=10)
+    assert not [
+        row.key for row in measure(labels, volume, FLARE).organs if "uniform_hu" in row.flags
+    ]
+    volume.array[labels.array == 1] = 0
+    found = [row.key for row in measure(labels, volume, FLARE).organs if "uniform_hu" in row.flags]
+    assert found == ["liver"]

@@ -219,3 +219,17 @@ def test_a_hole_at_the_edge_of_the_scan_is_open():
     labels[0, 2, 3] = 0
     cleaned, _ = clean(labels, SPACING_MM)
     assert cleaned[0, 2, 3] == 0
+
+
+def test_a_piece_of_one_hu_is_not_preferred_to_a_smaller_one_of_tissue():
+    labels = np.zeros((20, 40, 60), np.uint8)
+    labels[2:18, 2:38, 2:30] = 1
+    labels[5:15, 10:30, 40:55] = 1
+    hu = np.random.default_rng(0).normal(60, 10, labels.shape).round()
+    noisy, padded = labels.copy(), labels.copy()
+    cleanup.clean(noisy, (3.0, 3.0, 3.0), ORGANS, hu)
+    assert noisy[10, 20, 10]
+    hu[:, :, :35] = 0
+    cleanup.clean(padded, (3.0, 3.0, 3.0), ORGANS, hu)
+    assert not padded[:, :, :35].any()
+    assert padded[10, 20, 45]
