@@ -32,7 +32,7 @@ def shortNotes() -> dict[str, str]:
 
 
 def whatToLookAt(report: dict) -> list[str]:
-    """Return what a person should know first: flags of the scan, warnings, and organs to look at."""
+    """Return what people should know first: flags of the scan, warnings, organs to look at."""
     names = [organ["name"] for organ in report["organs"] if set(organ["flags"]) - HARMLESS]
     found = [_("Please look at: {organs}").format(organs=", ".join(names))] if names else []
     return [*report["flags"].values(), *report.get("warnings", ()), *found]
