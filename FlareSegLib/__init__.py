@@ -11,14 +11,15 @@ exports          masks, label tables, meshes, DICOM reports: what other programs
 prompting        one thing from a box, a line or clicks; a way of its own
 batch            many CTs, in many processes
 evaluation       labelmaps against the truth
+followup         edited and foreign masks, and two dates
 command          the command flareseg
 api              the core in a line of Python: segment(), segment_file(), load_model()
 base             what all stand on: grids, labels, settings, errors, progress
 
-Imports point down: command, api > batch, evaluation > pipeline, prompting > exports > reporting >
-measuring > images, preprocessing, inference, postprocessing > base. Each room's docstring says
-what it takes and gives, and what may not be in it. __all__ is what is public; everything else may
-move.
+Imports point down: command, api > batch, evaluation, followup > pipeline, prompting > exports >
+reporting > measuring > images, preprocessing, inference, postprocessing > base. Each room's
+docstring says what it takes and gives, and what may not be in it. __all__ is what is public;
+everything else may move.
 """
 
 from FlareSegLib.base import moved

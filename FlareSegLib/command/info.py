@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -13,17 +14,61 @@ from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.command.options import Commands, add_command
 
-PACKAGES = ("numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "SimpleITK",
+    "onnxruntime",
+    "openvino",
+    "matplotlib",
+    "highdicom",
+    "vtk",
+)
 
 
 def add(commands: Commands) -> None:
     """Add the subcommand."""
-    add_command(commands, run, name="info", help="versions, models, cores, memory")
+    parser = add_command(commands, run, name="info", help="versions, models, cores, memory")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 
-def run(_: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print versions, machine and models."""
-    print("\n".join(lines()))
+    print(json.dumps(facts()) if options.json else "\n".join(lines()))
+
+
+def facts() -> dict[str, object]:
+    """Return what lines() say, for programs; None is unknown or not installed."""
+    from FlareSegLib.base.resources import free_mib, physical_cores
+
+    free = free_mib()
+    return {
+        "flareseg": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {package: _known_version(package) for package in PACKAGES},
+        "cores": physical_cores(),
+        "free_mib": None if math.isinf(free) else round(free),
+        "resources": str(RESOURCES),
+        "models": [_model(folder) for folder in sorted((RESOURCES / "Models").glob("*/"))],
+    }
+
+
+def _model(folder: Path) -> dict[str, object]:
+    from FlareSegLib.base.config import read_model_config
+
+    try:
+        config = read_model_config(folder)
+    except ModelError as error:
+        return {"folder": str(folder), "error": str(error)}
+    return {
+        "folder": str(folder),
+        "name": config.name,
+        "version": config.version,
+        "spacing_zyx_mm": list(config.spacing_mm),
+        "sha256": config.sha256,
+        "organs": list(config.label_set.keys),
+    }
 
 
 def lines() -> list[str]:
@@ -45,10 +90,14 @@ def lines() -> list[str]:
 
 
 def _version(package: str) -> str:
+    return _known_version(package) or "not installed"
+
+
+def _known_version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return None
 
 
 def _model_facts(folder: Path) -> str:

@@ -18,11 +18,21 @@ from collections.abc import Sequence
 
 from FlareSegLib import __version__
 from FlareSegLib.base.errors import Cancelled, to_line
-from FlareSegLib.command import batch, evaluate, info, prompt, sample, segment, view
+from FlareSegLib.command import (
+    batch,
+    compare,
+    evaluate,
+    info,
+    measure,
+    prompt,
+    sample,
+    segment,
+    view,
+)
 from FlareSegLib.command.options import WrongUsageError, close_to
 from FlareSegLib.command.terminal import Stopped
 
-SUBCOMMANDS = (segment, prompt, evaluate, batch, view, info, sample)
+SUBCOMMANDS = (segment, prompt, measure, compare, evaluate, batch, view, info, sample)
 """A file each, with its arguments and its run together."""
 EXAMPLES = """examples:
   flareseg sample -o demo                        fetch a real CT to try things on
@@ -30,6 +40,8 @@ EXAMPLES = """examples:
   flareseg segment dicom/ -o organs.seg.nrrd     a DICOM series; the result opens in 3D Slicer
   flareseg segment ct.nrrd -o o.nrrd --organs liver,spleen --speed fast --csv --preview
   flareseg prompt ct.nii.gz --box 12,58,-40,8,-110,-62 -o lesion.nii.gz    one lesion in a box
+  flareseg measure ct.nii.gz edited.seg.nrrd     volumes and HU of a mask that was edited
+  flareseg compare 2024.nii.gz 2026.nii.gz       two dates, beside what changes by itself
   flareseg evaluate truth/ predictions/          DSC, NSD and HD95 per organ, as FLARE does
   flareseg batch cts/ organs/                    all CTs of a folder, with a table of volumes
   flareseg view demo/organs.seg.nrrd             CT and organs in the browser

@@ -220,7 +220,7 @@ def ending(suffix: str) -> Callable[[str], Path]:
     """Return a check that keeps `--csv ct.nii.gz` from writing over a CT."""
 
     def check(text: str) -> Path:
-        if not text.lower().endswith(suffix):
+        if text != "-" and not text.lower().endswith(suffix):
             raise argparse.ArgumentTypeError(f"{text} does not end in {suffix}")
         return Path(text)
 

@@ -11,6 +11,7 @@ from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.job import beside
 from FlareSegLib.base.label_file import default_labels
 from FlareSegLib.base.labels import LabelSet, plain
+from FlareSegLib.images import seg_nrrd
 from FlareSegLib.images.origin import found_again
 from FlareSegLib.images.writing import EXTENSIONS
 
@@ -136,12 +137,14 @@ def to_view(case: Path, ct: Path | None = None) -> tuple[Path, Path]:
 
 
 def labels_in(labelmap: Path) -> LabelSet:
-    """Return what the values of a labelmap mean, as far as the report beside it says.
+    """Return what the values of a labelmap mean, as far as it or the report beside it says.
 
     Colors and codes are those of FLARE's organs, or plain if it has others; without a report all
     is as in FLARE.
     """
     known = default_labels()
+    if labelmap.name.lower().endswith(".seg.nrrd") and (own := seg_nrrd.labels_of(labelmap, known)):
+        return own
     try:
         facts = json.loads(beside(labelmap, REPORT).read_text(encoding="utf-8"))["organs"]
         found = [plain(int(one["value"]), str(one["key"]), str(one["name"])) for one in facts]

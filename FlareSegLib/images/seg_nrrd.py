@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from FlareSegLib.base.geometry import Box
-from FlareSegLib.base.labels import SIDE_CODES, STRUCTURE_CODE, LabelSet, Organ
+from FlareSegLib.base.labels import SIDE_CODES, STRUCTURE_CODE, LabelSet, Organ, plain
 
 _CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 _REGION_CONTEXT = "Anatomic codes - DICOM master list"
+
+_IS_ID = re.compile(r"Segment\d+_ID$")
+_MOST_LINES = 10_000
+"""Of a header."""
 
 
 def segment_fields(boxes: Mapping[int, Box], labels: LabelSet) -> dict[str, str]:
@@ -60,3 +68,35 @@ def _terminology(organ: Organ) -> str:
 def _triplet(code: tuple[str, str]) -> str:
     concept, meaning = code
     return f"SCT^{concept}^{meaning}"
+
+
+def labels_of(path: Path, known: LabelSet) -> LabelSet | None:
+    """Return what the values of a .seg.nrrd mean, by its header; None if that says nothing.
+
+    Args:
+        path: The file.
+        known: Organs that are known by key or name, with colors and codes.
+    """
+    fields = _header_fields(path)
+    ids = {name.removesuffix("_ID"): key for name, key in fields.items() if _IS_ID.match(name)}
+    names = {organ.name.lower(): organ for organ in known.organs}
+    found = {}
+    for segment, key in ids.items():
+        name, value = fields.get(f"{segment}_Name", key), fields.get(f"{segment}_LabelValue", "")
+        if value.isdecimal() and 0 < int(value) < 256:
+            organ = known.by_key.get(key) or names.get(name.lower()) or plain(int(value), key, name)
+            found[int(value)] = replace(organ, value=int(value))
+    return LabelSet(tuple(found[value] for value in sorted(found))) if found else None
+
+
+def _header_fields(path: Path) -> dict[str, str]:
+    """Return the key/value fields of an NRRD header (teem.sourceforge.net/nrrd, "key:=value")."""
+    fields = {}
+    with path.open("rb") as file:
+        for line in itertools.islice(file, _MOST_LINES):
+            if not line.strip():
+                break
+            key, mark, value = line.decode("utf-8", "replace").strip().partition(":=")
+            if mark:
+                fields[key] = value
+    return fields

@@ -1,12 +1,13 @@
 """flareseg segment, from a file to files."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from Testing.command.conftest import LEAN, SHAPE
+from Testing.command.conftest import COMMAND, ENVIRONMENT, LEAN, SHAPE
 from Testing.dicom_series import write_series
 from Testing.flare import ORGANS
 
@@ -105,9 +106,9 @@ def test_a_dicom_series_gets_a_dicom_seg(flareseg, phantom, model, tmp_path):
     done = flareseg(*words, "--no-centre-first", *LEAN, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     ds = pydicom.dcmread(tmp_path / "seg.dcm")
-    assert [one.SegmentLabel for one in ds.SegmentSequence] == [organ.name for organ in ORGANS]
-    bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8))
-    assert bits.sum() == np.count_nonzero(phantom[1].array)
+    found = [one.SegmentLabel for one in ds.SegmentSequence]
+    assert found == ["Background", *(organ.name for organ in ORGANS)]
+    assert np.count_nonzero(ds.pixel_array) == np.count_nonzero(phantom[1].array)
     assert (tmp_path / "seg.report.json").exists()
 
 
@@ -118,3 +119,27 @@ def test_a_dicom_seg_of_a_file_is_refused_before_the_work(flareseg, ct, model, t
         "which ct.nii.gz is not: use one of .nii.gz, .nii, .seg.nrrd, .nrrd, .mha"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_alone_goes_to_stdout_as_json(flareseg, ct, model, tmp_path):
+    words = ("segment", ct, "-o", tmp_path / "o.nii.gz", "--model", model, *LEAN)
+    done = flareseg(*words, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((tmp_path / "o.report.json").read_text("utf-8"))
+
+
+def test_one_file_may_go_to_stdout(ct, model, tmp_path):
+    words = ["segment", ct, "-o", "-", "--model", model, "--quiet", *LEAN]
+    done = subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, env=ENVIRONMENT, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    (tmp_path / "o.nii.gz").write_bytes(done.stdout)
+    assert sitk.ReadImage(str(tmp_path / "o.nii.gz")).GetSize() == sitk.ReadImage(str(ct)).GetSize()
+
+
+@pytest.mark.parametrize("more", [("--csv", "-"), ("--csv",), ("--mesh", "stl"), ("--json",)])
+def test_stdout_holds_one_file(flareseg, ct, model, more):
+    done = flareseg("segment", ct, "-o", "-", "--model", model, *more)
+    assert done.returncode == 2
+    assert "stdout" in done.stderr.splitlines()[-1]

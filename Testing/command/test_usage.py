@@ -1,5 +1,6 @@
 """Help, version, info, and what is refused with exit code 2."""
 
+import json
 import os
 import subprocess
 
@@ -77,3 +78,10 @@ def test_a_reader_that_leaves_is_no_error():
     )
     os.close(write_end)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_info_speaks_json(flareseg):
+    facts = json.loads(flareseg("info", "--json").stdout)
+    assert facts["flareseg"] == __version__
+    assert facts["packages"]["numpy"]
+    assert any(one.get("sha256") for one in facts["models"])

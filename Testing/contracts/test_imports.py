@@ -22,6 +22,7 @@ ONLY_IN = {
     "openvino": {"inference/network_openvino"},
     "matplotlib": {
         "exports/page",
+        "followup/picture",
         "exports/dicom_documents",
         "reporting/canvas",
         "reporting/legend",
