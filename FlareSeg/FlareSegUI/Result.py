@@ -61,11 +61,11 @@ def put(segmentation: vtkMRMLSegmentationNode, segments: dict) -> None:
 def readSegments(folder: Path, report: dict, labels: LabelSet) -> dict:
     """Return the vtkSegment of each organ that was found, by its key, in the report's order."""
     image = readLabels(folder)
-    present = np.bincount(np.load(folder / LABELS, mmap_mode="r").ravel(), minlength=256)
+    present = json.loads((folder / PLACE).read_text(encoding="utf-8"))["values"]
     return {
         row["key"]: _segment(labels.by_key[row["key"]], image, folder / f"{row['value']}.vtp")
         for row in report["organs"]
-        if present[row["value"]]
+        if row["value"] in present
     }
 
 

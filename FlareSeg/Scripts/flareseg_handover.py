@@ -1,7 +1,8 @@
 """From the labelmap of a run to what Slicer's scene takes without waiting; in the worker process.
 
     labels.npy    labels (z, y, x), uint8, only the box that holds organs
-    labels.json   where this box lies: first index (z, y, x) and the grid of the whole, in LPS
+    labels.json   where this box lies: first index (z, y, x), the grid of the whole in LPS;
+                 and the values that are there
     3.vtp         closed surface of the organ with value 3, in RAS; only if surfaces are wanted
 
 Slicer would make surfaces of all voxels, in its main thread: 8 s for 500 slices. Here large organs
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 LABELMAP, LABELS, PLACE = "organs.nrrd", "labels.npy", "labels.json"
-SURFACE_MM = 1.5
+SURFACE_MM = 2.0
 """Voxels of large organs are joined up to about this size before their surface is made."""
 LARGE_ML = 30.0
 """Smaller organs are thin: their surfaces are made of all voxels."""
@@ -32,7 +33,8 @@ def hand_over(folder: Path, *, surfaces: bool) -> None:
     labels = np.ascontiguousarray(labelmap.array[box])
     grid = {name: getattr(labelmap.grid, name) for name in ("spacing_mm", "origin", "direction")}
     start = [part.start for part in box]
-    place = {"start": start, "shape": labelmap.array.shape, **grid}
+    values = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)[1:]) + 1
+    place = {"start": start, "values": values.tolist(), **grid}
     np.save(folder / LABELS, labels)
     (folder / PLACE).write_text(json.dumps(place), encoding="utf-8")
     if surfaces:
@@ -55,7 +57,7 @@ def _write_surfaces(folder: Path, labels: np.ndarray, place: dict) -> None:
     except ImportError as error:  # Slicer makes them itself then
         sys.stdout.write(f"no VTK in this Python ({error}): Slicer makes the surfaces\n")
         return
-    values = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)[1:]) + 1
+    values = place["values"]
     for i, value in enumerate(values):
         step = {"step": "surfaces", "share": round(0.98 + 0.02 * i / len(values), 4)}
         sys.stderr.write(json.dumps(step) + "\n")
@@ -66,6 +68,8 @@ def _write_surfaces(folder: Path, labels: np.ndarray, place: dict) -> None:
         writer.SetInputData(surface_of(mask, start, place))
         writer.SetFileName(str(folder / f"{value}.vtp"))
         writer.SetCompressorTypeToNone()
+        writer.SetDataModeToAppended()
+        writer.EncodeAppendedDataOff()  # read as it stands
         writer.Write()
 
 

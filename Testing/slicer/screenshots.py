@@ -15,7 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from Testing.slicer.rig import boot
 
 ROOT = Path(__file__).parents[2]
-WIDTH, SCALE, CAPTION_PIXELS = 460, 1.5, 22
+WIDTHS, SCALE, CAPTION_PIXELS = (360, 600), 1.5, 22
 SIZE_3D = (900, 640)
 CAPTION = "FlareSeg's panel in its test rig (Qt 6, not Slicer)"
 RUNNING_SHARE = 45
@@ -32,12 +32,17 @@ def main() -> None:
     boot.start()
     panel = boot.openModule("FlareSeg", ROOT / "FlareSeg" / "FlareSeg.py")
     panel._parameterNode.inputVolume = load(words.ct)
-    shoot(panel, words.folder / "slicer-idle.png")
+    shoot(panel, words.folder, "idle")
     panel.ui.applyButton.click()
     wait(lambda: panel.ui.progressBar.value >= RUNNING_SHARE or not panel.job.isRunning)
-    shoot(panel, words.folder / "slicer-running.png")
+    shoot(panel, words.folder, "running")
     wait(lambda: not panel.job.isRunning)
-    shoot(panel, words.folder / "slicer-done.png")
+    shoot(panel, words.folder, "done")
+    for section in (panel.ui.batchSection, panel.ui.advancedSection, panel.ui.logSection):
+        section.collapsed = False
+    shoot(panel, words.folder, "sections")
+    panel._parameterNode.organs = ""
+    shoot(panel, words.folder, "reason")
     draw_3d(panel._parameterNode.outputSegmentation, words.folder / "slicer-3d.png")
     panel.cleanup()
 
@@ -63,13 +68,20 @@ def wait(true: object) -> None:
         time.sleep(0.01)
 
 
-def shoot(panel: object, path: Path) -> None:
+def shoot(panel: object, folder: Path, state: str) -> None:
+    """Save pictures of the panel: slicer-done.png for a wide one, slicer-done-360.png."""
+    narrow, wide = WIDTHS
+    shoot_at(panel, folder / f"slicer-{state}-{narrow}.png", narrow)
+    shoot_at(panel, folder / f"slicer-{state}.png", wide)
+
+
+def shoot_at(panel: object, path: Path, width_pixels: int) -> None:
     """Save a picture of the panel with a line that says where it was made."""
     import slicer
 
     from Testing.slicer.rig import qt
 
-    panel.parent.setFixedWidth(WIDTH)
+    panel.parent.setFixedWidth(width_pixels)
     panel.parent.show()
     for _ in range(5):
         slicer.app.processEvents()

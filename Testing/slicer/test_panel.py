@@ -175,14 +175,19 @@ def test_an_oblique_phantom_is_accepted(panel):
     assert reason(panel) == ""
 
 
-def test_reload_forgets_the_packages_too(panel):
+def test_reload_forgets_the_packages_too(panel, monkeypatch):
     import sys
+
+    import slicer
+
+    reloaded = []
+    monkeypatch.setattr(slicer.util, "reloadScriptedModule", reloaded.append)
 
     kept = {name: each for name, each in sys.modules.items() if name.startswith("FlareSeg")}
     try:
         panel.onReload()
         assert "FlareSegUI.Widget" not in sys.modules
         assert "FlareSegLib.base.labels" not in sys.modules
-        assert panel.reloaded
+        assert reloaded == ["FlareSeg"]
     finally:
         sys.modules |= kept

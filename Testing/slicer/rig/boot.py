@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 import types
 from pathlib import Path
 
 RIG = Path(__file__).resolve().parent
+SOURCE = "FLARESEG_SLICER_SOURCE"
+"""Variable with a copy of Slicer's source: its own Python files are taken instead of ours."""
 _state: dict[str, object] = {}
 
 
@@ -17,13 +20,32 @@ def start():
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         import slicer
 
-        slicer.__path__.append(str(RIG / "slicer_parts"))
+        slicer.__path__.append(str(partsOfSlicer()))
         from Testing.slicer.rig import SampleData, ctk, qt
 
         sys.modules |= {"qt": qt, "ctk": ctk, "SampleData": SampleData}
         _state["app"] = slicer.app = _makeApp(qt)
+        _nameWidgets(slicer, ctk, qt)
         _makeScene(slicer)
     return _state["app"]
+
+
+def partsOfSlicer():
+    """Return the folder with ScriptedLoadableModule and others: Slicer's own if it is at hand."""
+    source = os.environ.get(SOURCE)
+    return Path(source) / "Base" / "Python" / "slicer" if source else RIG / "slicer_parts"
+
+
+def _nameWidgets(slicer, ctk, qt):
+    """Give the names of widgets that Slicer's parameterNodeWrapper asks for."""
+    from Testing.slicer.rig import qmrml
+
+    slicer.qMRMLNodeComboBox, slicer.qMRMLWidget = qmrml.qMRMLNodeComboBox, qmrml.qMRMLWidget
+    if os.environ.get(SOURCE):
+        text = (partsOfSlicer() / "parameterNodeWrapper" / "guiConnectors.py").read_text("utf-8")
+        for owner, place in ((ctk, r"ctk\.(ctk\w+)"), (slicer, r"slicer\.(qMRML\w+)")):
+            for name in set(re.findall(place, text)) - set(dir(owner)):
+                setattr(owner, name, type(name, (qt.QWidget,), {}))
 
 
 def openModule(name, path):
@@ -55,7 +77,7 @@ def loadModule(name, path):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     setattr(slicer.modules, name.lower(), types.SimpleNamespace(path=str(path), name=name))
-    module.instance = getattr(module, name)(types.SimpleNamespace())
+    module.instance = getattr(module, name)(types.SimpleNamespace(path=str(path), name=name))
     return module
 
 
@@ -75,7 +97,20 @@ def _makeApp(qt):
         def layoutManager(self):
             return None  # no views
 
+        def moduleManager(self):
+            return modules
+
+        def userSettings(self):
+            return settings
+
+    @qt.adopt
+    class ModuleManager(qt.QObject):
+        """As qSlicerModuleManager: tells before a module is unloaded."""
+
+        moduleAboutToBeUnloaded = qt.Signal(str)
+
     app = qt.adopt(App)(["rig"])
+    modules = qt.equip(ModuleManager())
     app.setStyle("Fusion")
     app.setQuitOnLastWindowClosed(False)
     app.mainWindow = qt.QMainWindow()
@@ -83,6 +118,7 @@ def _makeApp(qt):
     folder = Path(tempfile.mkdtemp(prefix="rig-"))
     app.temporaryPath = str(folder / "temporary")
     app.cachePath = str(folder / "cache")
+    settings = qt.QSettings(str(folder / "Slicer.ini"), qt.QSettings.IniFormat)
     app.slicerUserSettingsFilePath = str(folder / "settings" / "Slicer.ini")
     for path in (app.temporaryPath, app.cachePath):
         Path(path).mkdir()

@@ -29,7 +29,7 @@ class ScriptedLoadableModuleWidget:
         pass
 
     def onReload(self):
-        self.reloaded = True
+        slicer.util.reloadScriptedModule(self.moduleName)
 
     def resourcePath(self, name):
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / name)
