@@ -1,0 +1,160 @@
+"""Training of prompts: what is drawn, clicked and resumed."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from FlareSegLib.prompting import channels as shipped  # noqa: E402
+from Testing.phantoms import abdomen  # noqa: E402
+from training.config import ConfigError  # noqa: E402
+from training.networks.prompt import CropNet  # noqa: E402
+from training.prompt import lesions, regions, scenes  # noqa: E402
+from training.prompt.__main__ import train  # noqa: E402
+from training.prompt.cases import to_case  # noqa: E402
+from training.prompt.clicks import channels, click  # noqa: E402
+from training.prompt.crops import Crops, crops  # noqa: E402
+from training.prompt.settings import Settings, read_settings  # noqa: E402
+from training.prompt.source import Source  # noqa: E402
+
+pytestmark = pytest.mark.torch
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def case():
+    volume, labels = abdomen((80, 100, 128), (4.0, 3.0, 3.0))
+    noise = np.random.default_rng(0).normal(0, 8, volume.array.shape)
+    return to_case("phantom", (volume.array + noise).astype(np.int16), labels.array, CPU)
+
+
+def settings(folder, **more):
+    small = {"grid": (8, 16, 16), "batch": 3, "fresh": 2, "ring": 4, "checkpoint_steps": 2}
+    return Settings((), folder, folder / "out", **{**small, "steps": 4, "warmup": 1, **more})
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_where_an_unbroken_one_does(case, tmp_path):
+    whole = train(settings(tmp_path / "a"), [case], CPU, resume=False)
+    stopped = settings(tmp_path / "b", seconds=0.0)
+    train(stopped, [case], CPU, resume=False)
+    resumed = train(settings(tmp_path / "b"), [case], CPU, resume=True)
+    assert resumed.step == 4
+    for name, value in whole.average.state_dict().items():
+        torch.testing.assert_close(resumed.average.state_dict()[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.slow
+def test_the_crops_of_a_step_do_not_depend_on_those_before(case, tmp_path):
+    first, second = (Source([case], settings(tmp_path), CPU) for _ in range(2))
+    for step in range(3):
+        drawn = first.batch(step)
+    torch.testing.assert_close(second.batch(2).hu, drawn.hu, rtol=0, atol=0)
+
+
+def test_organs_that_are_left_out_are_never_drawn(case):
+    rng = np.random.default_rng(1)
+    drawn = [scenes.draw([case], np.ones(1), (1, 2, 3, 5, 9, 13), rng) for _ in range(150)]
+    organs = {scene.organ for scene in drawn if scene.kind == "organ"}
+    assert organs
+    assert not organs & {1, 2, 3, 5, 9, 13}
+
+
+def test_a_scene_of_an_organ_shows_it(case):
+    rng = np.random.default_rng(2)
+    scene = next(
+        s for s in (scenes.draw([case], np.ones(1), (), rng) for _ in range(300)) if s.organ == 1
+    )
+    hu, mask = scenes.cut(scene)
+    assert hu[mask > 0].median() == pytest.approx(72, abs=4)  # see phantoms.organ_hu
+    assert 0.02 < mask.mean() < 0.6
+
+
+def test_a_painted_lesion_lies_in_its_mask():
+    rng, tissue = np.random.default_rng(3), torch.full((6, 1, *scenes.SHAPE), 100.0)
+    torch.manual_seed(0)
+    hu, mask = lesions.paint(tissue, ["nodule"] * 6, rng)
+    changed = (hu - tissue).abs()
+    for one, inside in zip(changed, mask > 0, strict=True):
+        assert one[inside].mean() > 5 * one[~inside].mean()
+        assert bool(inside[0, 22, 46, 46])
+        assert not inside[0, [0, -1]].any()
+
+
+@pytest.mark.slow
+def test_a_region_is_what_is_connected_to_the_middle():
+    hu = torch.full((1, 1, *scenes.SHAPE), 40.0)
+    hu[..., 15:30, 30:60, 30:60] = 200
+    hu[..., 35:38, 10:14, 10:14] = 200
+    mask = regions.grow(hu, ["bright"], np.random.default_rng(0))
+    box = mask.new_zeros(mask.shape)
+    box[..., 15:30, 30:60, 30:60] = 1
+    assert (mask * (1 - box)).sum() == 0
+    assert mask.sum() > 0.6 * box.sum(), (
+        "regions lose up to a voxel where smoothing blurs their edge"
+    )
+
+
+def test_boxes_hold_their_thing_but_for_the_jitter():
+    mask = torch.zeros(40, 1, *scenes.SHAPE)
+    mask[..., 10:30, 20:60, 30:70] = 1
+    found = crops(mask * 100, mask, torch.zeros(40, dtype=torch.bool), (16, 32, 32))
+    assert found.weight.min() == 1
+    both = (found.truth * found.box).sum((1, 2, 3, 4))
+    assert (both / found.truth.sum((1, 2, 3, 4)))[:].median() > 0.9
+    assert (both / found.box.sum((1, 2, 3, 4))).median() > 0.6
+
+
+def test_a_thing_that_reaches_the_edge_does_not_count_unless_it_may():
+    mask = torch.zeros(2, 1, *scenes.SHAPE)
+    mask[..., :30, 20:60, 30:70] = 1
+    found = crops(mask, mask, torch.tensor([False, True]), (16, 32, 32))
+    assert found.weight.tolist() == [0, 1]
+
+
+def test_channels_are_those_that_ship():
+    rng = np.random.default_rng(4)
+    hu = rng.normal(40, 60, (8, 16, 16)).astype(np.float32)
+    box = np.zeros_like(hu)
+    box[2:6, 4:12, 5:11] = 1
+    others = [rng.random(hu.shape).astype(np.float32) for _ in range(3)]
+    expected = shipped.channels(hu, box, *others)
+    as_tensor = [torch.from_numpy(a)[None, None] for a in (hu, box, *others)]
+    batch = Crops(as_tensor[0], as_tensor[1], as_tensor[1], torch.ones(1))
+    np.testing.assert_allclose(channels(batch, *as_tensor[2:])[0].numpy(), expected, atol=1e-4)
+
+
+def test_a_click_lies_in_the_largest_error_on_the_right_side():
+    truth = torch.zeros(2, 1, 16, 32, 32)
+    truth[0, ..., 4:12, 8:24, 8:24] = 1
+    mask = torch.zeros_like(truth)
+    mask[1, ..., 2:9, 3:14, 3:14] = 1
+    inside, outside = click(mask, truth, torch.zeros_like(truth), torch.zeros_like(truth))
+    assert (inside[0].max(), outside[0].max()) == (1, 0)
+    assert (inside[1].max(), outside[1].max()) == (0, 1)
+    assert truth[0].flatten()[inside[0].argmax()] == 1
+    assert mask[1].flatten()[outside[1].argmax()] == 1
+
+
+def test_the_network_has_half_a_million_weights_and_a_logit_for_each_voxel():
+    network = CropNet()
+    assert sum(weight.numel() for weight in network.parameters()) == 507_776
+    assert network(torch.zeros(1, 7, 16, 32, 32)).shape == (1, 1, 16, 32, 32)
+
+
+def test_the_config_in_the_repository_loads():
+    from pathlib import Path
+
+    path = Path(__file__).parents[3] / "training" / "prompt" / "prompt.toml"
+    assert read_settings(path).steps > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("stepz = 3", "did you mean steps"), ("steps = 3", "lacks a key"), ("x =", "no config")],
+)
+def test_a_wrong_config_is_told(tmp_path, text, said):
+    path = tmp_path / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=said):
+        read_settings(path)

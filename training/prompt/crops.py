@@ -1,0 +1,140 @@
+"""Crops out of scenes: boxes as people draw them, the crop about each, other scanners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.prompt.scenes import SHAPE, axes
+
+RATIO = 1.5
+"""Size of the crop, in sizes of the box."""
+WRONG_DEPTH = 0.2
+"""Share of boxes whose depth was guessed: each face is off by up to 40 %."""
+LEAST_CELLS, LEAST_VOXELS = 5, 120
+"""Of a thing in its scene, along each axis and in all."""
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A batch of crops; all (n, 1, z, y, x)."""
+
+    hu: Tensor
+    box: Tensor
+    truth: Tensor
+    weight: Tensor
+    """(n,): 0 where the scene shows no whole thing."""
+
+
+def crops(hu: Tensor, mask: Tensor, cut_allowed: Tensor, grid: tuple[int, int, int]) -> Crops:
+    """Return a crop about a box of the thing in each scene.
+
+    Args:
+        hu: Scenes (n, 1, z, y, x).
+        mask: Of their things.
+        cut_allowed: Scenes (n,) whose thing may reach the edge.
+        grid: Voxels of a crop.
+    """
+    low, high = bounds(mask)
+    size = high - low
+    edge = torch.tensor(SHAPE, device=hu.device)
+    reaches = ((low <= 0) | (high >= edge)).any(1)
+    enough = (size.amin(1) >= LEAST_CELLS) & (mask.sum((1, 2, 3, 4)) > LEAST_VOXELS)
+    drawn = jitter(len(hu), hu.device)
+    first, last = low - drawn[:, 0] * size, high + drawn[:, 1] * size
+    places = _places(first, last, grid)
+    lines = [at / n * 2 - 1 for at, n in zip(places, SHAPE, strict=True)]
+    z, y, x = lines
+    shape = (len(hu), *grid)
+    where = torch.stack(
+        [
+            x[:, None, None, :].expand(shape),
+            y[:, None, :, None].expand(shape),
+            z[:, :, None, None].expand(shape),
+        ],
+        -1,
+    )
+
+    def taken(values: Tensor, padding: str) -> Tensor:
+        found: Tensor = functional.grid_sample(
+            values, where, mode="bilinear", padding_mode=padding, align_corners=False
+        )
+        return found
+
+    box = _box(places, first, last)
+    truth = (taken(mask, "zeros") > 0.5).float()
+    return Crops(taken(hu, "border"), box, truth, (enough & (cut_allowed | ~reaches)).float())
+
+
+def bounds(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return first and last edges (n, 3) of masks (n, 1, z, y, x), in voxels."""
+    inside = mask[:, 0] > 0
+    low = torch.zeros(len(mask), 3, device=mask.device)
+    high = torch.zeros_like(low)
+    for axis, (a, b) in enumerate(((2, 3), (1, 3), (1, 2))):
+        line = inside.any(b).any(a).float()
+        low[:, axis] = line.argmax(1)
+        high[:, axis] = line.shape[1] - line.flip(1).argmax(1)
+    return low, high
+
+
+def jitter(n: int, device: torch.device) -> Tensor:
+    """Return how far out each face lies, (n, 2, 3) in sizes: 40 % tight, 40 % loose, 20 % both."""
+    kind, drawn = torch.rand(n, 1, 1, device=device), torch.rand(n, 2, 3, device=device)
+    loose = torch.where(kind < 0.8, drawn * 0.10, drawn * 0.20 - 0.05)
+    out = torch.where(kind < 0.4, drawn * 0.04 - 0.02, loose)
+    guessed = torch.rand(n, device=device) < WRONG_DEPTH
+    out[guessed, :, 0] = torch.rand(int(guessed.sum()), 2, device=device) * 0.8 - 0.4
+    return out
+
+
+def _places(first: Tensor, last: Tensor, grid: tuple[int, int, int]) -> list[Tensor]:
+    """Return where the voxels of each crop lie in its scene, (n, k) along each axis."""
+    extent = (last - first).clamp_min(2)
+    side = extent[:, 1:].amax(1, keepdim=True)
+    frame = torch.cat([extent[:, :1], side, side], 1) * RATIO
+    middle = (first + last) / 2
+    return [
+        middle[:, axis, None] + line[None] * frame[:, axis, None] / 2
+        for axis, line in enumerate(axes(grid, first.device))
+    ]
+
+
+def _box(places: list[Tensor], first: Tensor, last: Tensor) -> Tensor:
+    z, y, x = (
+        ((at >= first[:, axis, None]) & (at <= last[:, axis, None])).float()
+        for axis, at in enumerate(places)
+    )
+    return (z[:, :, None, None] * y[:, None, :, None] * x[:, None, None, :])[:, None]
+
+
+def changed(crops: Crops) -> Crops:
+    """Return crops as other scanners would show them, and mirrored."""
+    hu, n, device = crops.hu, len(crops.hu), crops.hu.device
+
+    def drawn(low: float, high: float) -> Tensor:
+        return torch.empty(n, 1, 1, 1, 1, device=device).uniform_(low, high)
+
+    hu = hu * drawn(0.8, 1.25) + drawn(-40, 40)
+    blurred = torch.rand(n, device=device) < 0.25
+    hu[blurred] = functional.avg_pool3d(
+        hu[blurred], (1, 3, 3), 1, (0, 1, 1), count_include_pad=False
+    )
+    thick = torch.rand(n, device=device) < 0.2
+    slabs = functional.avg_pool3d(hu[thick], (4, 1, 1))
+    hu[thick] = functional.interpolate(slabs, hu.shape[2:], mode="trilinear", align_corners=False)
+    white = torch.randn_like(hu)
+    grain = functional.avg_pool3d(white, 3, 1, 1) * 4.0
+    hu = hu + drawn(0, 22) * torch.where(drawn(0, 1) < 0.5, white, grain)
+    parts = [hu, crops.truth, crops.box]
+    for axis in (2, 3, 4):
+        turned = torch.rand(n, device=device) < 0.5
+        for part in parts:
+            part[turned] = part[turned].flip(axis)
+    turned = torch.rand(n, device=device) < 0.5
+    for part in parts:
+        part[turned] = part[turned].transpose(3, 4)
+    return Crops(parts[0], parts[2], parts[1], crops.weight)
