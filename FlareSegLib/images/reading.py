@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,8 @@ def _open(path: Path, series: str | None) -> Volume:
         raise InputError(f"{path} is no UTF-8 text: rename file or folder")
     format_name = DICOM if is_folder else image_format(path)
     if format_name == DICOM:
-        return to_volume(read_series(path, series))
+        image, said = read_series(path, series)
+        return replace(to_volume(image), warnings=said)
     if format_name not in FORMATS:
         kind = "unknown or damaged" if format_name == "unknown" else format_name
         raise InputError(f"{path.name} is no CT (format {kind}): {USABLE}")

@@ -21,6 +21,8 @@ _CUT_HU = (-300.0, 300.0)
 """A CT has voxels below and above."""
 _LEAST_SHARES = (0.05, 0.0002)
 """Of the voxels, at the least value and at the greatest; noise has one or two there."""
+_FEW = 20
+"""Voxels that may have the greatest value by chance."""
 _COARSE_MM = 3.0
 
 
@@ -35,7 +37,8 @@ def uncut(array: NDArray[np.generic], grid: Grid) -> tuple[NDArray[np.generic], 
         return array, ()
     low, high = float(sample.min()), float(sample.max())
     is_low = low >= _CUT_HU[0] and np.mean(sample == low) > _LEAST_SHARES[0]
-    is_high = high <= _CUT_HU[1] and np.mean(sample == high) > _LEAST_SHARES[1]
+    at_high = np.count_nonzero(sample == high) if high <= _CUT_HU[1] else 0
+    is_high = at_high > max(_FEW, _LEAST_SHARES[1] * sample.size)
     said = []
     if is_low:
         share = np.count_nonzero(array == low) / array.size
@@ -46,7 +49,7 @@ def uncut(array: NDArray[np.generic], grid: Grid) -> tuple[NDArray[np.generic], 
         array = _mended(array, grid, low)
     if is_high:
         said.append(
-            f"the CT is cut at a window: {np.mean(sample == high):.1%} of the voxels have its "
+            f"the CT is cut at a window: {at_high / sample.size:.1%} of the voxels have its "
             f"greatest value {high:g} HU: give the CT as it was scanned"
         )
     return array, tuple(said)

@@ -106,7 +106,7 @@ def test_a_slice_that_vanishes_while_a_series_is_read_is_refused(tmp_path, monke
 
     def vanish(path, series):
         slices = real(path, series)
-        slices[5].path.unlink()
+        slices[0][5].path.unlink()
         return slices
 
     monkeypatch.setattr(series, "_series_slices", vanish)

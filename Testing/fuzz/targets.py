@@ -109,7 +109,9 @@ def dicom(data: bytes, folder: Path) -> None:
     assert not [word for word in identity.words if len(word) > 3 and _is_in(word, shown, identity)]
     if image_format(path) == DICOM and is_plain(path):
         for found in read_headers([path]):
-            assert all(math.isfinite(n) for n in (*found.position_mm, *found.axes, found.tilt_deg))
+            assert all(
+                math.isfinite(n) for n in (*found.position_mm, *found.axes, *found.spacing_mm)
+            )
 
 
 def _is_in(word: str, shown: str, identity: object) -> bool:

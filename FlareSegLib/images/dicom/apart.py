@@ -42,14 +42,14 @@ def headers_apart(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return headers
 
 
-def read_apart(paths: Sequence[Path]) -> sitk.Image:
-    """Return the volume in the slices of a series.
+def read_apart(paths: Sequence[Path], *, is_mixed: bool = False) -> sitk.Image:
+    """Return the volume in the slices of a series; see header.image_of().
 
     Raises:
         InputError: It cannot be read, or the child ended or took too long.
         ResourceError: The child had too little memory.
     """
-    facts, content = _ask("voxels", paths)
+    facts, content = _ask("voxels", paths, is_mixed=is_mixed)
     array = np.frombuffer(content, facts["dtype"])
     if array.size != math.prod(facts["size"]):
         raise InputError(f"{_place(paths)} gave {array.size} voxels for {facts['size']}: {_EXPORT}")
@@ -60,13 +60,16 @@ def read_apart(paths: Sequence[Path]) -> sitk.Image:
     return image
 
 
-def _ask(task: str, paths: Sequence[Path]) -> tuple[dict[str, Any], bytes]:
+def _ask(
+    task: str, paths: Sequence[Path], *, is_mixed: bool = False
+) -> tuple[dict[str, Any], bytes]:
     """Return what the child says in its first line, and the bytes after that."""
     code = _CHILD.format(str(Path(__file__).resolve().parents[3]))
     memory = min(free_mib(), _HEADERS_MIB if task == "headers" else math.inf)
     asked = {
         "task": task,
         "paths": [str(path.absolute()) for path in paths],
+        "is_mixed": is_mixed,
         "memory_mib": None if math.isinf(memory) else memory,
     }
     seconds = _START_SECONDS + _FILE_SECONDS * len(paths)

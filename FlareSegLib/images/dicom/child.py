@@ -25,7 +25,7 @@ def main() -> None:
         if asked["task"] == "headers":
             facts = {"headers": [_plain(one) for one in read_headers(paths)]}
         else:
-            facts, content = _voxels(image_of(paths))
+            facts, content = _voxels(image_of(paths, is_mixed=asked["is_mixed"]))
     except MemoryError:
         facts = {"memory": True}
     except RuntimeError as error:

@@ -7,11 +7,13 @@ the lengths of all elements are compared with the file first. No value is looked
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+Tag = tuple[int, int]
 BIG_ENDIAN = b"1.2.840.10008.1.2.2"
 IMPLICIT = b"1.2.840.10008.1.2"
 PLAIN = {IMPLICIT, b"1.2.840.10008.1.2.1", BIG_ENDIAN}
@@ -26,7 +28,7 @@ _SHORT = {
     b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
 }  # fmt: skip
 """Those with a length of two bytes. What others there are is not known to all readers."""
-_ITEM, _ITEMS_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
+_ITEM, _ITEM_END, _ITEMS_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 _VOXELS = (0x7FE0, 0x0010)
 _UNDEFINED = 0xFFFFFFFF
 _MOST_ELEMENTS = 50_000
@@ -60,6 +62,50 @@ def is_coded(path: Path) -> bool:
 def _syntaxes(start: bytes) -> list[bytes]:
     found = start.split(_TRANSFER_SYNTAX)[1:]
     return [rest[2 : 2 + int.from_bytes(rest[:2], "little")].rstrip(b"\0 ") for rest in found]
+
+
+def own_values(path: Path, wanted: Sequence[Tag]) -> dict[Tag, str]:
+    """Return the texts of elements at the top level, not of those inside sequences.
+
+    What cannot be followed ends the search.
+    """
+    found: dict[Tag, str] = {}
+    with suppress(OSError, ValueError, struct.error), path.open("rb") as file:
+        for tag, at, length in _top_level(file, path.stat().st_size):
+            if tag > max(wanted):
+                break
+            if tag in wanted:
+                file.seek(at)
+                found[tag] = file.read(min(length, 64)).decode("ascii", "replace").strip(" \0")
+    return found
+
+
+def _top_level(file: BinaryIO, size: int) -> Iterator[tuple[Tag, int, int]]:
+    """Yield tag, place and length of the elements outside sequences.
+
+    Raises:
+        ValueError: Something else than an element is found.
+        struct.error: The file ends in the head of an element.
+    """
+    start = file.read(_START_BYTES)
+    meta, main = _encodings(start)
+    at, depth = 132 if start[128:132] == b"DICM" else 0, 0
+    for _ in range(_MOST_ELEMENTS):
+        if at >= size:
+            return
+        file.seek(at)
+        head = file.read(16)
+        tag, length, content = _head(head, meta if head[:2] == b"\2\0" else main)
+        at += content
+        if tag in (_ITEM_END, _ITEMS_END):
+            depth -= 1
+        elif length == _UNDEFINED:
+            depth += 1
+        else:
+            if depth == 0:
+                yield tag, at, length
+            at += length
+    raise ValueError("too many elements")
 
 
 def is_sound(path: Path) -> bool:

@@ -11,14 +11,19 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from FlareSegLib.images.dicom.elements import is_coded
+from FlareSegLib.images.dicom.elements import is_coded, own_values
 from FlareSegLib.images.headers.checks import DICOM
 
 _START_BYTES = 1 << 16
 """Of a file, where its elements are looked for."""
-_CT_STORAGE = b"1.2.840.10008.5.1.4.1.1.2"
-"""SOP classes of CT begin so."""
-_SERIES_UID, _VOXELS = b"\x20\0\x0e\0", b"\xe0\x7f\x10\0"
+CT_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2",
+)  # fmt: skip
+"""SOP classes of a slice, of an enhanced CT, and of one that was converted from slices."""
+_META_CLASS, _CLASS, _SERIES_UID = (0x0002, 0x0002), (0x0008, 0x0016), (0x0020, 0x000E)
+_VOXELS = b"\xe0\x7f\x10\0"
+_STUB_BYTES = 1024
+"""What is smaller and does not say its class may be the rest of a slice."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +39,41 @@ class Slice:
     """World position (L, P, S) of the first voxel; empty if missing."""
     axes: tuple[float, ...]
     """Unit vectors along a row and along a column; empty if missing."""
-    tilt_deg: float
     is_whole: bool = True
-    """False: it starts as a slice of a CT, but cannot be read, or voxels are missing."""
+    """False: it is a slice of a CT by its class, but cannot be read, or voxels are missing."""
+    is_image: bool = True
+    """False: a report, a presentation state and the like; only its class is known."""
+    sop_class: str = ""
+    instance: str = ""
+    """SOP instance UID."""
+    spacing_mm: tuple[float, ...] = ()
+    """Between rows and between columns; empty if there are not two positive numbers."""
+    spacing_text: str = ""
+    """As it stands."""
+    photometric: str = ""
+    rescale: str = ""
+    """Slope and intercept, as they stand."""
+    times: tuple[str, ...] = ("", "", "")
+    """Acquisition number, temporal position, acquisition time: they tell phases apart."""
 
 
-def image_of(paths: Sequence[Path]) -> sitk.Image:
-    """Return the volume in these slices, read here."""
+def image_of(paths: Sequence[Path], *, is_mixed: bool = False) -> sitk.Image:
+    """Return the volume in these slices, read here.
+
+    Args:
+        paths: In order.
+        is_mixed: Their rescale differs: the type of the first does not hold the values of all.
+    """
     reader = sitk.ImageSeriesReader()
+    if is_mixed:
+        reader.SetOutputPixelType(sitk.sitkFloat32)
     reader.SetImageIO(DICOM)
     reader.SetFileNames([str(one) for one in paths])
     return reader.Execute()
 
 
 def read_headers(paths: Sequence[Path]) -> list[Slice]:
-    """Return the headers of those files that are images, read here; reports and plans are not."""
+    """Return the headers of files, read here; of what is no image (reports, plans), its class."""
     slices = []
     for path in paths:
         reader = sitk.ImageFileReader()
@@ -63,24 +88,16 @@ def read_headers(paths: Sequence[Path]) -> list[Slice]:
 
 
 def _broken(path: Path) -> list[Slice]:
-    """Return a file that cannot be read as a slice, if it starts as one of a CT or is a stub."""
-    with path.open("rb") as file:
-        start = file.read(_START_BYTES)
-    if b"\x08\0\x60\0CS" in start and not _says_ct(start):
-        return []  # a plan or a report, which names the slices of its CT
-    if _CT_STORAGE not in start and not (path.suffix.lower() == ".dcm" and len(start) < 132):
-        return []
-    after = start.partition(_SERIES_UID)[2]
-    size = after[2:4] if after[:2] == b"UI" else after[:4]  # explicit or implicit VR
-    count = int.from_bytes(size, "little")
-    series = after[4 : 4 + count].rstrip(b"\0 ").decode("ascii", "replace")
-    return [Slice(path, series, "damaged", "CT", (), (), (), 0.0, is_whole=False)]
-
-
-def _says_ct(start: bytes) -> bool:
-    """Return whether the modality of a file with explicit VRs is CT."""
-    after = start.partition(b"\x08\0\x60\0CS")[2]
-    return after[2 : 2 + int.from_bytes(after[:2], "little")].strip() == b"CT"
+    """Return a file that cannot be read: a damaged slice if its own class is that of a CT."""
+    own = own_values(path, (_META_CLASS, _CLASS, _SERIES_UID))
+    sop_class = own.get(_CLASS) or own.get(_META_CLASS) or ""
+    is_stub = not sop_class and path.suffix.lower() == ".dcm" and path.stat().st_size < _STUB_BYTES
+    series = own.get(_SERIES_UID, "")
+    if sop_class in CT_CLASSES or is_stub:
+        return [Slice(path, series, "damaged", "CT", (), (), (), is_whole=False)]
+    return [
+        Slice(path, series, "", "", (), (), (), is_whole=False, is_image=False, sop_class=sop_class)
+    ]
 
 
 def to_slice(facts: dict[str, Any]) -> Slice:
@@ -96,13 +113,14 @@ def _header(path: Path, reader: sitk.ImageFileReader) -> Slice:
         value = reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else ""
         return str(value).encode("ascii", "replace").decode().strip(" \0")
 
-    def numbers(tag: str) -> tuple[float, ...]:
+    def numbers(tag: str, comma: str = ".") -> tuple[float, ...]:
         try:
-            found = tuple(float(part) for part in text(tag).split("\\"))
+            found = tuple(float(part) for part in text(tag).replace(comma, ".").split("\\"))
         except ValueError:
             return ()
         return found if np.isfinite(found).all() else ()
 
+    spacing = numbers("0028|0030", comma=",")
     return Slice(
         path,
         series=text("0020|000e"),
@@ -111,8 +129,14 @@ def _header(path: Path, reader: sitk.ImageFileReader) -> Slice:
         size=tuple(reader.GetSize()),
         position_mm=numbers("0020|0032"),
         axes=numbers("0020|0037"),
-        tilt_deg=next(iter(numbers("0018|1120")), 0.0),
         is_whole=_is_whole(path, reader, numbers("0028|0100")),
+        sop_class=text("0008|0016"),
+        instance=text("0008|0018"),
+        spacing_mm=spacing if len(spacing) == 2 and min(spacing) > 0 else (),
+        spacing_text=text("0028|0030"),
+        photometric=text("0028|0004"),
+        rescale=f"{text('0028|1053')} {text('0028|1052')}",
+        times=(text("0020|0012"), text("0020|0100"), text("0008|0032")),
     )
 
 

@@ -7,28 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
 from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.base.paths import is_text
 from FlareSegLib.base.resources import free_mib
 from FlareSegLib.images.dicom.apart import headers_apart, read_apart
+from FlareSegLib.images.dicom.beside import left_out, without_captures, without_copies
 from FlareSegLib.images.dicom.elements import is_plain
 from FlareSegLib.images.dicom.header import Slice, image_of, read_headers, to_slice
-from FlareSegLib.images.headers.checks import DICOM, image_format
+from FlareSegLib.images.dicom.stack import (
+    CONVERT,
+    EXPORT,
+    check_alike,
+    check_steps,
+    is_doubled,
+    sorted_along_normal,
+)
+from FlareSegLib.images.headers.checks import DICOM, image_format, may_start_dicom
 
 _log = logging.getLogger(__name__)
 RESULTS = ("SEG", "OT")
 """Modalities of images that FlareSeg writes: segmentations, and secondary captures."""
-_CONVERT = "convert it with a tool that corrects this, such as dcm2niix, and give the NIfTI file"
-_EXPORT = "export or download the whole series again"
 _VOXEL_BYTES = 2
 """Of a CT as its reader gives it."""
-_MOST_TILT_DEG = 0.1
-_MOST_UNEVEN_MM = 0.11
-"""Positions are often written with one decimal, so distances of slices are off by up to 0.1 mm."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,29 @@ def find_series(files: Sequence[Path]) -> list[Series]:
     ]
 
 
-def read_series(path: Path, series: str | None) -> sitk.Image:
+def read_series(path: Path, series: str | None) -> tuple[sitk.Image, tuple[str, ...]]:
     """Return the CT series in a folder (subfolders too), or the one that a file belongs to.
 
     Args:
-        path: A folder, or a DICOM file.
-        series: UID of the series; None if there is only one.
+        path: A folder, or a DICOM file; a media directory or another object stands for its folder.
+        series: UID of the series; None if there is only one. "UID#2" or "#2" is acquisition 2.
+
+    Returns:
+        The volume, and what was repaired or left out.
 
     Raises:
         InputError: No series or several, not CT, slices missing, doubled, tilted or mixed.
         ResourceError: It does not fit into memory.
     """
-    slices = _series_slices(path, series)
+    slices, said = _series_slices(path, series)
     _check_memory(slices, path.name or str(path))
     paths = [one.path for one in slices]
-    return image_of(paths) if all(map(is_plain, paths)) else read_apart(paths)
+    is_mixed = len({one.rescale for one in slices}) > 1
+    read = image_of if all(map(is_plain, paths)) else read_apart
+    image = read(paths, is_mixed=is_mixed)
+    row_mm, column_mm = slices[0].spacing_mm
+    image.SetSpacing((column_mm, row_mm, image.GetSpacing()[2]))
+    return image, said
 
 
 def series_paths(path: Path, series: str | None) -> list[Path]:
@@ -83,22 +93,36 @@ def series_paths(path: Path, series: str | None) -> list[Path]:
     Raises:
         InputError: As read_series().
     """
-    return [one.path for one in _series_slices(path, series)]
+    return [one.path for one in _series_slices(path, series)[0]]
 
 
-def _series_slices(path: Path, series: str | None) -> list[Slice]:
+def _series_slices(path: Path, series: str | None) -> tuple[list[Slice], tuple[str, ...]]:
     name = path.name or str(path)
-    own = None if path.is_dir() else next((one.series for one in _headers([path])), None)
+    uid, _, number = (series or "").partition("#")
     found = _slices(path if path.is_dir() else path.parent)
-    whole, broken = ([one for one in found if one.is_whole is is_so] for is_so in (True, False))
-    if broken and not whole:
-        _check_whole(broken, broken[0].series)
-    slices = _chosen(whole, series or own, name)
-    _check_whole(broken, slices[0].series)
-    _check_alike(slices, name)
-    slices, positions_mm = _sorted_along_normal(slices)
-    _check_steps(positions_mm, name)
-    return slices
+    others: list[Slice] = []
+    broken: list[Slice] = []
+    whole: list[Slice] = []
+    for one in found:
+        (whole if one.is_whole else broken if one.is_image else others).append(one)
+    own = "" if path.is_dir() else next((one.series for one in whole if one.path == path), "")
+    if not whole:
+        _check_whole(broken, broken[0].series if broken else "")
+    chosen = _chosen(whole, uid or own or None, path)
+    _check_whole(broken, chosen[0].series)
+    slices, captures = without_captures(chosen)
+    slices, copies = without_copies(slices)
+    _check_not_enhanced(slices, name)
+    slices = _acquisition(slices, number, name)
+    commas = check_alike(slices, name)
+    slices, positions_mm = sorted_along_normal(slices)
+    check_steps(positions_mm, name)
+    return slices, (*left_out(others), *captures, *copies, *commas)
+
+
+def _check_not_enhanced(slices: list[Slice], name: str) -> None:
+    if any(len(one.size) > 2 and one.size[2] > 1 for one in slices):
+        raise InputError(f"{name} is an enhanced DICOM with all slices in one file: {CONVERT}")
 
 
 def _check_memory(slices: list[Slice], name: str) -> None:
@@ -124,7 +148,7 @@ def _slices(folder: Path) -> list[Slice]:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    if not path.is_file() or path.name == "DICOMDIR":
+    if not path.is_file() or path.name.startswith("."):
         return False
     try:
         with path.open("rb") as file:
@@ -135,7 +159,7 @@ def _may_be_dicom(path: Path) -> bool:
         ) from error
     suffix = path.suffix.lower()
     without_preamble = suffix == ".dcm" or (suffix in ("", ".ima") and len(start) == 132)
-    if start[128:] != b"DICM" and not without_preamble:
+    if start[128:] != b"DICM" and not without_preamble and not may_start_dicom(start):
         return False
     if not is_text(path):
         raise InputError(f"{path.name} is no UTF-8 text: rename file or folder")
@@ -163,10 +187,14 @@ def _headers(paths: list[Path]) -> list[Slice]:
     return [one for one in slices if one.modality not in RESULTS]
 
 
-def _chosen(slices: list[Slice], series: str | None, name: str) -> list[Slice]:
+def _chosen(slices: list[Slice], series: str | None, path: Path) -> list[Slice]:
     """Return the slices of the only series, or of the one that is asked for."""
+    name = path.name or str(path)
     if not slices:
-        raise InputError(f"{name} holds no DICOM images: give a folder with a CT series, or a file")
+        raise InputError(
+            f"{name} holds no DICOM images{_not_looked_at(path)}: give a folder with a CT series, "
+            "or a file"
+        )
     groups = _by_series(slices)
     if series is None and len(groups) == 1:
         return slices
@@ -178,6 +206,14 @@ def _chosen(slices: list[Slice], series: str | None, name: str) -> list[Slice]:
     if series is None:
         raise InputError(f"{name} holds {len(groups)} series: {table}: pass --series UID")
     raise InputError(f"{name} holds no series {series} but {table}: pass --series with one of them")
+
+
+def _not_looked_at(path: Path) -> str:
+    """Return how many files are no DICOM by their first bytes, and their extensions."""
+    files = (one for one in (path if path.is_dir() else path.parent).rglob("*") if one.is_file())
+    others = [one for one in files if not _is_readable_dicom(one)]
+    endings = sorted({one.suffix[:12] or "none" for one in others})
+    return f" ({len(others)} other files, extensions {', '.join(endings[:5])})" if others else ""
 
 
 def _by_series(slices: list[Slice]) -> dict[str, list[Slice]]:
@@ -193,65 +229,42 @@ def _check_whole(broken: list[Slice], series: str) -> None:
     if own:
         raise InputError(
             f"{own[0].path.name} is cut off or damaged ({len(own)} files in its folder are): "
-            f"{_EXPORT}"
+            f"{EXPORT}"
         )
 
 
-def _check_alike(slices: list[Slice], name: str) -> None:
-    """Check that the slices are CT and parallel, with equal size and without tilt."""
-    first = slices[0]
-    if first.modality != "CT":
-        raise InputError(f"{name} has modality {first.modality or 'none'}: give a CT series")
-    if any(len(one.size) > 2 and one.size[2] > 1 for one in slices):
-        raise InputError(f"{name} is an enhanced DICOM with all slices in one file: {_CONVERT}")
-    if any(len(one.position_mm) != 3 or len(one.axes) != 6 for one in slices):
-        raise InputError(f"{name} has slices without position or orientation: {_EXPORT}")
-    if len({one.size for one in slices}) > 1 or any(
-        not np.allclose(one.axes, first.axes, atol=1e-3) for one in slices
-    ):
+def acquisitions(slices: list[Slice]) -> dict[int, list[Slice]]:
+    """Return the stacks of a series in which slices lie at one place, by number; else nothing.
+
+    Acquisition numbers tell them apart, or temporal positions; acquisition times count from 1.
+    """
+    for key in range(3):
+        groups: dict[str, list[Slice]] = {}
+        for one in slices:
+            groups.setdefault(one.times[key], []).append(one)
+        if len(groups) > 1 and not any(is_doubled(group) for group in groups.values()):
+            names = [name if key < 2 and name.isdecimal() else "" for name in sorted(groups)]
+            numbers = map(int, names) if all(names) else range(1, len(names) + 1)
+            return dict(zip(numbers, (groups[name] for name in sorted(groups)), strict=True))
+    return {}
+
+
+def _acquisition(slices: list[Slice], number: str, name: str) -> list[Slice]:
+    """Return the slices of the acquisition that is asked for, or all if there is only one."""
+    found = acquisitions(slices) if is_doubled(slices) else {}
+    if not number and not found:
+        return slices
+    if number.isdecimal() and int(number) in found:
+        return found[int(number)]
+    table = "; ".join(
+        f"{n} ({len(group)} slices, time {group[0].times[2][:6] or 'unknown'})"
+        for n, group in sorted(found.items())
+    )
+    if not number:
         raise InputError(
-            f"{name} mixes slices of different size or orientation (a scout?) in one series: "
-            "keep only those of the CT volume in the folder"
+            f"{name} holds {len(found)} acquisitions in one series: {table}: pass --acquisition N"
         )
-    tilt_deg = max((one.tilt_deg for one in slices), key=abs)
-    if abs(tilt_deg) > _MOST_TILT_DEG:
-        raise InputError(
-            f"{name} was scanned with a gantry tilt of {tilt_deg:g} degrees: {_CONVERT}"
-        )
-
-
-def _sorted_along_normal(slices: list[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
-    """Return the slices in the order of their normal, and their positions (n, 3): x, y, normal."""
-    row, column = np.array(slices[0].axes[:3]), np.array(slices[0].axes[3:])
-    frame = np.array([row, column, np.cross(row, column)])
-    positions_mm = np.array([one.position_mm for one in slices]) @ frame.T
-    order = np.argsort(positions_mm[:, 2], kind="stable")
-    return [slices[i] for i in order], positions_mm[order]
-
-
-def _check_steps(positions_mm: NDArray[np.float64], name: str) -> None:
-    """Check that slices follow each other along their normal at one distance."""
-    if len(positions_mm) < 2:
-        return
-    along_mm = positions_mm[:, 2]
-    drift_mm = float(np.hypot(*(positions_mm[-1, :2] - positions_mm[0, :2])))
-    if drift_mm > max(1.0, 0.002 * (along_mm[-1] - along_mm[0])):
-        raise InputError(
-            f"{name} has slices that drift {drift_mm:.1f} mm sideways (a gantry tilt): {_CONVERT}"
-        )
-    steps_mm = np.diff(along_mm)
-    step_mm = float(np.median(steps_mm))
-    doubled = np.flatnonzero(steps_mm < 0.01)
-    if doubled.size:
-        raise InputError(
-            f"{name} has {doubled.size} slices too many at the position of another, first at "
-            f"{along_mm[doubled[0]]:.1f} mm (phases or copies in one series?): keep one of each"
-        )
-    uneven = np.flatnonzero(np.abs(steps_mm - step_mm) > _MOST_UNEVEN_MM)
-    if uneven.size:
-        gap_mm = float(steps_mm[uneven[0]])
-        missing = int(np.maximum(np.rint(steps_mm[uneven] / step_mm) - 1, 0).sum())
-        raise InputError(
-            f"{name} has a gap of {gap_mm:.2f} mm after the slice at {along_mm[uneven[0]]:.1f} mm, "
-            f"elsewhere {step_mm:.2f} mm ({missing} slices missing): {_EXPORT}"
-        )
+    holds = (
+        f"but {table}: pass --acquisition with one of them" if found else "but one: leave it out"
+    )
+    raise InputError(f"{name} holds no acquisition {number} {holds}")

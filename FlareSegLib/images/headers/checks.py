@@ -96,6 +96,12 @@ def image_format(path: Path) -> str:
     return DICOM if is_bare else "unknown"
 
 
+def may_start_dicom(start: bytes) -> bool:
+    """Return whether a file without the mark DICM begins with an element as DICOM files do."""
+    elements = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
+    return len(start) > 8 and start[:4] in elements
+
+
 def _start(path: Path, count: int = 1 << 16) -> bytes:
     with path.open("rb") as file:
         return file.read(count)
