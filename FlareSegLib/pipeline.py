@@ -18,6 +18,7 @@ from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import peak_mib, threads_for
 from FlareSegLib.exports import run as exports
+from FlareSegLib.images.dicom.acquisition import acquisition
 from FlareSegLib.images.dicom.seg import Provenance
 from FlareSegLib.images.origin import origin
 from FlareSegLib.images.privacy import hiding, shown_name
@@ -182,7 +183,16 @@ def _segment_file(
     if job.thumbnail:
         thumbnail.write_thumbnail(*_upright(volume, result), organs, job.thumbnail)
     came = origin(job.source, job.series, job.report_path, keep_ids=options.keep_ids)
-    facts = {"input": name, "source": came, **result.report.facts, "runtime": runtime}
+    taken = acquisition(
+        job.source, job.series, with_person=options.keep_ids or options.keep_demographics
+    )
+    facts = {
+        "input": name,
+        "source": came,
+        "dicom": taken,
+        **result.report.facts,
+        "runtime": runtime,
+    }
     facts["peak_memory_mib"] = peak_mib()
     found = dataclasses.replace(result.report, facts=facts)
     if job.extras:

@@ -243,6 +243,8 @@ class RunOptions:
     window, skip the neighbours of a centre window that saw none (CDL-UNet, FLARE 2024)."""
     clean: bool = True
     """Apply the clean-up rules."""
+    keep_demographics: bool = False
+    """Tell study date, sex and age in the report, if DICOM files say them."""
     keep_ids: bool = False
     """Leave the patient's name in names of cases, reports and messages: see privacy.py."""
     runtime: Runtime = "auto"

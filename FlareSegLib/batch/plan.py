@@ -56,6 +56,8 @@ class Plan:
     """Write a page of the whole cohort, and a thumbnail of each case for it."""
     with_parquet: bool = False
     """Write the summary as Parquet too."""
+    with_tidy: bool = False
+    """Write a table with a line for each case and organ too."""
     skip_existing: bool = False
     """Leave out the cases that are finished: report there, other files as it says."""
 

@@ -20,7 +20,7 @@ from FlareSegLib.batch.lock import locked
 from FlareSegLib.batch.page import write_page
 from FlareSegLib.batch.plan import Plan, row_for, run_case
 from FlareSegLib.batch.pool import run_pool
-from FlareSegLib.batch.summary import Row, finished, write_parquet, write_summary
+from FlareSegLib.batch.summary import Row, finished, write_parquet, write_summary, write_tidy
 from FlareSegLib.inference.runtimes import loads_once
 
 _REST = 20
@@ -205,6 +205,8 @@ class _Record:
     def write(self) -> None:
         """Write all that is known."""
         self._write_summary()
+        if self._plan.with_tidy:
+            write_tidy(self._known(), self._organs, self._plan.output / "summary_tidy.csv")
         if self._plan.with_parquet:
             write_parquet(self._known(), self._organs, self._plan.summary.with_suffix(".parquet"))
         if self._plan.with_page:

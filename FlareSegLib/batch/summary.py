@@ -17,10 +17,13 @@ from FlareSegLib.base.errors import OutputError
 from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.job import Job
 from FlareSegLib.base.labels import Organ
+from FlareSegLib.batch.columns import ORGAN, RUN, details, is_number, organ_columns, shown
 from FlareSegLib.images.privacy import shown_name
 
 COLUMNS = ("case", "status", "reason", "seconds", "flags", "place", "series")
-"""Before the volumes, one column per organ such as liver_ml."""
+"""Before those of columns.py."""
+TIDY = ("case", "status", "place", "series")
+"""Of a line per case and organ, before those of columns.py."""
 _NO_REPORT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 """What a file that is no report raises: JSON can be nested too deep, and have too large numbers."""
 
@@ -35,6 +38,8 @@ class Measured:
     """By organ key; 0 if absent."""
     flags: tuple[str, ...]
     """Of the scan, and of organs as liver:touches_border."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known, by column: see columns.py."""
 
 
 NOTHING = Measured(0.0, {}, ())
@@ -66,6 +71,7 @@ class Row:
             "seconds": round(found.seconds, 3),
             "flags": list(found.flags),
             "volumes_ml": dict(found.volumes_ml),
+            "details": dict(found.details),
         }
 
 
@@ -75,7 +81,8 @@ def row_of(facts: Mapping[str, Any]) -> Row:
     Raises:
         KeyError, TypeError: It did not.
     """
-    found = Measured(facts["seconds"], facts["volumes_ml"], tuple(facts["flags"]))
+    more = facts.get("details", {})
+    found = Measured(facts["seconds"], facts["volumes_ml"], tuple(facts["flags"]), more)
     case, place, series, status, reason = (
         facts[key] for key in ("case", "place", "series", "status", "reason")
     )
@@ -94,6 +101,7 @@ def measured(report: Mapping[str, Any]) -> Measured:
         seconds=sum(report["run"]["seconds"].values()),
         volumes_ml={organ["key"]: float(organ["volume_ml"]) for organ in organs},
         flags=(*report["flags"], *own),
+        details=details(report),
     )
 
 
@@ -151,24 +159,63 @@ def write_parquet(rows: Sequence[Row], organs: tuple[Organ, ...], path: Path) ->
 
     names = _columns(organs)
     columns = list(zip(*(_values(row, organs, missing=None) for row in rows), strict=True))
-    numbers = [name == "seconds" or name.endswith("_ml") for name in names]
+    numbers = [is_number(name) for name in names]
     arrays = [
         pyarrow.array(
-            [value if value is None or not is_number else float(value) for value in column],
-            pyarrow.float64() if is_number else pyarrow.string(),
+            [_typed(value, has_numbers=has_numbers) for value in column],
+            pyarrow.float64() if has_numbers else pyarrow.string(),
         )
-        for column, is_number in zip(columns or [()] * len(names), numbers, strict=True)
+        for column, has_numbers in zip(columns or [()] * len(names), numbers, strict=True)
     ]
     with atomic(path) as temporary:
         parquet.write_table(pyarrow.table(arrays, names=names), temporary)
 
 
+def write_tidy(rows: Iterable[Row], organs: tuple[Organ, ...], path: Path) -> None:
+    """Write a line for each organ of each case that has results; either whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    lines = io.StringIO()
+    table = csv.writer(lines, lineterminator="\n")
+    table.writerow([*TIDY, *RUN, "organ", "ml", *ORGAN])
+    for row in rows:
+        if row.status != "failed":
+            table.writerows(_tidy(row, organs))
+    with atomic(path) as temporary:
+        temporary.write_text(lines.getvalue(), encoding="utf-8", errors="backslashreplace")
+
+
+def _tidy(row: Row, organs: tuple[Organ, ...]) -> Iterable[list[Any]]:
+    first = [getattr(row, name) for name in TIDY]
+    first += [_said(row, name, "") for name in RUN]
+    for organ in organs:
+        names = [f"{organ.key}_{name}" for name in ("ml", *ORGAN)]
+        yield [*first, organ.key, *(_said(row, name, "") for name in names)]
+
+
+def _typed(value: Any, *, has_numbers: bool) -> Any:
+    if value is None:
+        return None
+    return float(value) if has_numbers else str(value)
+
+
 def _columns(organs: tuple[Organ, ...]) -> list[str]:
-    return [*COLUMNS, *(f"{organ.key}_ml" for organ in organs)]
+    return [*COLUMNS, *RUN, *organ_columns(organs)]
 
 
 def _values(row: Row, organs: tuple[Organ, ...], missing: str | None) -> list[Any]:
     found = row.measured
     first = (row.case, row.status, row.reason, f"{found.seconds:.1f}", ";".join(found.flags))
-    volumes = (found.volumes_ml.get(organ.key, missing) for organ in organs)
-    return [*first, row.place, row.series, *volumes]
+    more = (_said(row, name, missing) for name in (*RUN, *organ_columns(organs)))
+    return [*first, row.place, row.series, *more]
+
+
+def _said(row: Row, column: str, missing: str | None) -> Any:
+    """Return what a column says of a case; of what is absent it says nothing."""
+    known = row.measured.details.get(column)
+    if column.endswith("_ml"):
+        known = row.measured.volumes_ml.get(column.removesuffix("_ml"))
+    value = shown(column, known)
+    return missing if value is None else value

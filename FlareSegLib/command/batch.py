@@ -65,14 +65,16 @@ def add(commands: Commands) -> None:
     parser.set_defaults(
         stopped="stopped: what is finished stays, --skip-existing goes on from there"
     )
-    _add_files(parser.add_argument_group("files"))
-    _add_ways(parser.add_argument_group("many at once"))
+    add_files(parser.add_argument_group("files"))
+    add_ways(parser.add_argument_group("many at once"))
     add_extras(parser.add_argument_group("of each CT"))
     add_choices(parser.add_argument_group("choices"))
     add_switches(parser.add_argument_group("switches"))
 
 
-def _add_files(group: argparse._ArgumentGroup) -> None:
+def add_files(group: argparse._ArgumentGroup) -> None:
+    """Add input, output, and what is written of each CT and of all."""
+
     def add(name: str, say: str, **more: object) -> None:
         group.add_argument(name, help=say, **more)  # type: ignore[arg-type]
 
@@ -83,11 +85,14 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add("--csv", "an organ table for each CT", action="store_true")
     add("--preview", "a picture of each CT", action="store_true")
     add("--html", "a page of the whole cohort", action="store_true")
+    add("--tidy", "a table with a line for each case and organ too", action="store_true")
     add("--parquet", "the summary as Parquet too", action="store_true")
     add("--model", MODEL, type=Path, metavar="DIR")
 
 
-def _add_ways(group: argparse._ArgumentGroup) -> None:
+def add_ways(group: argparse._ArgumentGroup) -> None:
+    """Add where CTs are run."""
+
     def add(flag: str, say: str, **more: object) -> None:
         group.add_argument(flag, help=say, **more)  # type: ignore[arg-type]
 
@@ -116,8 +121,8 @@ def run(options: argparse.Namespace) -> int:
         if not cases:
             raise WrongUsageError(f"no CT found in {options.source}: {INPUT}")
         cases = cases if options.keep_ids else without_ids(cases)
-        plan = _to_plan(options)
-        ended = untold if options.quiet else _lines_of(len(cases))
+        plan = to_plan(options)
+        ended = untold if options.quiet else lines_of(len(cases))
         ways = Ways(options.jobs, options.timeout, options.scheduler)
         rows = run_batch(cases, plan, progress, ended, ways)
     if not options.quiet:
@@ -138,7 +143,7 @@ def _check_folders(options: argparse.Namespace) -> None:
         raise WrongUsageError(f"OUTPUT is INPUT ({source}): choose another folder")
 
 
-def _lines_of(count: int) -> Callable[[Row], None]:
+def lines_of(count: int) -> Callable[[Row], None]:
     """Return what says how each of so many cases ended, and how long the rest will take."""
     numbers = itertools.count(1)
     pace = Pace()
@@ -181,7 +186,8 @@ def _asks(flag: str) -> bool:
     return not flag.endswith(":touches_border")
 
 
-def _to_plan(options: argparse.Namespace) -> Plan:
+def to_plan(options: argparse.Namespace) -> Plan:
+    """Return what shall be done with every case."""
     from FlareSegLib.batch.run import Plan
     from FlareSegLib.pipeline import default_model
 
@@ -197,5 +203,6 @@ def _to_plan(options: argparse.Namespace) -> Plan:
         with_preview=options.preview,
         with_page=options.html,
         with_parquet=options.parquet,
+        with_tidy=options.tidy,
         skip_existing=options.skip_existing,
     )

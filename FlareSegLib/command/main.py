@@ -28,11 +28,12 @@ from FlareSegLib.command import (
     sample,
     segment,
     view,
+    watch,
 )
 from FlareSegLib.command.options import WrongUsageError, close_to
 from FlareSegLib.command.terminal import Stopped
 
-SUBCOMMANDS = (segment, prompt, measure, compare, evaluate, batch, view, info, sample)
+SUBCOMMANDS = (segment, prompt, measure, compare, evaluate, batch, watch, view, info, sample)
 """A file each, with its arguments and its run together."""
 EXAMPLES = """examples:
   flareseg sample -o demo                        fetch a real CT to try things on
@@ -44,6 +45,7 @@ EXAMPLES = """examples:
   flareseg compare 2024.nii.gz 2026.nii.gz       two dates, beside what changes by itself
   flareseg evaluate truth/ predictions/          DSC, NSD and HD95 per organ, as FLARE does
   flareseg batch cts/ organs/                    all CTs of a folder, with a table of volumes
+  flareseg watch incoming/ organs/               each CT that comes into a folder
   flareseg view demo/organs.seg.nrrd             CT and organs in the browser
   flareseg info                                  versions, models, cores, memory
 """

@@ -110,6 +110,8 @@ def add_switches(group: argparse._ArgumentGroup) -> None:
     add("--no-cleanup", "clean", "write what the network said")
     ids = "do not hide what DICOM files say of the patient in names, reports and messages"
     group.add_argument("--keep-ids", help=ids, action="store_true")
+    who = "tell study date, sex and age in report and summary, as DICOM files do"
+    group.add_argument("--keep-demographics", help=who, action="store_true")
     group.add_argument("--quiet", action="store_true", help="say nothing but errors")
 
 
@@ -127,6 +129,7 @@ def to_run_options(options: argparse.Namespace) -> RunOptions:
         runtime=options.runtime,
         restore=options.restore,
         keep_ids=options.keep_ids,
+        keep_demographics=options.keep_demographics,
     )
 
 

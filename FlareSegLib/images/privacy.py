@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ _PATIENT = {0x0010: "name", 0x0020: "ID", 0x0030: "birth date", 0x1000: "other I
 _IDENTITY_REMOVED = (0x0012, 0x0062)
 """YES: name and ID are already those of a study."""
 _SERIES_UID = (0x0020, 0x000E)
-_VRS = (b"PN", b"LO", b"DA", b"SH", b"UI", b"CS")
+_VRS = (b"PN", b"LO", b"DA", b"SH", b"UI", b"CS", b"DS", b"IS", b"AS")
 _BIG_ENDIAN = b"1.2.840.10008.1.2.2\0"
 """Transfer syntax."""
 _META_BYTES = 1024
@@ -84,6 +84,14 @@ def series_uid(source: Path) -> str | None:
     start = _start(source, b"")
     uid = _value(start, _SERIES_UID) if start else b""
     return uid.decode("ascii", "ignore") or None
+
+
+def elements_of(source: Path, series: str | None, tags: Sequence[tuple[int, int]]) -> list[str]:
+    """Return the values of elements in a DICOM file of the series; nothing if it is not DICOM."""
+    start = _start(source, (series or "").encode())
+    if start is None:
+        return []
+    return [_value(start, tag).decode("utf-8", "replace") for tag in tags]
 
 
 def shown_name(source: Path, series: str | None = None) -> str:
