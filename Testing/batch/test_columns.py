@@ -23,10 +23,8 @@ REPORT = {
         {"key": "spleen", "state": "absent", "mean_hu": None, "core_hu": None},
     ],
 }  # fmt: skip
-ROWS = [
-    Row("a", "a.nii", "", "ok", "", Measured(1.0, {"liver": 1234.567, "spleen": 0.0}, (), details(REPORT))),
-    Row("b", "b.nii", "", "failed", "no CT"),
-]  # fmt: skip
+FOUND = Measured(1.0, {"liver": 1234.567, "spleen": 0.0}, (), details(REPORT))
+ROWS = [Row("a", "a.nii", "", "ok", "", FOUND), Row("b", "b.nii", "", "failed", "no CT")]
 
 
 def read(path):
