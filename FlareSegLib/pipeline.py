@@ -27,11 +27,15 @@ from FlareSegLib.images.writing import check_grid, check_source, check_writable,
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import Loader, importing_ahead, load_network, pick
 from FlareSegLib.inference.sliding import Sliding
+from FlareSegLib.measuring.confidence import Seen
+from FlareSegLib.measuring.evidence import evidence
 from FlareSegLib.measuring.measure import measure
+from FlareSegLib.measuring.scan import scan_of
+from FlareSegLib.measuring.trust import trusted
 from FlareSegLib.postprocessing import cleanup, restore, restore_classwise
 from FlareSegLib.preprocessing import body, intensity, orient, resample
 from FlareSegLib.reporting import preview, report, thumbnail
-from FlareSegLib.reporting.report import Report
+from FlareSegLib.reporting.report import Report, report_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Result:
     """On the grid of the CT."""
     report: Report
     """Volumes, flags, seconds."""
+    seen: Seen
+    """What confidence and findings were told from."""
 
 
 def default_model() -> Path:
@@ -99,6 +105,10 @@ def segment(
     with watch.step("measure"):
         organs = labels.chosen(options.organs)
         measured = measure(labelmap, volume, labels)  # all organs: they tell left from right
+        cells = logits, config.logits_spacing_mm
+        known = evidence(*cells, target, config.values, sliding.first_look)
+        scan = scan_of(roi, mask, box, canonical.grid)
+        found = trusted(measured, known, scan, removed, canonical.grid, config.confidence)
         labelmap = labelmap if organs == labels.organs else _only(organs, labelmap)
     facts = {
         "grid": report.grid_facts(volume.grid),
@@ -111,8 +121,8 @@ def segment(
         "peak_memory_mib": peak_mib(),
         "versions": report.versions(),
     }
-    rows = tuple(row for row in measured.organs if row.key in {organ.key for organ in organs})
-    return Result(labelmap, Report(rows, facts, volume.warnings, derived=measured.derived))
+    said = report_of(found, organs, facts, volume.warnings)
+    return Result(labelmap, said, found.seen)
 
 
 def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 from FlareSegLib.base.errors import FlareSegError, ModelError
 from training.sections import (
     Augment,
+    Confidence,
     Curriculum,
     Data,
     Distill,
@@ -57,6 +58,8 @@ class Config:
     """How the model is measured."""
     export: Export = field(default_factory=Export)
     """What the model folder says."""
+    confidence: Confidence = field(default_factory=Confidence)
+    """How far each organ can be trusted."""
 
 
 FREE = ("work", "train.log_steps", "train.checkpoint_steps", "train.workers", "train.threads",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from FlareSegLib import __version__
+from FlareSegLib.base.confidence_file import read_confidence
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.geometry import Zyx, ZyxMm
 from FlareSegLib.base.label_file import default_labels, part, read_labels
@@ -77,6 +79,8 @@ class ModelConfig:
     """Of model.json."""
     label_set: LabelSet = field(default_factory=default_labels, repr=False)
     """The organs of its labels; not in model.json, but in labels.json beside it."""
+    confidence: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """Contents of confidence.json beside model.json; None: there is none. See measuring."""
 
     def __post_init__(self) -> None:
         self._check_texts()
@@ -214,15 +218,16 @@ def read_model_config(folder: Path) -> ModelConfig:
             f"{path} has schema version {found!r}, FlareSeg {__version__} reads {SCHEMA_VERSION}: "
             "update FlareSeg, or take a model made for this version"
         )
-    known = {item.name for item in fields(ModelConfig)} - {"label_set"}
+    known = {item.name for item in fields(ModelConfig)} - {"label_set", "confidence"}
     unknown = sorted(set(facts) - known)
     if unknown:
         raise ModelError(f"{path} has unknown keys {unknown}: made by a newer FlareSeg?")
     try:
         frozen = {key: _frozen(value) for key, value in facts.items()}
-        return ModelConfig(**frozen, label_set=read_labels(folder))
+        config = ModelConfig(**frozen, label_set=read_labels(folder))
     except (TypeError, AttributeError) as error:
         raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
+    return replace(config, confidence=read_confidence(folder, config.sha256))
 
 
 @dataclass(frozen=True)

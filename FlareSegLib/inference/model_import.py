@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from FlareSegLib.base.confidence_file import CONFIDENCE_JSON
 from FlareSegLib.base.config import MODEL_JSON, MOST_JSON_BYTES, ModelConfig, read_model_config
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import LABELS_JSON, MOST_BYTES
@@ -61,9 +62,10 @@ def _copy_checked(source: Path, folder: Path) -> ModelConfig:
     for name, sha256 in config.files.items():
         copy(source, name, folder, MOST_ONNX_BYTES)
         read_checked(folder / name, sha256)
-    with contextlib.suppress(ModelError):  # a card is good manners, not a must
-        copy(source, CARD, folder, MOST_JSON_BYTES)
-    return config
+    for name in (CARD, CONFIDENCE_JSON):
+        with contextlib.suppress(ModelError):  # good manners, not a must
+            copy(source, name, folder, MOST_JSON_BYTES)
+    return read_model_config(folder)
 
 
 def _has(source: Path, name: str) -> bool:

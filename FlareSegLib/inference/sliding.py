@@ -47,6 +47,8 @@ class Sliding:
         self.plan = windows.plan(_zyx(array.shape), config, options)
         self._flips = config.flips if options.speed == "accurate" else ()
         self.counts = WindowCounts(planned=self.plan.count, is_fine=self.plan.is_fine)
+        self.first_look: NDArray[np.uint8] | None = None
+        """Labels of the first look, one per cell of 4 x 4 x 4 voxels; None if there was none."""
 
     def run(
         self, body: NDArray[np.bool_], on_window: Callable[[float], None]
@@ -87,7 +89,8 @@ class Sliding:
         options = replace(self._options, centre_first=False, skip_air=False)
         first = Sliding(self._network, self._config, options, scout.halved(self._array))
         seen = first.run(np.ones((1, 1, 1), bool), lambda _: None).argmax(axis=-1)
-        return scout.area_of(seen.astype(np.uint8), shape, self._config.spacing_mm)
+        self.first_look = seen.astype(np.uint8)
+        return scout.area_of(self.first_look, shape, self._config.spacing_mm)
 
     def _look_at(
         self,

@@ -12,8 +12,6 @@ from FlareSegLib.base.geometry import Grid
 from FlareSegLib.base.runs import IN_PLANE, Runs, pieces_of
 from FlareSegLib.measuring.rows import OrganRow
 
-WIDE_AORTA_MM = 30.0
-"""From here on an aorta is called aneurysmal (ESVS 2019)."""
 SMOOTH_MM = 10.0
 """The centre line is smoothed over twice this, and diameters over half of it."""
 STEP_MM = 20.0

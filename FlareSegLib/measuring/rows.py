@@ -9,7 +9,7 @@ from typing import Literal
 from FlareSegLib.base.geometry import ZyxMm
 from FlareSegLib.measuring.hu import Core, Hu
 
-State = Literal["whole", "cut", "absent"]
+State = Literal["whole", "cut", "absent", "out_of_field"]
 ORGAN_FLAGS = {
     "absent": "not found in this scan",
     "touches_border": "reaches the edge of the scan, so part of it may be missing",
@@ -17,8 +17,15 @@ ORGAN_FLAGS = {
     "wrong_side": "lies on the wrong side: left and right may be swapped",
     "several_components": "is in {components} separate pieces, expected one",
     "uniform_hu": "has hardly varying HU, as no tissue has: padding, or no CT as it was scanned",
+    "out_of_field": "not found, and would lie outside of this scan",
+    "wide": "is {wide:g} mm wide or more, which is called an aneurysm in the abdomen",
+    "doubtful": "is doubtful: {doubts}",
 }
 """Stable key and sentence for people; the organ's name goes before it."""
+HARMLESS = frozenset({"touches_border", "out_of_field"})
+"""Flags that are no reason to look: vessels reach an edge of nearly every scan."""
+WIDE_AORTA_MM = 30.0
+"""From here on an aorta is called aneurysmal (ESVS 2019)."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class OrganRow:
     """Of all voxels; None if absent."""
     core_hu: Core | None = None
     """Of those away from the border: read this first. None if absent, or too thin for a core."""
+    confidence: float | None = None
+    """The DSC that is to be expected, in [0, 1]; None if the model does not tell."""
+    doubts: tuple[str, ...] = ()
+    """Why the organ is doubtful, in words; empty if it is not."""
 
     plausible_ml: tuple[float, float] | None = None
     """Usual volumes; not in reports."""
@@ -62,7 +73,7 @@ class OrganRow:
     def state(self) -> State:
         """How much of the organ is there."""
         if not self.components:
-            return "absent"
+            return "out_of_field" if "out_of_field" in self.flags else "absent"
         return "cut" if self.is_cut else "whole"
 
     @property
@@ -74,4 +85,7 @@ class OrganRow:
     def sentence(self, flag: str) -> str:
         """Return what a flag means for this organ, for people."""
         low, high = self.plausible_ml or (0.0, math.inf)
-        return ORGAN_FLAGS[flag].format(low=low, high=high, components=self.components)
+        doubts = "; ".join(self.doubts) or "see its confidence"
+        return ORGAN_FLAGS[flag].format(
+            low=low, high=high, components=self.components, wide=WIDE_AORTA_MM, doubts=doubts
+        )

@@ -22,7 +22,7 @@ def body_mask(volume: Volume) -> NDArray[np.bool_]:
     The volume is looked at every COARSE_MM. An opening cuts off table and tubes; the largest piece
     is kept. All False if there is no tissue.
     """
-    steps = _steps(volume)
+    steps = steps_of(volume)
     coarse = volume.array[:: steps[0], :: steps[1], :: steps[2]] > BODY_HU
     opened = _slid(_slid(coarse, np.logical_and), np.logical_or)
     runs = _largest(runs_of(opened.astype(np.uint8)))
@@ -37,7 +37,7 @@ def body_box(volume: Volume) -> Box:
 
     The whole grid if there is no tissue.
     """
-    body, steps = body_mask(volume), _steps(volume)
+    body, steps = body_mask(volume), steps_of(volume)
     if not body.any():
         return volume.grid.box
     start, stop = [0, 0, 0], list(volume.grid.shape)
@@ -49,7 +49,8 @@ def body_box(volume: Volume) -> Box:
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def _steps(volume: Volume) -> list[int]:
+def steps_of(volume: Volume) -> list[int]:
+    """Return every how many voxels (z, y, x) the coarse mask looks."""
     return [max(1, round(COARSE_MM / spacing)) for spacing in volume.grid.spacing_mm]
 
 

@@ -18,9 +18,13 @@ import numpy as np
 from FlareSegLib import __version__
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Grid
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.measuring.derived import Measure
-from FlareSegLib.measuring.rows import OrganRow
+from FlareSegLib.measuring.findings import Finding
+from FlareSegLib.measuring.phase import Phase
+from FlareSegLib.measuring.rows import HARMLESS, OrganRow
 from FlareSegLib.measuring.sides import orientation
+from FlareSegLib.measuring.trust import Trusted
 
 SCHEMA_VERSION = 1
 """Goes up when a key of the JSON is renamed or removed; new keys may come without."""
@@ -54,15 +58,25 @@ class Report:
     """ISO date and time, UTC."""
     derived: tuple[Measure, ...] = ()
     """Sums, differences and lengths."""
+    phase: Phase | None = None
+    """Contrast phase; None if too little is there to tell."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the scan."""
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Keys of SCAN_FLAGS that hold for the whole scan."""
+        """Keys of what holds for the whole scan: of SCAN_FLAGS, and of findings."""
         at = {row.key: row.centroid_mm[0] for row in self.organs if row.centroid_mm}
         flags = [] if at else ["no_organ_found"]
         if "liver" in at and "spleen" in at and at["liver"] >= at["spleen"]:
             flags.append("mirrored")
-        return tuple(flags)
+        return (*flags, *(one.key for one in self.findings))
+
+    @property
+    def sentences(self) -> dict[str, str]:
+        """What each of the flags means, for people."""
+        told = SCAN_FLAGS | {one.key: one.sentence for one in self.findings}
+        return {flag: told[flag] for flag in self.flags}
 
     def to_dict(self) -> dict[str, object]:
         """Return the report as strict JSON knows it: no NaN, no tuples, no NumPy types."""
@@ -70,12 +84,31 @@ class Report:
             "schema_version": SCHEMA_VERSION,
             "disclaimer": DISCLAIMER,
             "created": self.created,
-            "flags": {flag: SCAN_FLAGS[flag] for flag in self.flags},
+            "flags": self.sentences,
             "warnings": list(self.warnings),
             "run": _plain(self.facts),
             "organs": [_row_to_dict(row) for row in self.organs],
             "derived": [_plain(one) for one in self.derived],
+            "phase": _plain(self.phase),
         }
+
+
+def report_of(
+    found: Trusted,
+    organs: tuple[Organ, ...],
+    facts: Mapping[str, object],
+    warnings: tuple[str, ...] = (),
+) -> Report:
+    """Return the report of what was found of the organs that were asked for."""
+    keys = {organ.key for organ in organs}
+    return Report(
+        tuple(row for row in found.organs if row.key in keys),
+        facts,
+        warnings,
+        derived=found.derived,
+        phase=found.phase,
+        findings=found.findings,
+    )
 
 
 def versions() -> dict[str, str | None]:
@@ -143,11 +176,17 @@ def write_csv(report: Report, path: Path) -> None:
         "state",
         "volume",
     ]
-    table.writerow([*columns, *further, "state", "volume", *_HU_COLUMNS])
+    table.writerow([*columns, *further, "state", "volume", "confidence", *_HU_COLUMNS])
     for row in report.organs:
         facts = _row_to_dict(row)
         extent = [round(n, 4) for n in row.extent_mm]
-        said = (row.components, ";".join(row.flags), row.state, row.volume_text)
+        said = (
+            row.components,
+            ";".join(row.flags),
+            row.state,
+            row.volume_text,
+            _plain(row.confidence),
+        )
         table.writerow([*(facts[c] for c in columns), *extent, *said, *_hu_values(row)])
     with atomic(path) as temporary:
         temporary.write_text(lines.getvalue(), encoding="utf-8")
@@ -170,13 +209,16 @@ def to_table(report: Report) -> str:
     width = max([len("organ"), *(len(row.name) for row in report.organs)])
     lines = [f"  {'organ':<{width}}  {'ml':>8}  {'core HU':>8}  notes"]
     for row in report.organs:
-        mark = "!" if set(row.flags) - {"touches_border"} else " "  # vessels always reach an edge
+        mark = "!" if set(row.flags) - HARMLESS else " "
         notes = "; ".join(row.sentence(flag) for flag in row.flags)
         core = f"{row.core_hu.median:z.0f}" if row.core_hu else "-"
         volume = row.volume_text or "-"
         lines.append(f"{mark} {row.name:<{width}}  {volume:>8}  {core:>8}  {notes}".rstrip())
     lines += [_derived_line(one, width) for one in report.derived]
-    lines += [f"! {SCAN_FLAGS[flag]}" for flag in report.flags]
+    if report.phase:
+        share = report.phase.probabilities[report.phase.key]
+        lines.append(f"  {'phase':<{width}}  {report.phase.name} ({share:.0%})")
+    lines += [f"! {said}" for said in report.sentences.values()]
     lines += [f"! {warning}" for warning in report.warnings]
     return "\n".join(lines)
 

@@ -6,8 +6,9 @@ from training.sections.learning import DISTILL_WEIGHTS, Distill, Student
 from training.sections.result import Evaluate, Export
 from training.sections.teaching import Curriculum, PseudoLabel, Teacher
 from training.sections.train import Train
+from training.sections.trust import Confidence
 
 __all__ = [
-    "DISTILL_WEIGHTS", "LESION", "Augment", "Curriculum", "Data", "Distill", "Evaluate", "Export",
-    "PseudoLabel", "Student", "Teacher", "Train",
+    "DISTILL_WEIGHTS", "LESION", "Augment", "Confidence", "Curriculum", "Data", "Distill",
+    "Evaluate", "Export", "PseudoLabel", "Student", "Teacher", "Train",
 ]  # fmt: skip

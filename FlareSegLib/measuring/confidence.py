@@ -1,0 +1,204 @@
+"""The DSC that is to be expected of each organ, learned from degraded CTs; doubt in words.
+
+A model may have a confidence.json beside its model.json, which `python -m training.confidence`
+makes: small regression trees over what a run knows anyway. Without it nothing is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from FlareSegLib.measuring.rows import OrganRow
+from FlareSegLib.measuring.scan import Scan
+from FlareSegLib.measuring.usual import Usual, expected_mm, shipped
+
+OF_EVIDENCE = (
+    "chance", "chance_border", "chance_inside", "unsure", "unsure_inside", "missed", "rivals",
+    "margin", "margin_border", "margin_p10", "border", "edge", "first_look", "most", "faint",
+)  # fmt: skip
+OF_SCAN = ("slice_mm", "noise_hu", "width_mm", "fat", "soft", "bone", "bone_behind", "air_low",
+           "air_high", "cut_sides", "height_mm")  # fmt: skip
+PARTNERS = {"right_kidney": "left_kidney", "right_adrenal_gland": "left_adrenal_gland"}
+PARTNERS |= {left: right for right, left in PARTNERS.items()}
+REASONS = {
+    "first_look": (-1, 0.5, "the two looks agree by {value:.0%} only"),
+    "unsure": (1, 0.1, "the network was unsure in {value:.0%} of it"),
+    "missed": (1, 0.2, "{value:.0%} of what may belong to it was left out"),
+    "rivals": (1, 0.05, "parts of it may be other organs"),
+    "small": (-1, -1.0, "it is smaller than usual"),
+    "large": (1, 1.0, "it is larger than usual"),
+    "away": (1, 1.0, "it lies far from where it usually lies"),
+    "noise_hu": (1, 25.0, "the scan is noisy ({value:.0f} HU)"),
+    "slice_mm": (1, 4.0, "slices are thick ({value:.0f} mm)"),
+    "components": (1, 2.0, "it is in {value:.0f} pieces"),
+    "chance_border": (-1, 0.8, "its border is unsure"),
+}  # fmt: skip
+"""Features that can be a reason: whether more (1) or less (-1) is bad, from where on, the words."""
+ALIASES = {"small": "volume", "large": "volume"}
+"""Features under another name."""
+MOST_REASONS = 2
+LEAST_DEVIATION = 1.0
+"""Standard deviations of good organs from which on a feature is a reason."""
+ABSENT_REASON = "it was not found, but may be there"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that is known of the organs of a scan."""
+
+    rows: Mapping[str, OrganRow]
+    """By organ key, all organs of the model."""
+    evidence: Mapping[int, Mapping[str, float]]
+    """By organ value, see evidence.py."""
+    scan: Scan
+    removed_ml: Mapping[str, float]
+    """What the clean-up took from each organ."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is thought of an organ."""
+
+    confidence: float
+    """The DSC that is to be expected, in [0, 1]."""
+    reasons: tuple[str, ...] = ()
+    """Why it is doubtful, in words; empty if it is not."""
+
+
+def features(key: str, seen: Seen, usual: Usual) -> dict[str, float]:
+    """Return the numbers of an organ that its confidence is told from; NaN where there is none."""
+    row, nan = seen.rows[key], math.nan
+    known = seen.evidence.get(row.value, {})
+    found = {name: known.get(name, nan) for name in OF_EVIDENCE}
+    found |= {name: float(getattr(seen.scan, name)) for name in OF_SCAN}
+    cells = known.get("cells", 0.0)
+    found["faint"] = math.log1p(known.get("faint", 0.0)) - math.log1p(cells)
+    found["components"] = float(row.components)
+    found["is_cut"] = float(row.is_cut)
+    found["removed"] = math.log1p(seen.removed_ml.get(key, 0.0))
+    found |= _of_hu(row)
+    found |= _beside_others(row, seen)
+    return found | _beside_usual(row, seen, usual)
+
+
+def _of_hu(row: OrganRow) -> dict[str, float]:
+    core = row.core_hu
+    if core is None or row.mean_hu is None:
+        return dict.fromkeys(("core", "core_sd", "contrast", "mixed"), math.nan)
+    contrast = math.nan if core.ring is None else core.median - core.ring
+    return {
+        "core": core.median,
+        "core_sd": core.sd,
+        "contrast": contrast,
+        "mixed": core.median - row.mean_hu,
+    }
+
+
+def _beside_others(row: OrganRow, seen: Seen) -> dict[str, float]:
+    present = [other for other in seen.rows.values() if other.components]
+    known = [seen.evidence[other.value] for other in present if other.value in seen.evidence]
+    chances = [one["chance"] for one in known if "chance" in one]
+    partner = seen.rows.get(PARTNERS.get(row.key, ""))
+    liver, aorta = (seen.rows.get(name) for name in ("liver", "aorta"))
+    both = partner is not None and partner.volume_ml > 0 < row.volume_ml
+    core = row.core_hu.median if row.core_hu else math.nan
+    from_liver = liver.core_hu.median if liver and liver.core_hu else math.nan
+    return {
+        "organs": float(len(present)),
+        "mean_chance": float(np.mean(chances)) if chances else math.nan,
+        "least_chance": min(chances) if chances else math.nan,
+        "partner": math.log(row.volume_ml / partner.volume_ml) if both and partner else math.nan,
+        "from_liver": core - from_liver,
+        "aorta": aorta.core_hu.median if aorta and aorta.core_hu else math.nan,
+    }
+
+
+def _beside_usual(row: OrganRow, seen: Seen, usual: Usual) -> dict[str, float]:
+    found = dict.fromkeys(("volume", "height", "away"), math.nan)
+    if row.key not in usual or not row.centroid_mm:
+        return found
+    own, at = usual[row.key], expected_mm(row.key, seen.rows, usual)
+    found["volume"] = math.log(row.volume_ml / own["ml"]) / own["spread"]
+    found["height"] = row.extent_mm[0] / own["height_mm"]
+    if at is not None:
+        found["away"] = math.dist(row.centroid_mm, at) / own["far_mm"]
+    return found
+
+
+def judge(
+    seen: Seen, told: Mapping[str, Any] | None, usual: Usual | None = None
+) -> dict[str, Judged]:
+    """Return what is thought of each organ, by its key; nothing of those the numbers do not know.
+
+    Args:
+        seen: All that is known.
+        told: The contents of confidence.json; None: there is none.
+        usual: Where organs lie and how large they are; None: what ships.
+    """
+    keys = [key for key in seen.rows if told and key in told["organs"]]
+    if not keys or not told:
+        return {}
+    usual = usual or shipped()
+    known = {key: features(key, seen, usual) for key in keys}
+    values = predict([{**known[key], **one_hot(key, told["organs"])} for key in keys], told)
+    return {
+        key: Judged(float(value), _reasons(seen.rows[key], known[key], float(value), told))
+        for key, value in zip(keys, values, strict=True)
+    }
+
+
+def one_hot(key: str, keys: Sequence[str]) -> dict[str, float]:
+    """Return 1 for an organ and 0 for the others."""
+    return {f"is_{other}": float(other == key) for other in keys}
+
+
+def predict(rows: Sequence[Mapping[str, float]], told: Mapping[str, Any]) -> list[float]:
+    """Return what trees say of rows of features.
+
+    Trees are complete: node i goes on to 2 i + 1, or to 2 i + 2 if its feature is over its
+    threshold, or missing where missing is 1; leaves follow the nodes.
+    """
+    names, trees = told["features"], told["trees"]
+    table = np.array([[row.get(name, math.nan) for name in names] for row in rows])
+    total = np.full(len(rows), float(told["base"]))
+    depths = {len(tree["feature"]) for tree in trees}
+    for nodes in sorted(depths):  # all trees of a depth at once
+        same = [tree for tree in trees if len(tree["feature"]) == nodes]
+        feature, threshold, missing, leaf = (
+            np.array([tree[name] for tree in same])
+            for name in ("feature", "threshold", "missing", "leaf")
+        )
+        number, at = np.arange(len(same))[:, None], np.arange(len(rows))[None]
+        node = np.zeros((len(same), len(rows)), np.intp)
+        for _ in range(nodes.bit_length()):
+            value = table[at, feature[number, node]]
+            over = value > threshold[number, node]
+            node = 2 * node + 1 + np.where(np.isnan(value), missing[number, node] > 0, over)
+        total += leaf[number, node - nodes].sum(axis=0)
+    return [float(value) for value in np.clip(total, 0, 1)]
+
+
+def _reasons(
+    row: OrganRow, known: Mapping[str, float], value: float, told: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return why an organ is doubtful, the worst reason first; empty if it is not."""
+    if value >= told["doubtful_below" if row.components else "absent_below"]:
+        return ()
+    if not row.components:
+        return (ABSENT_REASON,)
+    good, worst = told["good"].get(row.key, {}), []
+    for name, (sign, limit, words) in REASONS.items():
+        feature = ALIASES.get(name, name)
+        seen = known.get(feature, math.nan)
+        if feature in good and sign * seen >= sign * limit:
+            mean, sd = good[feature]
+            worst.append((sign * (seen - mean) / max(sd, 1e-6), words.format(value=seen)))
+    worst = [one for one in worst if one[0] >= LEAST_DEVIATION]
+    worst.sort(reverse=True)
+    said = tuple(words for _, words in worst[:MOST_REASONS])
+    return said or ("several signs together are unusual",)

@@ -1,0 +1,73 @@
+"""What is measured, and how far it can be trusted: confidence, phase, findings, out of field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from FlareSegLib.base.geometry import Grid
+from FlareSegLib.measuring.confidence import Judged, Seen, judge
+from FlareSegLib.measuring.derived import Measure
+from FlareSegLib.measuring.findings import Finding, findings
+from FlareSegLib.measuring.measure import Measured
+from FlareSegLib.measuring.phase import Phase, phase_of
+from FlareSegLib.measuring.rows import WIDE_AORTA_MM, OrganRow
+from FlareSegLib.measuring.scan import Scan
+from FlareSegLib.measuring.usual import is_out_of_field
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """What a scan measures, with what is thought of it."""
+
+    organs: tuple[OrganRow, ...]
+    derived: tuple[Measure, ...]
+    phase: Phase | None
+    findings: tuple[Finding, ...]
+    seen: Seen
+    """What it was told from."""
+
+
+def trusted(
+    measured: Measured,
+    evidence: Mapping[int, Mapping[str, float]],
+    scan: Scan,
+    removed_ml: Mapping[str, float],
+    canonical: Grid,
+    told: Mapping[str, Any] | None,
+) -> Trusted:
+    """Return measured rows with confidence and flags, and what is thought of the scan.
+
+    Args:
+        measured: Of all organs of the model.
+        evidence: See evidence.py.
+        scan: Body, air, noise.
+        removed_ml: What the clean-up took from each organ.
+        canonical: Grid of the canonical CT.
+        told: confidence.json of the model; None if it has none.
+    """
+    rows = {row.key: row for row in measured.organs}
+    seen = Seen(rows, evidence, scan, removed_ml)
+    judged = judge(seen, told)
+    ends = canonical.origin[2], canonical.to_world((canonical.shape[0] - 1, 0, 0))[2]
+    wide = any(
+        one.key == "aorta_diameter_mm" and one.value >= WIDE_AORTA_MM for one in measured.derived
+    )
+    marked = {}
+    for key, row in rows.items():
+        if not row.components and is_out_of_field(key, rows, scan, (min(ends), max(ends))):
+            marked[key] = replace(row, flags=("out_of_field",))
+        else:
+            marked[key] = _marked(row, judged.get(key), is_wide=wide and key == "aorta")
+    return Trusted(
+        tuple(marked.values()), measured.derived, phase_of(rows), findings(marked, scan), seen
+    )
+
+
+def _marked(row: OrganRow, thought: Judged | None, *, is_wide: bool) -> OrganRow:
+    flags = (*row.flags, *(["wide"] if is_wide else []))
+    if not thought:
+        return replace(row, flags=flags)
+    flags = (*flags, *(["doubtful"] if thought.reasons else []))
+    return replace(row, flags=flags, confidence=thought.confidence, doubts=thought.reasons)

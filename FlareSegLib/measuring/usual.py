@@ -1,0 +1,73 @@
+"""Where organs usually lie, how large they are: what is far from it is doubtful or out of field.
+
+Positions are those of adults on their back, each organ about a common origin; where that origin
+lies in a scan is told by the organs that are whole. From Resources/Trust/usual.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.base.paths import RESOURCES
+from FlareSegLib.measuring.rows import OrganRow
+from FlareSegLib.measuring.scan import Scan
+
+FEWEST_ANCHORS = 2
+LUNGS = 0.3
+"""Share of air in the lowest slices from which on these are lungs: the abdomen lies below."""
+Usual = Mapping[str, Mapping[str, Any]]
+"""By organ key: position_mm (L, P, S), far_mm, height_mm, ml, spread (SD of the log of ml)."""
+
+
+@cache
+def shipped() -> Usual:
+    """Return what is usual, from Resources."""
+    text = (RESOURCES / "Trust" / "usual.json").read_text(encoding="utf-8")
+    found: Usual = json.loads(text)["organs"]
+    return found
+
+
+def expected_mm(key: str, rows: Mapping[str, OrganRow], usual: Usual) -> NDArray[np.float64] | None:
+    """Return where (L, P, S) an organ is to be expected beside the others; None if too few tell."""
+    if key not in usual:
+        return None
+    others = [row for row in rows.values() if row.key != key and row.centroid_mm]
+    others = [row for row in others if row.key in usual]
+    whole = [row for row in others if row.state == "whole"]
+    anchors = whole if len(whole) >= FEWEST_ANCHORS else others
+    if len(anchors) < FEWEST_ANCHORS:
+        return None
+    origins = [np.subtract(row.centroid_mm, usual[row.key]["position_mm"]) for row in anchors]  # type: ignore[arg-type]
+    found: NDArray[np.float64] = np.median(origins, axis=0) + usual[key]["position_mm"]
+    return found
+
+
+def is_out_of_field(
+    key: str,
+    rows: Mapping[str, OrganRow],
+    scan: Scan,
+    ends_mm: tuple[float, float],
+    usual: Usual | None = None,
+) -> bool:
+    """Return whether most of an organ would lie above or below the scan.
+
+    Args:
+        key: Of an organ that was not found.
+        rows: By organ key.
+        scan: Tells lungs at the lower end, where no organ tells more.
+        ends_mm: World S of the lowest and of the highest slice.
+        usual: Where organs lie; None: what ships.
+    """
+    usual = usual or shipped()
+    if key not in usual:
+        return False
+    at = expected_mm(key, rows, usual)
+    if at is None:
+        return scan.air_low > LUNGS
+    return not ends_mm[0] <= float(at[2]) <= ends_mm[1]

@@ -1,0 +1,123 @@
+"""Scans that are no abdomen of an adult, and abdomens that must not be called foreign."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from FlareSegLib.base.geometry import Box, Labelmap, Volume
+from FlareSegLib.measuring.evidence import evidence
+from FlareSegLib.measuring.findings import findings
+from FlareSegLib.measuring.measure import measure
+from FlareSegLib.measuring.scan import scan_of
+from FlareSegLib.measuring.trust import trusted
+from FlareSegLib.preprocessing.body import body_box, body_mask
+from FlareSegLib.preprocessing.orient import to_canonical
+from Testing.flare import FLARE
+from Testing.measuring.seen import GOOD_SCAN, gone, phantom_rows, with_core
+from Testing.phantoms import abdomen
+
+
+@pytest.fixture(scope="module")
+def rows():
+    found = phantom_rows()
+    return {key: with_core(row, 60) for key, row in found.items()}
+
+
+def keys(rows, scan):
+    return {one.key for one in findings(rows, scan)}
+
+
+def test_an_ordinary_abdomen_is_not_foreign(rows):
+    assert keys(rows, GOOD_SCAN) == set()
+
+
+def test_a_liver_in_a_thigh_is_told_by_what_is_missing(rows):
+    thigh = {k: row if k in ("liver", "stomach") else gone(row) for k, row in rows.items()}
+    assert "few_organs" in keys(thigh, GOOD_SCAN)
+
+
+def test_organs_that_do_not_convince_do_not_count(rows):
+    doubted = {key: replace(row, confidence=0.2) for key, row in rows.items()}
+    assert "few_organs" in keys(doubted, GOOD_SCAN)
+    assert keys({k: replace(r, confidence=0.9) for k, r in rows.items()}, GOOD_SCAN) == set()
+
+
+def test_a_model_of_two_organs_does_not_make_every_scan_foreign(rows):
+    assert keys({key: rows[key] for key in ("liver", "spleen")}, GOOD_SCAN) == set()
+
+
+@pytest.mark.parametrize(("width", "depth"), [(150, 140), (200, 130), (260, 100)])
+def test_a_child_or_a_limb_is_told_by_its_size(rows, width, depth):
+    small = replace(GOOD_SCAN, width_mm=width, depth_mm=depth)
+    found = findings(rows, small)
+    assert [one.key for one in found] == ["small_body"]
+    assert f"{width} x {depth} mm" in found[0].sentence
+
+
+def test_lungs_below_a_whole_liver_mean_upside_down(rows):
+    assert keys(rows, replace(GOOD_SCAN, air_low=0.3, air_high=0.0)) == {"upside_down"}
+    cut = {key: replace(row, flags=("touches_border",)) for key, row in rows.items()}
+    assert keys(cut, replace(GOOD_SCAN, air_low=0.3, air_high=0.0)) == set()  # a chest
+
+
+def test_hu_that_no_organ_has_are_named(rows):
+    hot = {**rows, "liver": with_core(rows["liver"], 400)}
+    (found,) = findings(hot, GOOD_SCAN)
+    assert found.key == "unusual_hu"
+    assert "liver 400" in found.sentence
+
+
+def numbers(ct):
+    canonical = to_canonical(ct)
+    box = body_box(canonical)
+    roi = canonical.crop(box)
+    return scan_of(roi, body_mask(roi), box, canonical.grid), roi, box
+
+
+@pytest.mark.parametrize("flip", [None, 0, 1, 2])
+def test_the_phantom_is_found_where_its_bone_and_lungs_lie(flip):
+    ct, _ = abdomen((160, 150, 190), (2.0, 2.0, 2.0))
+    array = ct.array if flip is None else np.flip(ct.array, flip).copy()
+    scan, _, _ = numbers(Volume(array, ct.grid))
+    assert scan.width_mm == pytest.approx(336, abs=20)  # thin rims of fat are opened away
+    assert scan.depth_mm == pytest.approx(236, abs=20)
+    assert (scan.bone_behind < 0) == (flip == 1)
+    high, low = (scan.air_low, scan.air_high) if flip == 0 else (scan.air_high, scan.air_low)
+    assert high > 0.15
+    assert low == 0
+    assert scan.cut_sides == 0
+
+
+def test_noise_is_measured_as_it_was_made():
+    ct, _ = abdomen((40, 150, 190), (8.0, 2.0, 2.0), noise_hu=30)
+    scan, _, _ = numbers(ct)
+    assert scan.noise_hu == pytest.approx(30, rel=0.15)
+
+
+def test_an_image_that_cuts_the_body_says_so():
+    ct, _ = abdomen((40, 75, 95), (8.0, 4.0, 4.0))
+    part = ct.crop(Box((0, 0, 30), (40, 75, 95)))
+    scan, _, _ = numbers(part)
+    assert scan.cut_sides > 0.9
+
+
+def test_a_gallbladder_below_the_scan_is_out_of_field_and_one_that_is_gone_is_absent():
+    ct, truth = abdomen((80, 75, 95), (4.0, 4.0, 4.0))
+    labels = truth.array.copy()
+    labels[labels == 9] = 0
+    assert state_of(ct, labels, truth, 0) == "absent"
+    assert state_of(ct, labels, truth, 44) == "out_of_field"
+
+
+def state_of(ct, labels, truth, first):
+    size = Box((first, 0, 0), truth.grid.shape)
+    ct, labels = ct.crop(size), Labelmap(labels, truth.grid).crop(size)
+    scan, _, _ = numbers(ct)
+    logits = np.zeros((2, 2, 2, 14), np.float16)
+    known = evidence(logits, (1e3, 1e3, 1e3), labels, tuple(range(14)))
+    found = trusted(measure(labels, ct, FLARE), known, scan, {}, ct.grid, None)
+    row = next(row for row in found.organs if row.key == "gallbladder")
+    assert row.confidence is None
+    assert row.flags == (row.state,)
+    return row.state

@@ -1,0 +1,29 @@
+"""How the confidence of a model is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.sections.checks import need
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Degraded copies of the cases, and what is learned from them."""
+
+    model: Path | None = None
+    """Folder of the model; None: what export wrote."""
+    copies: int = 12
+    """Of each case, the clean one included."""
+    trees: int = 150
+    """Of the fit."""
+    patient: str = ""
+    """Pattern that finds the patient in a case's name; empty, or where it finds nothing: what
+    prepare says."""
+    phases: dict[str, str] = field(default_factory=dict)
+    """Start of case names = contrast phase (unenhanced, arterial, portal_venous, delayed)."""
+
+    def __post_init__(self) -> None:
+        need(self.copies > 0, "confidence.copies", self.copies, "> 0")
+        need(self.trees > 0, "confidence.trees", self.trees, "> 0")
