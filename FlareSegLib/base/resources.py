@@ -36,6 +36,8 @@ USUAL_SLAB_VOXELS = 4_500_000
 """Voxels of a slab that BASE_MIB holds."""
 BYTES_PER_SLAB_VOXEL = 64.0
 """Of a larger slab."""
+BYTES_PER_SLAB_LOGIT = 16.0
+"""Of more classes: float32 as the network gives them, and what it holds beside them."""
 
 
 def physical_cores() -> int:
@@ -113,14 +115,18 @@ def needed_mib(
 ) -> float:
     """Return the memory that a run on this grid takes beside that of its threads, in MiB.
 
+    logits_per_voxel is that of the model (ModelConfig): many classes take more.
     At most: a body that does not fill the scan takes less. "accurate" takes the most.
     """
     voxels = math.prod(grid.shape)
     z, y, x = (mm / step for mm, step in zip(grid.extent_mm, model_spacing_mm, strict=True))
     more_slab = max(0.0, min(z, DEEPEST_SLAB[speed]) * y * x - USUAL_SLAB_VOXELS)
+    more_logits = max(0.0, logits_per_voxel - USUAL_LOGITS)
+    slab_logits = min(z * y * x, USUAL_SLAB_VOXELS + more_slab) * more_logits
     per_model_voxel = BYTES_PER_MODEL_VOXEL + BYTES_PER_LOGIT * logits_per_voxel
     count = voxels * BYTES_PER_VOXEL + z * y * x * per_model_voxel
-    return BASE_MIB + (count + more_slab * BYTES_PER_SLAB_VOXEL) / 2**20
+    slab = more_slab * BYTES_PER_SLAB_VOXEL + slab_logits * BYTES_PER_SLAB_LOGIT
+    return BASE_MIB + (count + slab) / 2**20
 
 
 def limit_seconds(grid: Grid, model_spacing_mm: ZyxMm) -> float:

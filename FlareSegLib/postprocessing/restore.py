@@ -8,6 +8,7 @@ test compares the two.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,8 @@ from FlareSegLib.base.geometry import Labelmap, ZyxMm
 from FlareSegLib.base.linear import Axis, axes_between
 from FlareSegLib.base.threads import for_each
 
+BLOCK_VALUES = 2**20
+"""Interpolated at a time by each thread, 4 MiB."""
 MIXED = 255
 """Stands for a cell whose corners differ; a cell of class 255 is interpolated as these are."""
 
@@ -99,11 +102,21 @@ def _fill(
     plane = cells[rows, columns][y.low].take(x.low, axis=1)
     both = np.concatenate([one[rows, columns] for one in pair], axis=-1, dtype=np.float32)
     at = np.flatnonzero(plane == MIXED)
-    below, above = np.split(_interpolated(both, at, y, x), 2, axis=1)
-    above -= below
-    for share, target in zip(shares, labels, strict=True):
-        plane.reshape(-1)[at] = (below + share * above).argmax(axis=1)
+    found = np.empty((len(shares), at.size), np.uint8)
+    for some in _blocks(at.size, both.shape[2]):
+        below, above = np.split(_interpolated(both, at[some], y, x), 2, axis=1)
+        above -= below
+        for share, classes in zip(shares, found, strict=True):
+            classes[some] = (below + share * above).argmax(axis=1)
+    for classes, target in zip(found, labels, strict=True):
+        plane.reshape(-1)[at] = classes
         target[box] = plane
+
+
+def _blocks(voxels: int, channels: int) -> Iterator[slice]:
+    """Yield voxels that are interpolated at a time: memory must not grow with the classes."""
+    step = max(1, BLOCK_VALUES // channels)
+    return (slice(start, start + step) for start in range(0, voxels, step))
 
 
 def _extent(axis: Axis, wanted: NDArray[np.bool_]) -> slice:
