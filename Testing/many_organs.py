@@ -1,7 +1,7 @@
 """Models with any number of labels, and the CT that goes with them.
 
 Cubes of tissue stand in a lattice, each with HU of its own; the network gives each voxel the class
-whose HU is nearest, so that truth and result are known in closed form.
+whose HU is nearest, so that the truth is known in closed form.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from FlareSegLib.base.geometry import Grid, Labelmap, Volume, Zyx, ZyxMm
 
 FIRST_HU, STEP_HU = 60.0, 12.0
 """HU of the background, to which air and tissue are clipped, and from a class to the next."""
-FAR = np.full((1, 1, 1, 1), 4, np.float32)
-ROOM = 8
+FAR = np.full((1, 1, 1, 1), 0.5, np.float32)
+ROOM = 16
 """Voxels from a cube to the next; a cube takes half of it along each axis."""
 
 
@@ -55,12 +55,13 @@ def write_flat_model(folder: Path, count: int, organs: list[dict] | None = None)
 def _network(count: int) -> onnx.ModelProto:
     """Return a network of cells (1, 8, rows, columns): minus the squared distance to each class.
 
-    Distances end at FAR: else a voxel between two classes would be of a third, half-way.
+    Of the first voxel of a cell, and no farther than FAR: else a cell or a voxel between two
+    classes would be of a third, half-way.
     """
     centres = np.arange(count + 1, dtype=np.float32).reshape(1, -1, 1, 1)
     nodes = [
-        helper.make_node("ReduceMean", ["cells"], ["mean"], axes=[1], keepdims=1),
-        helper.make_node("Sub", ["mean", "centres"], ["distance"]),
+        helper.make_node("Gather", ["cells", "first"], ["voxel"], axis=1),
+        helper.make_node("Sub", ["voxel", "centres"], ["distance"]),
         helper.make_node("Mul", ["distance", "distance"], ["square"]),
         helper.make_node("Min", ["square", "far"], ["near"]),
         helper.make_node("Neg", ["near"], ["logits"]),
@@ -74,7 +75,11 @@ def _network(count: int) -> onnx.ModelProto:
                 "logits", TensorProto.FLOAT, (1, count + 1, "rows", "columns")
             )
         ],
-        [numpy_helper.from_array(centres, "centres"), numpy_helper.from_array(FAR, "far")],
+        [
+            numpy_helper.from_array(centres, "centres"),
+            numpy_helper.from_array(FAR, "far"),
+            numpy_helper.from_array(np.array([0]), "first"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model, full_check=True)
@@ -102,7 +107,9 @@ def cubes(
             for at, step in zip(place, room, strict=True)
         )
         labels[box] = number + 1
-    hu = np.full(labels.shape, 40, np.int16)
+    noise = np.random.default_rng(0).integers(-15, 16, labels.shape, np.int16)
+    hu = 40 + noise  # all below FIRST_HU: background
+    hu[:, :12] = hu[:, -12:] = -100 + noise[:, :12]
     hu[:, :2], hu[:, -2:], hu[:, :, :2], hu[:, :, -2:] = (-1000,) * 4
     hu[labels > 0] = (FIRST_HU + STEP_HU * labels[labels > 0]).astype(np.int16)
     grid = Grid(labels.shape, spacing_mm)
