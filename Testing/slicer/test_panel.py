@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from Testing.flare import ORGANS
+from Testing.many_organs import write_flat_model
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import SHAPE, SPACING_MM, to_node, wait_until
 
@@ -27,6 +28,20 @@ def test_the_panel_opens_with_defaults(panel):
     assert not panel.ui.copyButton.enabled
     assert not panel.ui.progressBar.isVisible()
     assert panel.ui.organList.count == len(ORGANS)
+
+
+def test_the_list_of_organs_follows_the_model(panel, tmp_path):
+    parameters = panel._parameterNode
+    parameters.organs = "liver,spleen"
+    parameters.modelFolder = str(write_flat_model(tmp_path / "model", 117))
+    assert panel.ui.organList.count == 117
+    assert panel.ui.organList.item(116).text() == "part 117"
+    assert parameters.organs == "all"
+    panel.organs.choose("part_2")
+    assert parameters.organs == "part_2"
+    parameters.modelFolder = ""
+    assert panel.ui.organList.count == len(ORGANS)
+    assert parameters.organs == "all"
 
 
 def test_apply_waits_for_a_volume_and_takes_the_first(panel, phantom):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.images.reading import read_volume
 from Testing.flare import ORGANS
+from Testing.many_organs import cubes, write_flat_model
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import SHAPE, SPACING_MM, grids_agree, to_node, wait_until
 
@@ -102,6 +104,23 @@ def test_process_tells_why_a_run_failed(logic, ct, options, tmp_path):
     (broken / "model.onnx").write_bytes(b"not a network")
     with pytest.raises(RuntimeError, match="sha256"):
         logic.process(ct, options=replace(options, model=broken))
+
+
+def test_segments_and_table_of_other_organs_follow_their_model(logic, options, tmp_path):
+    from FlareSegUI import Models, Nodes, ResultTable
+
+    rows = [{"key": "part_1", "color": [10, 20, 30], "snomed": "39607008", "name": "lobe"}]
+    model = write_flat_model(tmp_path / "model", 3, [*rows, {"key": "part_2"}, {"key": "part_3"}])
+    node = logic.process(to_node(cubes(3)[0]), options=replace(options, model=model))
+    segmentation = node.GetSegmentation()
+    assert list(segmentation.GetSegmentIDs()) == ["part_1", "part_2", "part_3"]
+    lobe = segmentation.GetSegment("part_1")
+    assert lobe.GetName() == "lobe"
+    assert np.allclose(lobe.GetColor(), np.array([10, 20, 30]) / 255, atol=1e-6)
+    report = Nodes.reportOf(node)
+    assert [row[0] for row in ResultTable.rowsOf(report)] == ["lobe", "part 2", "part 3"]
+    assert report["organs"][0]["color"] == [10, 20, 30]
+    assert "39607008^lobe" in Nodes.terminologyEntry(Models.labelsOf(model).by_key["part_1"])
 
 
 def test_the_terminology_holds_every_organ(module, scene):
