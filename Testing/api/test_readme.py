@@ -19,6 +19,7 @@ def place(tmp_path, monkeypatch):
     volume = abdomen((40, 38, 48), (8.0, 8.0, 8.0))[0]
     image = sitk.GetImageFromArray(volume.array)
     image.SetSpacing(volume.grid.spacing_mm[::-1])
+    image.SetOrigin((-190.0, -150.0, -160.0))  # the boxes of the README lie in it
     for name in ("ct.nii.gz", "ct.nrrd", "cts/a.nii.gz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         sitk.WriteImage(image, str(tmp_path / name))

@@ -74,7 +74,7 @@ def test_without_dask_it_says_what_to_install(tmp_path, model, monkeypatch):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.nii").write_text("x")
     plan = Plan(tmp_path / "out", model, RAW)
-    with pytest.raises(ResourceError, match=r"pip install 'flareseg\[cluster\]'"):
+    with pytest.raises(ResourceError, match=r"pip install 'dask\[distributed\]"):
         run_batch(find_cases(tmp_path / "in"), plan, ways=Ways(scheduler="local"))
 
 
