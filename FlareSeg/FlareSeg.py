@@ -48,6 +48,15 @@ def onStartupCompleted() -> None:
     """Load the terminology, register the sample CT."""
     slicer.modules.terminologies.logic().LoadTerminologyFromFile(str(TERMINOLOGY))
     registerSamples(FOLDER / "Resources" / "Icons")
+    registerPlugin()
+
+
+def registerPlugin() -> None:
+    """Add "Segment with FlareSeg" to the menu of volumes in the module Data."""
+    import SubjectHierarchyPlugins  # noqa: F401  it puts its folder on the path
+
+    plugin = slicer.qSlicerSubjectHierarchyScriptedPlugin(None)
+    plugin.setPythonSource(str(FOLDER / "FlareSegUI" / "FlareSegSubjectHierarchyPlugin.py"))
 
 
 class FlareSegTest(ScriptedLoadableModuleTest):

@@ -10,6 +10,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from FlareSegUI.Frames import Frames, browserOf
 from FlareSegUI.Job import Ears, Job, RunCanceled, RunFailed
 from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode, Options
 from FlareSegUI.Runner import ProcessRunner, Runner
@@ -72,6 +73,38 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
             RunFailed: The run failed or was cancelled (the segmentation is as it was), or another
                 one that a script has started goes on.
         """
+        chosen = _chosen(options or Options(), speed, organs)
+        start = lambda ears: self.scriptJob.start(  # noqa: E731
+            inputVolume, outputSegmentation, chosen, ears, install
+        )
+        return self._run(start, waitForCompletion=waitForCompletion)
+
+    def processFrames(
+        self,
+        inputVolume: vtkMRMLScalarVolumeNode,
+        *,
+        options: Options | None = None,
+        install: bool | None = None,
+    ) -> vtkMRMLSegmentationNode:
+        """Segment all frames of the sequence that a volume is a frame of, and wait.
+
+        Returns:
+            What the sequence browser shows of the new sequence of segmentations.
+
+        Raises:
+            ValueError: The volume is no frame of a sequence, or a frame cannot be segmented.
+            PackageError, RunFailed: See process(); no node is left then.
+        """
+        if browserOf(inputVolume) is None:
+            raise ValueError(_("The volume is no frame of a sequence"))
+        chosen = options or Options()
+        return self._run(
+            lambda ears: Frames(self.scriptJob, inputVolume, chosen, ears).start(install)
+        )
+
+    def _run(
+        self, start: Callable[[Ears], None], *, waitForCompletion: bool = True
+    ) -> vtkMRMLSegmentationNode | Job:
         found: list[vtkMRMLSegmentationNode] = []
         errors: list[RunFailed] = []
         ears = Ears(
@@ -83,8 +116,7 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
             raise RunFailed(
                 _("process() is running already: wait until its job has ended, or cancel() it")
             )
-        chosen = _chosen(options or Options(), speed, organs)
-        self.scriptJob.start(inputVolume, outputSegmentation, chosen, ears, install)
+        start(ears)
         if not waitForCompletion:
             return self.scriptJob
         while not (found or errors):

@@ -9,8 +9,12 @@ from slicer.i18n import tr as _
 
 from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegUI import Models
 from FlareSegUI.Parameter import FlareSegParameterNode
+from FlareSegUI.Words import inPanel
+
+CARD = "MODEL_CARD.md"
 
 
 class ModelSection:
@@ -23,6 +27,8 @@ class ModelSection:
         self._folders: list[str] = []
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onChosen)
         ui.importButton.connect("clicked(bool)", self.onImportButton)
+        ui.cardButton.connect("clicked(bool)", self.onCardButton)
+        ui.removeModelButton.connect("clicked(bool)", self.onRemoveButton)
 
     def show(self, parameters: FlareSegParameterNode) -> None:
         """Show the model of a parameter node, and write into it from now on."""
@@ -47,6 +53,23 @@ class ModelSection:
             with slicer.util.tryWithErrorDisplay(_("The model cannot be imported.")):
                 self.importFrom(Path(path))
 
+    def onCardButton(self, _checked: bool = False) -> None:
+        """Show the model card in the program of this computer for text."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._folder / CARD)))
+
+    def onRemoveButton(self, _checked: bool = False) -> None:
+        """Remove the chosen model, if the user agrees; the one that ships is chosen then."""
+        question = _('Remove the model "{name}" from this computer?').format(name=self._folder.name)
+        if slicer.util.confirmOkCancelDisplay(question, windowTitle="FlareSeg"):
+            Models.removeModel(self._folder)
+            self._parameters.modelFolder = ""
+            self.show(self._parameters)
+            self._onChanged()
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self._parameters.modelFolder or DEFAULT_MODEL)
+
     def importFrom(self, path: Path) -> None:
         """Import a model and choose it.
 
@@ -66,14 +89,22 @@ class ModelSection:
             self._onChanged()
 
     def _showFacts(self) -> None:
-        from FlareSegLib.pipeline import default_model
-
+        folder = self._folder
+        self._ui.cardButton.enabled = (folder / CARD).is_file()
+        self._ui.removeModelButton.enabled = folder in Models.importedModels()
         try:
-            config = read_model_config(Path(self._parameters.modelFolder or default_model()))
+            config = read_model_config(folder)
         except ModelError as error:
-            self._ui.modelLabel.text = str(error)
+            self._ui.modelLabel.text = inPanel(str(error))
             return
         spacing = " x ".join(f"{mm:g}" for mm in config.spacing_mm)
-        self._ui.modelLabel.text = _("{name} {version}, {spacing} mm, sha256 {sha256}…").format(
-            name=config.name, version=config.version, spacing=spacing, sha256=config.sha256[:12]
+        megabytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
+        text = _("{name} {version}: {count} organs, {spacing} mm, {size:.0f} MB, sha256 {sha256}…")
+        self._ui.modelLabel.text = text.format(
+            name=config.name,
+            version=config.version,
+            count=len(config.label_set.organs),
+            spacing=spacing,
+            size=megabytes,
+            sha256=config.sha256[:12],
         )

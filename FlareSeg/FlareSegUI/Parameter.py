@@ -52,6 +52,7 @@ class FlareSegParameterNode:
 
     inputVolume: vtkMRMLScalarVolumeNode
     outputSegmentation: vtkMRMLSegmentationNode
+    allFrames: bool = False
     speed: Annotated[str, Choice(["fast", "balanced", "accurate"])] = "balanced"
     organs: str = ALL_ORGANS
     show3D: bool = True

@@ -23,7 +23,7 @@ def shortNotes() -> dict[str, str]:
     """Return notes that fit into a narrow panel; the whole sentence is in the tooltip."""
     return {
         "absent": _("not found"),
-        "touches_border": _("cut by scan edge"),
+        "touches_border": _("cut off"),
         "implausible_volume": _("unusual volume"),
         "wrong_side": _("wrong side?"),
         "several_components": _("several pieces"),

@@ -15,6 +15,7 @@ from slicer.util import VTKObservationMixin
 
 from FlareSegUI import Checks, Models, Nodes, Views
 from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
+from FlareSegUI.Frames import Frames, browserOf
 from FlareSegUI.Job import Ears
 from FlareSegUI.Logic import FlareSegLogic
 from FlareSegUI.ModelSection import ModelSection
@@ -162,6 +163,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._followModel()
         self._followVolume()
         self.organs.show(self._parameterNode.organs)
+        self.ui.framesCheckBox.visible = browserOf(self._parameterNode.inputVolume) is not None
         self._showResult()
         self.updateButtons()
 
@@ -238,10 +240,15 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.onCancel()
             return
         parameters = self._parameterNode
-        if not Nodes.isEmpty(parameters.outputSegmentation) and not self._mayReplace():
+        volume, target = parameters.inputVolume, parameters.outputSegmentation
+        isSequence = parameters.allFrames and browserOf(volume) is not None
+        if not isSequence and not Nodes.isEmpty(target) and not self._mayReplace():
             return
         ears = self._ears(self.onDone)
-        volume, target = parameters.inputVolume, parameters.outputSegmentation
+        if isSequence:
+            frames = Frames(self.job, volume, parameters.options(), ears)
+            self._start(self.ui.applyButton, frames.start)
+            return
         self._start(
             self.ui.applyButton,
             lambda: self.job.start(volume, target, parameters.options(), ears),

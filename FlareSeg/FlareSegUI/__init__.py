@@ -6,6 +6,7 @@ Runner    the process that does the work        Launchers  how it starts: Slicer
 Folder    files of a run while it lasts         Result     what it hands over, to segments
 Nodes     MRML volume to file, segmentations    Checks     why Apply is disabled
 Packages  onnxruntime in a folder of its own    Models     models on this computer
+Frames    all frames of a sequence              FlareSegSubjectHierarchyPlugin  right-click
 Steps, Words, TimeLeft  what a run says, for people
 Views, Export, NextSteps  what follows a run    Samples    the sample CT
 OrganList, ResultTable, BatchSection, ModelSection, PackageSection  parts of the panel

@@ -144,7 +144,7 @@ def test_what_to_look_at_is_said_and_marked(done):
     assert ResultTable.whatToLookAt(report) == said
     done.results.show(report)
     item = done.ui.resultTable.item(0, 1)
-    assert item.text() == "cut by scan edge; unusual volume"
+    assert item.text() == "cut off; unusual volume"
     assert item.toolTip() == "reaches the edge. is too large"
     assert [done.ui.resultTable.item(row, 0).text() for row in (0, 1)] == ["liver", "spleen"]
     assert done.ui.resultTable.item(1, 1).text() == "not found"

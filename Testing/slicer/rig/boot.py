@@ -21,11 +21,12 @@ def start():
         import slicer
 
         slicer.__path__.append(str(partsOfSlicer()))
-        from Testing.slicer.rig import SampleData, ctk, qt
+        from Testing.slicer.rig import SampleData, ctk, hierarchy, qt
 
         sys.modules |= {"qt": qt, "ctk": ctk, "SampleData": SampleData}
         _state["app"] = slicer.app = _makeApp(qt)
         _nameWidgets(slicer, ctk, qt)
+        hierarchy.install(slicer)
         _makeScene(slicer)
     return _state["app"]
 
@@ -139,6 +140,7 @@ def _makeScene(slicer):
     slicer.modules = types.SimpleNamespace()
     kinds = {
         "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
+        "Sequences": slicer.vtkSlicerSequencesLogic,
         "Terminologies": slicer.vtkSlicerTerminologiesModuleLogic,
         "Volumes": slicer.vtkSlicerVolumesLogic,
     }
