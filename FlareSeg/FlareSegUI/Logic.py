@@ -32,6 +32,8 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
         """
         ScriptedLoadableModuleLogic.__init__(self)
         newRunner = newRunner or (lambda: ProcessRunner(WORKER))
+        self.promptRunner = newRunner()
+        """What answers the prompts of the panel."""
         self.panelJob = Job(newRunner())
         """What the buttons of the panel start and stop."""
         self.scriptJob = Job(newRunner())

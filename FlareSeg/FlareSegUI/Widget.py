@@ -24,6 +24,7 @@ from FlareSegUI.OrganList import OrganList
 from FlareSegUI.Packages import Declined
 from FlareSegUI.PackageSection import PackageSection
 from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode
+from FlareSegUI.PromptSection import PromptSection
 from FlareSegUI.ResultTable import ResultSection, whatToLookAt
 from FlareSegUI.TimeLeft import TimeLeft
 
@@ -64,6 +65,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.models = ModelSection(self.ui, self.updateButtons)
         self.packages = PackageSection(self.ui, self.onInstallFrom)
         self.nextSteps = NextSteps(self.ui)
+        self.prompts = PromptSection(self.layout, self.logic.promptRunner, self._volume)
         self._memoryTimer = qt.QTimer()
         self._memoryTimer.setInterval(MEMORY_MILLISECONDS)
         self._memoryTimer.connect("timeout()", self.updateButtons)
@@ -97,12 +99,17 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Slicer ends, or the module is reloaded: end the job too."""
         self._memoryTimer.stop()
         self.job.cancel(wait=True)
+        self.prompts.close()
         self.setParameterNode(None)
         self.removeObservers()
         slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
 
+    def _volume(self) -> vtkMRMLScalarVolumeNode | None:
+        return self._parameterNode.inputVolume if self._parameterNode is not None else None
+
     def onAboutToQuit(self) -> None:
         """Slicer ends: end the job too."""
+        self.prompts.close()
         self.job.cancel(wait=True)
 
     def onReload(self) -> None:
@@ -124,6 +131,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """The volume goes: the job that works on it ends."""
         self.job.cancel(wait=True)
+        self.prompts.close()
         self.setParameterNode(None)
 
     def onSceneEndClose(self, _caller: object, _event: object) -> None:

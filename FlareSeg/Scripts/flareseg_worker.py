@@ -2,6 +2,7 @@
 
     python flareseg_worker.py FOLDER SLICER segment ct.nrrd -o organs.nrrd --report report.json
     python flareseg_worker.py FOLDER SLICER pip install ...
+    python flareseg_worker.py FOLDER SLICER prompts
 
 Started by path, so that it needs no PYTHONPATH. FOLDER belongs to this run alone; the run works in
 it, so that the names of its files are plain ASCII whatever the user is called (on Windows SimpleITK
@@ -107,6 +108,10 @@ def _run(words: tuple[str, ...]) -> int:
         sys.argv = list(words)
         runpy.run_module("pip", run_name="__main__")
         return 0
+    if words[0] == "prompts":
+        from FlareSegLib.prompting.child import serve
+
+        return serve(Path())
     from FlareSegLib.command.main import main
 
     surfaces = "--surfaces" in words

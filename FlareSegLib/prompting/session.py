@@ -113,6 +113,11 @@ class Session:
         return self._states[-1].found if self._states else None
 
     @property
+    def volume(self) -> Volume:
+        """The CT, canonical."""
+        return self._volume
+
+    @property
     def grid(self) -> Grid:
         """The canonical grid of the CT."""
         return self._volume.grid

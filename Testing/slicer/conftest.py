@@ -22,7 +22,8 @@ if sys.version_info < (3, 12):
     MISSING.append("Python 3.12, which Slicer has")  # PySide6 ends Python 3.11 with an abort
 VTK_AND_NUMPY = "ignore:Setting the shape on a NumPy array:DeprecationWarning"
 NEEDS_RIG = {"test_batch_section", "test_ends", "test_panel", "test_parts", "test_runs"}
-NEEDS_RIG |= {"test_next_steps", "test_packages", "test_real_scan", "test_robust", "test_scripts"}
+NEEDS_RIG |= {"test_next_steps", "test_packages", "test_prompts", "test_real_scan", "test_robust"}
+NEEDS_RIG |= {"test_scripts"}
 
 
 def pytest_collection_modifyitems(items):

@@ -1,0 +1,146 @@
+"""A warm process for a panel: the CT is read once, each request is answered in its folder.
+
+Files, no pipes, so that it works however a panel starts its processes. The panel puts ct.nrrd into
+the folder, and writes request.json whenever the prompts change; the newest wins, since it takes the
+place of the one before. For each there is answer_<number>.npz, and then a line of JSON on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from FlareSegLib.base.errors import FlareSegError, InputError
+from FlareSegLib.images.reading import read_volume
+from FlareSegLib.preprocessing.orient import axes_and_flips
+from FlareSegLib.prompting.prompt_network import load_prompt_network
+from FlareSegLib.prompting.prompt_report import row_of
+from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Prompt
+from FlareSegLib.prompting.session import Found, Session
+
+CT, REQUEST = "ct.nrrd", "request.json"
+POLL_SECONDS = 0.02
+KINDS: dict[str, type[BoxPrompt] | type[LinePrompt] | type[ClickPrompt]] = {
+    "box": BoxPrompt,
+    "line": LinePrompt,
+    "click": ClickPrompt,
+}
+
+
+def to_json(prompt: Prompt) -> dict[str, Any]:
+    """Return a prompt as a request has it."""
+    kind = next(name for name, one in KINDS.items() if isinstance(prompt, one))
+    return {"kind": kind, **asdict(prompt)}
+
+
+def from_json(facts: dict[str, Any]) -> Prompt:
+    """Return the prompt that to_json() told.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        said = {key: _frozen(value) for key, value in facts.items() if key != "kind"}
+        return KINDS[facts["kind"]](**said)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"a request has a broken prompt ({error})") from error
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+class Server:
+    """Answers the requests of one folder."""
+
+    def __init__(self, folder: Path, model: Path | None = None, threads: int = 0) -> None:
+        self._folder = folder
+        self._volume = read_volume(folder / CT)
+        self._session = Session(self._volume, load_prompt_network(model, threads))
+        self._asked: list[Prompt] = []
+        self._answered = 0
+
+    def poll(self) -> dict[str, Any] | None:
+        """Answer the request that is there, if it is a new one; return what is told of it."""
+        try:
+            request = json.loads((self._folder / REQUEST).read_text(encoding="utf-8"))
+            number = int(request["number"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        if number <= self._answered:
+            return None
+        self._answered = number
+        try:
+            return {"answer": number, **self._answer(number, request["prompts"])}
+        except FlareSegError as error:
+            return {"answer": number, "error": str(error)}
+
+    def _answer(self, number: int, wanted: list[dict[str, Any]]) -> dict[str, Any]:
+        began = time.perf_counter()
+        found = self._follow([from_json(facts) for facts in wanted])
+        if found is None:
+            raise InputError("no prompt: place a box, a line or a point")
+        seconds = time.perf_counter() - began
+        row = row_of(found, self._session.volume, "lesion", 1, seconds)
+        start, mask = self._as_read(found)
+        np.savez(self._folder / f"answer_{number}.npz", start=start, mask=mask.astype(np.uint8))
+        told = {key: getattr(row, key) for key in ("ml", "hu_mean", "longest_mm", "across_mm")}
+        return {**told, "notes": row.notes, "flags": row.flags, "seconds": seconds}
+
+    def _follow(self, wanted: list[Prompt]) -> Found | None:
+        """Bring the session to these prompts; what is the same is not computed again."""
+        same = 0
+        while same < min(len(wanted), len(self._asked)) and wanted[same] == self._asked[same]:
+            same += 1
+        while len(self._asked) > same:
+            self._asked.pop()
+            self._session.undo()
+        for prompt in wanted[same:]:
+            self._session.prompt(prompt)
+            self._asked.append(prompt)
+        return self._session.found
+
+    def _as_read(self, found: Found) -> tuple[list[int], np.ndarray[Any, Any]]:
+        """Return first voxel and mask (k, j, i) of a thing in the axes of the file."""
+        axes, flips = axes_and_flips(self._volume.grid)
+        count = found.grid.shape
+        starts = [
+            count[i] - found.box.stop[i] if flip else found.box.start[i]
+            for i, flip in enumerate(flips)
+        ]
+        turned = found.mask[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
+        back = np.argsort(axes)
+        return [starts[i] for i in back], np.ascontiguousarray(turned.transpose(back))
+
+
+def serve(folder: Path, goes_on: Callable[[], bool] = lambda: True) -> int:
+    """Answer requests until it is stopped; return the exit code.
+
+    Args:
+        folder: Of the panel; holds the CT.
+        goes_on: Asked between requests.
+    """
+    try:
+        server = Server(folder)
+    except FlareSegError as error:
+        _tell({"error": str(error)})
+        return 1
+    _tell({"ready": True})
+    while goes_on():
+        answer = server.poll()
+        if answer is not None:
+            _tell(answer)
+        time.sleep(POLL_SECONDS)
+    return 0
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
