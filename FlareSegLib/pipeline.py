@@ -31,9 +31,9 @@ from FlareSegLib.measuring.confidence import Seen
 from FlareSegLib.measuring.evidence import evidence
 from FlareSegLib.measuring.measure import measure
 from FlareSegLib.measuring.scan import scan_of
-from FlareSegLib.measuring.trust import trusted
+from FlareSegLib.measuring.trust import trusted, untold
 from FlareSegLib.postprocessing import cleanup, restore, restore_classwise
-from FlareSegLib.preprocessing import body, intensity, orient, resample
+from FlareSegLib.preprocessing import body, orient, prepare
 from FlareSegLib.reporting import preview, report, thumbnail
 from FlareSegLib.reporting.report import Report, report_of
 
@@ -46,7 +46,7 @@ class Result:
     """On the grid of the CT."""
     report: Report
     """Volumes, flags, seconds."""
-    seen: Seen
+    seen: Seen | None
     """What confidence and findings were told from."""
 
 
@@ -81,23 +81,22 @@ def segment(
     threads = threads or _threads(volume, config, options)
     labels = config.label_set
     with watch.step("orient"):
-        canonical = orient.to_canonical(volume)
-        box = body.body_box(canonical)
-        roi = canonical.crop(box)
-        mask = body.body_mask(roi)
+        turned = orient.to_model(volume, config)
+        box, mask = body.area(turned, config)
     with watch.step("resample"):
-        rescale = partial(intensity.rescale, config=config)
-        normalized = resample.to_spacing(roi, config.spacing_mm, threads, rescale)
+        roi = turned.crop(box)
+        normalized = prepare.prepared(roi, config, threads)
     with watch.step("network") as on_share:
         sliding = Sliding(network, config, options, normalized.array)
         logits = sliding.run(mask, on_share)
     with watch.step("restore"):
         labelmap = Labelmap(np.zeros(volume.grid.shape, np.uint8), volume.grid)
-        target = orient.to_canonical(labelmap).crop(box)  # a view: what is written there is there
-        to_labels = (
-            restore_classwise.to_labels if options.restore == "classwise" else restore.to_labels
-        )
-        to_labels(logits, config.logits_spacing_mm, target, threads)
+        target = orient.to_model(labelmap, config).crop(box)  # a view: what is written is there
+        spacing_mm = config.logits_spacing_on(normalized.grid)
+        if options.restore == "classwise" and not config.recipe:
+            restore_classwise.to_labels(logits, spacing_mm, target, threads)
+        else:
+            restore.to_labels(logits, spacing_mm, target, threads, config)
         restore.to_values(target, config.values)
     with watch.step("clean up"):
         rules = labels.organs if options.clean else ()
@@ -105,14 +104,16 @@ def segment(
     with watch.step("measure"):
         organs = labels.chosen(options.organs)
         measured = measure(labelmap, volume, labels)  # all organs: they tell left from right
-        cells = logits, config.logits_spacing_mm
-        known = evidence(*cells, target, config.values, sliding.first_look)
-        scan = scan_of(roi, mask, box, canonical.grid)
-        found = trusted(measured, known, scan, removed, canonical.grid, config.confidence)
+        if config.recipe:  # what follows knows CTs, and models with a background
+            found = untold(measured)
+        else:
+            known = evidence(logits, spacing_mm, target, config.values, sliding.first_look)
+            scan = scan_of(roi, mask, box, turned.grid)
+            found = trusted(measured, known, scan, removed, turned.grid, config.confidence)
         labelmap = labelmap if organs == labels.organs else _only(organs, labelmap)
     facts = {
         "grid": report.grid_facts(volume.grid),
-        "model": {"name": config.name, "version": config.version, "sha256": config.sha256},
+        "model": config.told,
         "speed": options.speed,
         "threads": threads,
         "windows": dataclasses.asdict(sliding.counts),
@@ -121,7 +122,7 @@ def segment(
         "peak_memory_mib": peak_mib(),
         "versions": report.versions(),
     }
-    said = report_of(found, organs, facts, volume.warnings)
+    said = report_of(found, organs, facts, (*config.warnings, *volume.warnings))
     return Result(labelmap, said, found.seen)
 
 
@@ -171,11 +172,16 @@ def _segment_file(
         preview.check_installed()
     exports.check(job)
     config = read_model_config(model).at_speed(options.speed)
-    runtime = pick(options.runtime, config)
+    runtime = pick(options.runtime, config, options.device)
     with importing_ahead(runtime):
         with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
             check_source(job.labelmap, job.source, job.series)
-            volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
+            volume = read_volume(
+                job.source,
+                series=job.series,
+                hu_offset=job.hu_offset,
+                modality=config.modality,
+            )
         check_grid(job.labelmap, volume.grid)
         threads = _threads(volume, config, options)
         with watch.step("load network"):

@@ -32,7 +32,11 @@ class Scan:
 
 
 def to_scan(
-    ct: Any, *, spacing: Sequence[float] | None = None, affine: ArrayLike | None = None
+    ct: Any,
+    *,
+    spacing: Sequence[float] | None = None,
+    affine: ArrayLike | None = None,
+    modality: str = "CT",
 ) -> Scan:
     """Return a CT in whatever form it comes.
 
@@ -40,37 +44,38 @@ def to_scan(
         ct: See api.segment.segment.
         spacing: Of a NumPy array, see there.
         affine: Of a NumPy array, see there.
+        modality: What the model takes.
 
     Raises:
         InputError: It is no CT, or nothing that is understood.
     """
     if isinstance(ct, np.ndarray):
-        return _from_array(ct, spacing, affine)
+        return _from_array(ct, spacing, affine, modality)
     if spacing is not None or affine is not None:
         raise InputError(f"a {type(ct).__name__} knows its spacing: leave out spacing and affine")
     if isinstance(ct, str | os.PathLike):
-        return Scan(read_volume(Path(ct)), to_image)
+        return Scan(read_volume(Path(ct), modality=modality), to_image)
     if isinstance(ct, sitk.Image):
-        return _from_simpleitk(ct)
+        return _from_simpleitk(ct, modality)
     if hasattr(ct, "dataobj") and hasattr(ct, "affine"):
-        return _from_nibabel(ct)
+        return _from_nibabel(ct, modality)
     raise InputError(
         f"a {type(ct).__name__} is no CT: give a path, a SimpleITK or nibabel image, or a NumPy "
         "array with spacing or affine"
     )
 
 
-def _from_simpleitk(image: sitk.Image) -> Scan:
+def _from_simpleitk(image: sitk.Image, modality: str) -> Scan:
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             f"the image has {image.GetDimension()} dimensions and "
             f"{image.GetNumberOfComponentsPerPixel()} values a voxel: give one 3-D CT"
         )
-    return Scan(checked(to_volume(image), "the image"), to_image)
+    return Scan(checked(to_volume(image), "the image", modality=modality), to_image)
 
 
-def _from_nibabel(image: Any) -> Scan:
-    scan = _from_array(np.asanyarray(image.dataobj), None, image.affine)
+def _from_nibabel(image: Any, modality: str) -> Scan:
+    scan = _from_array(np.asanyarray(image.dataobj), None, image.affine, modality)
 
     def to_caller(labelmap: Labelmap) -> Any:
         header = copy.deepcopy(image.header)
@@ -81,14 +86,18 @@ def _from_nibabel(image: Any) -> Scan:
 
 
 def _from_array(
-    array: NDArray[Any], spacing: Sequence[float] | None, affine: ArrayLike | None
+    array: NDArray[Any],
+    spacing: Sequence[float] | None,
+    affine: ArrayLike | None,
+    modality: str,
 ) -> Scan:
     if array.ndim != 3:
         raise InputError(f"the array has {array.ndim} axes: give one 3-D CT")
     if (spacing is None) == (affine is None):
         raise InputError("an array needs its spacing in mm or its affine: give one of the two")
     grid = _grid_of_spacing(array, spacing) if spacing is not None else _grid_of(array, affine)
-    return Scan(checked(Volume(array, grid), "the array"), lambda labelmap: labelmap.array)
+    volume = checked(Volume(array, grid), "the array", modality=modality)
+    return Scan(volume, lambda labelmap: labelmap.array)
 
 
 def _grid_of_spacing(array: NDArray[Any], spacing: Sequence[float]) -> Grid:

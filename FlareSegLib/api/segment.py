@@ -116,7 +116,7 @@ def segment(  # noqa: PLR0913  one line of Python, and each of these is asked fo
     wanted = _known((organs,) if isinstance(organs, str) else tuple(organs), loaded.config)
     watch = Stopwatch(progress)
     with watch.step("read"):
-        scan = to_scan(ct, spacing=spacing, affine=affine)
+        scan = to_scan(ct, spacing=spacing, affine=affine, modality=loaded.config.modality)
     options = RunOptions(speed=loaded.speed, organs=wanted, threads=loaded.threads)
     result = pipeline.segment(scan.volume, loaded.network, loaded.config, options, watch)
     labels = scan.to_caller(result.labelmap)

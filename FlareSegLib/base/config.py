@@ -13,13 +13,16 @@ from typing import Any, Literal, get_args
 from FlareSegLib import __version__
 from FlareSegLib.base.confidence_file import read_confidence
 from FlareSegLib.base.errors import ModelError
-from FlareSegLib.base.geometry import Zyx, ZyxMm
+from FlareSegLib.base.geometry import Grid, Zyx, ZyxMm
 from FlareSegLib.base.label_file import default_labels, part, read_labels
 from FlareSegLib.base.labels import LabelSet
+from FlareSegLib.base.paths import RESOURCES
+from FlareSegLib.base.recipe import Recipe, to_recipe
 
 Speed = Literal["fast", "balanced", "accurate"]
 Runtime = Literal["auto", "onnxruntime", "openvino"]
 Restore = Literal["mixed", "classwise"]
+Device = Literal["auto", "cpu", "gpu"]
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 """What can be part of a file name everywhere."""
 SCHEMA_VERSION = 1
@@ -30,6 +33,7 @@ MOST_JSON_BYTES = 2**20
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
 SPEEDS: tuple[str, ...] = get_args(Speed)
 RESTORES: tuple[str, ...] = get_args(Restore)
+DEVICES: tuple[str, ...] = get_args(Device)
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,14 @@ class ModelConfig:
     """Voxel spacing (z, y, x) that the network was trained on."""
     window: Zyx
     """Input shape (z, y, x) of the network; of a flat one, the shape that it was written for."""
-    hu_range: tuple[float, float]
-    """HU are clipped to this range."""
-    hu_mean: float
-    """Subtracted after clipping."""
-    hu_sd: float
-    """Divided by after subtracting."""
     labels: tuple[str, ...]
     """Organ key of each class from 1 on; class 0 is background."""
+    hu_range: tuple[float, float] = (-1024.0, 3071.0)
+    """HU are clipped to this range; this and the next two are not used by recipes without clip."""
+    hu_mean: float = 0.0
+    """Subtracted after clipping."""
+    hu_sd: float = 1.0
+    """Divided by after subtracting."""
     logits_stride: int = 1
     """Input voxels per logit along each axis: 2 for half-resolution logits."""
     pad_hu: float = -1024.0
@@ -75,6 +79,18 @@ class ModelConfig:
     """File name of a network for speed "fast"; empty: there is none of its own."""
     fast_sha256: str = ""
     """Checksum of fast_onnx."""
+    more_onnx: tuple[tuple[str, str], ...] = ()
+    """Further networks (file name, checksum), whose logits are averaged with those of `onnx`."""
+    recipe: Recipe | None = None
+    """How nnU-Net treats an image for this network; None: the ways of FlareSeg."""
+    modality: str = "CT"
+    """CT: values are checked to be Hounsfield units. Else any word, such as MR."""
+    source: str = ""
+    """Where the model comes from, for people."""
+    licence: str = ""
+    citation: str = ""
+    is_foreign: bool = field(default=False, compare=False)
+    """It does not ship with FlareSeg; no key of model.json, but told by where it lies."""
     schema_version: int = SCHEMA_VERSION
     """Of model.json."""
     label_set: LabelSet = field(default_factory=default_labels, repr=False)
@@ -104,12 +120,13 @@ class ModelConfig:
 
     def _check_texts(self) -> None:
         """Check the words: name and version become part of a folder's name, onnx is opened."""
-        keys = ("name", "version", "onnx", *(["fast_onnx"] if self.fast_onnx else []))
-        for key in keys:
-            if not _PLAIN.fullmatch(getattr(self, key)):
+        texts = {"name": self.name, "version": self.version}
+        texts |= {f"the file {name!r}"[:60]: name for name in self.files}
+        for key, text in texts.items():
+            if not _PLAIN.fullmatch(text):
                 raise ModelError(
-                    f"model.json has {key} {getattr(self, key)[:60]!r}: only letters, digits and "
-                    "._+- may be in it, restore the model folder"
+                    f"model.json has {key} {text[:60]!r}: only letters, digits and ._+- may be in "
+                    "it, restore the model folder"
                 )
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ModelError(
@@ -132,13 +149,32 @@ class ModelConfig:
     def files(self) -> dict[str, str]:
         """The networks and their checksums."""
         fast = {self.fast_onnx: self.fast_sha256} if self.fast_onnx else {}
-        return {self.onnx: self.sha256, **fast}
+        return {self.onnx: self.sha256, **fast, **dict(self.more_onnx)}
 
     def at_speed(self, speed: Speed) -> ModelConfig:
         """Return the facts of the network for a speed."""
-        if speed != "fast" or not self.fast_onnx:
+        if speed != "fast":
             return self
-        return replace(self, onnx=self.fast_onnx, sha256=self.fast_sha256)
+        if not self.fast_onnx:
+            return replace(self, more_onnx=())
+        return replace(self, onnx=self.fast_onnx, sha256=self.fast_sha256, more_onnx=())
+
+    @property
+    def channels(self) -> int:
+        """Number of logits of a voxel: of each label, and of the background but for regions."""
+        return len(self.labels) + (not (self.recipe and self.recipe.has_regions))
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What a report says of the model."""
+        facts = {"name": self.name, "version": self.version, "sha256": self.sha256}
+        more = {key: getattr(self, key) for key in ("source", "licence", "citation")}
+        return {**facts, **{key: said for key, said in more.items() if said}}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences that go with whatever the model finds."""
+        return (FOREIGN.format(name=self.name),) if self.is_foreign else ()
 
     @property
     def is_int8(self) -> bool:
@@ -159,7 +195,7 @@ class ModelConfig:
     @property
     def logits_per_voxel(self) -> float:
         """Logits of all classes for each voxel of the input."""
-        return (len(self.labels) + 1) / self.logits_stride**3
+        return self.channels / self.logits_stride**3
 
     @property
     def logits_spacing_mm(self) -> ZyxMm:
@@ -167,11 +203,30 @@ class ModelConfig:
         z, y, x = (self.logits_stride * mm for mm in self.spacing_mm)
         return z, y, x
 
+    def spacing_for(self, grid: Grid) -> ZyxMm:
+        """Return the spacing (z, y, x) wanted for a scan; in 2d its slices stay where they are."""
+        if self.recipe and self.recipe.is_2d:
+            return (grid.spacing_mm[0], *self.spacing_mm[1:])
+        return self.spacing_mm
+
+    def logits_spacing_on(self, grid: Grid) -> ZyxMm:
+        """Return the spacing (z, y, x) of the logits of an image that was resampled to a grid."""
+        z, y, x = (self.logits_stride * mm for mm in grid.spacing_mm)
+        return z, y, x
+
     @property
     def pad_value(self) -> float:
-        """Value of padding after normalize()."""
+        """Value of padding after normalize(); nnU-Net pads with 0."""
+        if self.recipe:
+            return 0.0
         low, high = self.hu_range
         return (min(max(self.pad_hu, low), high) - self.hu_mean) / self.hu_sd
+
+
+FOREIGN = "{name} is a model from elsewhere: FlareSeg's makers have not tested what it finds"
+"""For reports and panels."""
+_OURS = {"is_foreign", "label_set", "confidence"}
+"""Facts that a model.json cannot say."""
 
 
 def _frozen(value: Any) -> Any:
@@ -189,6 +244,14 @@ def _check_folder(folder: Path) -> None:
         if folder.suffix.lower() == ".zip":
             cure = "import it with `flareseg model import`, or unpack it and give the folder"
         raise ModelError(f"{folder} is a file: {cure}")
+
+
+def _check_intensities(facts: dict[str, Any], path: Path) -> None:
+    """Check that a model that clips says how."""
+    if facts["recipe"] and facts["recipe"].normalization != "clip":
+        return
+    if missing := [key for key in ("hu_range", "hu_mean", "hu_sd") if key not in facts]:
+        raise ModelError(f"{path} lacks {', '.join(missing)}: restore the model folder")
 
 
 def read_model_config(folder: Path) -> ModelConfig:
@@ -218,13 +281,16 @@ def read_model_config(folder: Path) -> ModelConfig:
             f"{path} has schema version {found!r}, FlareSeg {__version__} reads {SCHEMA_VERSION}: "
             "update FlareSeg, or take a model made for this version"
         )
-    known = {item.name for item in fields(ModelConfig)} - {"label_set", "confidence"}
+    known = {item.name for item in fields(ModelConfig)} - _OURS
     unknown = sorted(set(facts) - known)
     if unknown:
         raise ModelError(f"{path} has unknown keys {unknown}: made by a newer FlareSeg?")
     try:
+        facts["recipe"] = to_recipe(facts.get("recipe"))
+        _check_intensities(facts, path)
+        is_foreign = folder.resolve().parent != (RESOURCES / "Models").resolve()
         frozen = {key: _frozen(value) for key, value in facts.items()}
-        config = ModelConfig(**frozen, label_set=read_labels(folder))
+        config = ModelConfig(**frozen, label_set=read_labels(folder), is_foreign=is_foreign)
     except (TypeError, AttributeError) as error:
         raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
     return replace(config, confidence=read_confidence(folder, config.sha256))
@@ -255,6 +321,9 @@ class RunOptions:
     runtime: Runtime = "auto"
     """What runs the network; auto is OpenVINO where it is installed, but onnxruntime for int8."""
 
+    device: Device = "auto"
+    """What runs the network: auto is a graphics card for large networks, if there is one."""
+
     restore: Restore = "mixed"
     """How labels come to the grid of the CT: mixed looks only where classes meet; classwise is the
     threaded way of paper 1. The labels are the same."""
@@ -266,5 +335,7 @@ class RunOptions:
             raise ValueError(f"speed is {self.speed!r}: choose one of {', '.join(SPEEDS)}")
         if self.runtime not in RUNTIMES:
             raise ValueError(f"runtime is {self.runtime!r}: choose one of {', '.join(RUNTIMES)}")
+        if self.device not in DEVICES:
+            raise ValueError(f"device is {self.device!r}: choose one of {', '.join(DEVICES)}")
         if self.threads < 0:
             raise ValueError(f"threads is {self.threads}: give 0 (automatic) or more")

@@ -10,6 +10,7 @@ EXTRAS = {
     "speed": ("isal>=1.6",),
     "dicom": ("highdicom>=0.28", "pydicom>=3.0"),
     "view": ("trame-slicer>=2.0", "slicer-core>=5.11", "slicer-layer-dm>=2.0", "trame-vtk>=2.11"),
+    "nnunet": ("torch>=2.4", "nnunetv2>=2.5", "onnx>=1.16", "onnxscript>=0.1"),
     "cluster": ("dask[distributed]>=2024.8",),
     "mesh": ("vtk>=9.3",),
     "parquet": ("pyarrow>=15.0",),

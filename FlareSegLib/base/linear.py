@@ -20,6 +20,11 @@ class Axis:
     share: NDArray[np.float32]
     """Weight of high."""
 
+    def nearest(self) -> Axis:
+        """Return the axis with each target at its nearest source, the upper one of two."""
+        at = np.where(self.share < 0.5, self.low, self.high)
+        return Axis(at, at, np.zeros_like(self.share))
+
     def part(self, where: slice) -> tuple[slice, Axis]:
         """Return the sources of some of the targets, and the interpolation between these."""
         low, high = self.low[where], self.high[where]

@@ -74,6 +74,7 @@ def _model(folder: Path) -> dict[str, object]:
 def lines() -> list[str]:
     """Return a line on each fact."""
     from FlareSegLib.base.resources import free_mib, physical_cores
+    from FlareSegLib.models.store import list_models
 
     free = free_mib()
     return [
@@ -81,12 +82,17 @@ def lines() -> list[str]:
         *(f"{package:<12} {_version(package)}" for package in PACKAGES),
         f"{'cores':<12} {physical_cores()}",
         f"{'memory':<12} {'unknown' if math.isinf(free) else f'{free / 1024:.1f} GiB free'}",
+        *(f"{'graphics':<12} {card}" for card in _cards()),
         f"{'resources':<12} {RESOURCES}",
-        *(
-            f"{'model':<12} {_model_facts(folder)}"
-            for folder in sorted((RESOURCES / "Models").glob("*/"))
-        ),
+        *(f"{'model':<12} {_model_facts(folder)}" for folder in list_models()),
     ]
+
+
+def _cards() -> list[str]:
+    """Return a text on each graphics card that a runtime can use."""
+    from FlareSegLib.inference.runtimes import gpus
+
+    return [f"{name} ({runtime})" for runtime, name in gpus()] or ["none that can be used"]
 
 
 def _version(package: str) -> str:

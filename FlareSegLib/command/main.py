@@ -24,6 +24,7 @@ from FlareSegLib.command import (
     evaluate,
     info,
     measure,
+    model,
     prompt,
     sample,
     segment,
@@ -33,7 +34,7 @@ from FlareSegLib.command import (
 from FlareSegLib.command.options import WrongUsageError, close_to
 from FlareSegLib.command.terminal import Stopped
 
-SUBCOMMANDS = (segment, prompt, measure, compare, evaluate, batch, watch, view, info, sample)
+SUBCOMMANDS = (segment, prompt, measure, compare, evaluate, batch, watch, model, view, info, sample)
 """A file each, with its arguments and its run together."""
 EXAMPLES = """examples:
   flareseg sample -o demo                        fetch a real CT to try things on
@@ -47,6 +48,7 @@ EXAMPLES = """examples:
   flareseg batch cts/ organs/                    all CTs of a folder, with a table of volumes
   flareseg watch incoming/ organs/               each CT that comes into a folder
   flareseg view demo/organs.seg.nrrd             CT and organs in the browser
+  flareseg model import nnunet.zip               run your own trained nnU-Net v2
   flareseg info                                  versions, models, cores, memory
 """
 
@@ -85,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="flareseg: %(message)s", level=level)
     code = 0
     try:
+        _find_model(options)
         code = options.run(options) or 0
         sys.stdout.flush()
     except WrongUsageError as error:
@@ -105,6 +108,14 @@ def _check_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> Non
     near = close_to(word, names)
     cure = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}"
     parser.error(f"{word} is no command: {cure}")
+
+
+def _find_model(options: argparse.Namespace) -> None:
+    """Put the folder in the place of a model's name or zip file."""
+    if getattr(options, "model", None):
+        from FlareSegLib.models.store import find_model
+
+        options.model = find_model(options.model)
 
 
 def _failed(error: BaseException, options: argparse.Namespace) -> int:

@@ -30,6 +30,8 @@ RESTORES = ("mixed", "classwise")
 """As in config.py."""
 SEGS = ("labelmap", "binary")
 """As in images/dicom/seg.py."""
+DEVICES = ("auto", "cpu", "gpu")
+"""As in config.py."""
 PROGRESS = ("auto", "json")
 """For people, and for programs."""
 MOST_LISTED = 30
@@ -44,7 +46,7 @@ EXTRAS = {
     "sc": "the picture as DICOM image of the study (extras preview and dicom)",
 }
 """Keys as in job.py, and what they are."""
-MODEL = "model folder (default: the one that ships)"
+MODEL = "name, folder or zip file of a model (default: the one that ships)"
 
 
 class WrongUsageError(Exception):
@@ -80,6 +82,7 @@ def add_choices(group: argparse._ArgumentGroup) -> None:
     add("--threads", "at most; 0: automatic", type=count, default=0, metavar="N")
     add("--restore", "to the grid: the same labels", choices=RESTORES, default="mixed")
     add("--runtime", "what runs the network", choices=RUNTIMES, default="auto")
+    add("--device", "gpu: a graphics card, if there is one", choices=DEVICES, default="auto")
     add("--progress", "how it is shown; json is for programs", choices=PROGRESS, default="auto")
     add("--seg", "kind of a DICOM SEG; binary for older viewers", choices=SEGS, default=SEGS[0])
     add("--hu-offset", "added to every voxel", type=finite, default=0.0, metavar="HU")
@@ -127,6 +130,7 @@ def to_run_options(options: argparse.Namespace) -> RunOptions:
         centre_first=options.centre_first,
         clean=options.clean,
         runtime=options.runtime,
+        device=options.device,
         restore=options.restore,
         keep_ids=options.keep_ids,
         keep_demographics=options.keep_demographics,

@@ -24,11 +24,15 @@ from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, unc
 from FlareSegLib.images.window import uncut
 
 _FEWEST_SLICES = 16
+_FEWEST_OF_OTHERS = 3
+"""Slices of what is no CT: short axis series of a heart have ten."""
 _SPACING_MM = (0.1, 10.0, 15.0)
 """Least; most of the two finer axes; most of the coarsest axis."""
 
 
-def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0) -> Volume:
+def read_volume(
+    path: Path, *, series: str | None = None, hu_offset: float = 0.0, modality: str = "CT"
+) -> Volume:
     """Return the CT in a file or in a folder with a DICOM series, checked.
 
     The array is int16 if its values are whole numbers in that range, else float32.
@@ -37,6 +41,7 @@ def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0
         path: .nii, .nii.gz, .nrrd, .mha, .mhd, a folder of DICOM files, or one file of a series.
         series: UID of the DICOM series; needed if the folder holds several.
         hu_offset: Added to every voxel; -1024 cures files that hold HU + 1024.
+        modality: What the model takes; only of CT it is checked that values are HU.
 
     Raises:
         InputError: It is not a CT that can be segmented; says what, the value and the cure.
@@ -45,22 +50,25 @@ def read_volume(path: Path, *, series: str | None = None, hu_offset: float = 0.0
     path = Path(path)
     name = path.name or str(path)
     with _readable_errors(name):
-        volume = _open(path, series)
-    return checked(volume, name, hu_offset)
+        volume = _open(path, series, modality)
+    return checked(volume, name, hu_offset, modality)
 
 
-def checked(volume: Volume, name: str, hu_offset: float = 0.0) -> Volume:
+def checked(volume: Volume, name: str, hu_offset: float = 0.0, modality: str = "CT") -> Volume:
     """Return a CT that all later steps can trust; see read_volume().
 
     Args:
         volume: As read, from whatever source.
         name: What messages call it.
         hu_offset: Added to every voxel.
+        modality: What the model takes.
 
     Raises:
         InputError: It is not a CT that can be segmented.
     """
-    _check_grid(volume.grid, name)
+    _check_grid(volume.grid, name, _FEWEST_SLICES if modality == "CT" else _FEWEST_OF_OTHERS)
+    if modality != "CT":
+        return replace(volume, array=to_hounsfield(volume.array, hu_offset, name))
     array, blank = without_nan(volume.array, hu_offset)
     array = to_hounsfield(array, hu_offset, name)
     array, cut = uncut(array, volume.grid)
@@ -130,7 +138,7 @@ def _readable_errors(name: str) -> Iterator[None]:
         sitk.ProcessObject.SetGlobalWarningDisplay(warnings_shown)
 
 
-def _open(path: Path, series: str | None) -> Volume:
+def _open(path: Path, series: str | None, modality: str) -> Volume:
     """Return the 3-D image at path, not yet checked for what it shows."""
     is_folder = path.is_dir()
     if not is_folder:
@@ -139,7 +147,7 @@ def _open(path: Path, series: str | None) -> Volume:
         raise InputError(f"{path} is no UTF-8 text: rename file or folder")
     format_name = DICOM if is_folder else image_format(path)
     if format_name == DICOM:
-        image, said = read_series(path, series)
+        image, said = read_series(path, series, modality)
         return replace(to_volume(image), warnings=said)
     if format_name not in FORMATS:
         kind = "unknown or damaged" if format_name == "unknown" else format_name
@@ -176,14 +184,14 @@ def _read_file(path: Path, format_name: str) -> Volume:
     return to_volume(reader.Execute())
 
 
-def _check_grid(grid: Grid, name: str) -> None:
+def _check_grid(grid: Grid, name: str, fewest: int) -> None:
     """Check number of slices, spacing and direction."""
     size = grid.shape[::-1]
-    if min(size) < _FEWEST_SLICES:
+    if min(size) < fewest:
         extent = " x ".join(str(length) for length in size)
         raise InputError(
             f"{name} is {extent} voxels, {min(size)} along its shortest axis: "
-            f"FlareSeg needs a CT volume of at least {_FEWEST_SLICES} slices"
+            f"FlareSeg needs a CT volume of at least {fewest} slices"
         )
     least, most_fine, most_coarse = _SPACING_MM
     spacing = sorted(grid.spacing_mm)

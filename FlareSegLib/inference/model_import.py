@@ -24,7 +24,7 @@ MOST_ENTRIES = 1000
 MOST_RATIO = 100
 """Of a packed file: weights can hardly be packed, a bomb can."""
 _CHUNK = 1 << 20
-_DAMAGED = (
+DAMAGED = (
     OSError, EOFError, ValueError, RuntimeError, NotImplementedError, OverflowError,
     struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
 )  # fmt: skip
@@ -89,7 +89,7 @@ def _copy_from_zip(source: Path, name: str, folder: Path, most_bytes: int) -> No
     try:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
-            _check_entries(entries, source)
+            check_entries(entries, source)
             found = [one for one in entries if PurePosixPath(one.filename).name == name]
             if len(found) != 1 or found[0].file_size > most_bytes:
                 raise ModelError(
@@ -98,12 +98,12 @@ def _copy_from_zip(source: Path, name: str, folder: Path, most_bytes: int) -> No
                 )
             with archive.open(found[0]) as packed, (folder / name).open("xb") as file:
                 shutil.copyfileobj(packed, file, _CHUNK)  # zipfile stops at file_size
-    except _DAMAGED as error:
+    except DAMAGED as error:
         said = " ".join(str(error).split())[:120]
         raise ModelError(f"{source} cannot be read ({said}): download it again") from error
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], source: Path) -> None:
+def check_entries(entries: list[zipfile.ZipInfo], source: Path) -> None:
     """Refuse an archive that tries something, even if it could do no harm here."""
     if len(entries) > MOST_ENTRIES:
         raise ModelError(f"{source} has {len(entries)} files: a model has three, choose its zip")

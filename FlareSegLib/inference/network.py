@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from FlareSegLib.base.config import ModelConfig
 
+logger = logging.getLogger(__name__)
 MOST_ONNX_BYTES = 2**30
 """A larger file is no model of ours."""
 
@@ -34,16 +36,19 @@ class Network(Protocol):
 
 
 class OnnxNetwork:
-    """A network in an ONNX file, run by onnxruntime on the CPU."""
+    """A network in an ONNX file, run by onnxruntime."""
 
-    def __init__(self, folder: Path, config: ModelConfig, threads: int) -> None:
+    def __init__(
+        self, folder: Path, config: ModelConfig, threads: int, *, on_gpu: bool = False
+    ) -> None:
         """Load folder/config.onnx after checking its sha256 and input shape.
 
         Raises:
             ModelError: File missing, checksum or input shape wrong, or not loadable.
         """
         path = folder / config.onnx
-        self._session = open_session(read_checked(path, config.sha256), path, threads)
+        content = read_checked(path, config.sha256)
+        self._session = open_session(content, path, threads, on_gpu=on_gpu)
         self._input = self._session.get_inputs()[0].name
         check_shape(tuple(self._session.get_inputs()[0].shape), config, path)
 
@@ -89,6 +94,19 @@ class FlatOnnxNetwork:
         return shaped
 
 
+def run_once(path: Path, window: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the network in an ONNX file makes of an input (1, 1, z, y, x).
+
+    Raises:
+        ModelError: onnxruntime cannot run it, or it is made of more than ONNX's own operators.
+    """
+    content = path.read_bytes()
+    check_onnx(content, path)
+    session = open_session(content, path, 0)
+    found: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: window})[0]
+    return found
+
+
 def check_shape(shape: tuple[int | str, ...], config: ModelConfig, path: Path) -> None:
     """Check that a network takes what model.json says.
 
@@ -130,8 +148,25 @@ def read_checked(path: Path, sha256: str) -> bytes:
     return content
 
 
-def open_session(content: bytes, path: Path, threads: int) -> InferenceSession:
-    """Return onnxruntime's session of a checked ONNX file, on the CPU.
+_EXACT = ("CUDAExecutionProvider", "MIGraphXExecutionProvider", "DmlExecutionProvider")
+_OTHERS = ("CoreMLExecutionProvider", "OpenVINOExecutionProvider")
+"""CoreML and OpenVINO calculate in 16 bits on a graphics card."""
+
+
+def gpu_providers(*, exact: bool = False) -> list[str]:
+    """Return the providers of the installed onnxruntime that run on a graphics card, best first."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return []
+    there = onnxruntime.get_available_providers()
+    return [name for name in (_EXACT if exact else (*_EXACT, *_OTHERS)) if name in there]
+
+
+def open_session(
+    content: bytes, path: Path, threads: int, *, on_gpu: bool = False
+) -> InferenceSession:
+    """Return onnxruntime's session of a checked ONNX file, on the CPU unless it is said.
 
     Raises:
         ModelError: onnxruntime is missing, or cannot run it.
@@ -147,7 +182,13 @@ def open_session(content: bytes, path: Path, threads: int) -> InferenceSession:
     # Spinning with one busy neighbour makes two threads slower than one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    first = gpu_providers()[:1] if on_gpu else []
+    kind = {"device_type": "GPU"} if first == ["OpenVINOExecutionProvider"] else {}
+    providers = [*((name, kind) for name in first), "CPUExecutionProvider"]
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
+        if first and first != session.get_providers()[:1]:
+            logger.warning("%s does not start (driver?): running on the CPU", first[0])
+        return session
     except Exception as error:  # onnxruntime raises many types, all meaning: not a usable network
         raise ModelError(f"{path} is not a network that onnxruntime can run ({error})") from error

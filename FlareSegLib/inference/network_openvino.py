@@ -19,9 +19,11 @@ FREE = -1
 
 
 class OpenVinoNetwork:
-    """A network in an ONNX file, run by OpenVINO on the CPU, in bfloat16 where that is native."""
+    """A network in an ONNX file, run by OpenVINO, in bfloat16 where that is native to the CPU."""
 
-    def __init__(self, folder: Path, config: ModelConfig, threads: int) -> None:
+    def __init__(
+        self, folder: Path, config: ModelConfig, threads: int, *, on_gpu: bool = False
+    ) -> None:
         """Load folder/config.onnx after checking its sha256.
 
         Raises:
@@ -33,7 +35,7 @@ class OpenVinoNetwork:
             raise ModelError(f"OpenVINO is not installed: {how_to_get('openvino')}") from error
         self._content = read_checked(folder / config.onnx, config.sha256)
         self._core = openvino.Core()
-        self._config, self._threads = config, threads
+        self._config, self._threads, self._device = config, threads, "GPU" if on_gpu else "CPU"
         self._rows = 0
         if not config.is_flat:
             self._compile(self._content, [1, 1, *config.window])
@@ -56,5 +58,19 @@ class OpenVinoNetwork:
         """Make an ONNX file, which was checked, ready for input of a shape."""
         model = self._core.read_model(io.BytesIO(content))
         model.reshape(shape)
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": self._threads}
-        self._compiled = self._core.compile_model(model, "CPU", hints)
+        hints: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
+        if self._device == "CPU":
+            hints["INFERENCE_NUM_THREADS"] = self._threads
+        self._compiled = self._core.compile_model(model, self._device, hints)
+
+
+def gpu_names() -> list[str]:
+    """Return the graphics cards that the installed OpenVINO can use."""
+    try:
+        import openvino
+
+        core = openvino.Core()
+        cards = [name for name in core.available_devices if name.startswith("GPU")]
+        return [f"{name} {core.get_property(name, 'FULL_DEVICE_NAME')}" for name in cards]
+    except (ImportError, RuntimeError):
+        return []

@@ -2,31 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
+from numpy.typing import NDArray
+
 from FlareSegLib.base.config import ModelConfig, read_model_config
 from FlareSegLib.base.errors import ModelError
-from FlareSegLib.inference.network import FlatOnnxNetwork, Network, OnnxNetwork, read_checked
-from FlareSegLib.inference.network_openvino import OpenVinoNetwork
+from FlareSegLib.inference.network import (
+    FlatOnnxNetwork,
+    Network,
+    OnnxNetwork,
+    gpu_providers,
+    read_checked,
+)
+from FlareSegLib.inference.network_openvino import OpenVinoNetwork, gpu_names
+
+logger = logging.getLogger(__name__)
 
 Loader = Callable[[Path, ModelConfig, int, str], Network]
 """Takes what load_network() takes."""
 
 
-def pick(wanted: str, config: ModelConfig) -> str:
-    """Return "openvino" or "onnxruntime".
+ON_GPU = ":gpu"
+"""Behind the name of a runtime: it runs on a graphics card."""
 
-    "auto" is what is faster: OpenVINO, if installed, but onnxruntime for int8.
+
+def pick(wanted: str, config: ModelConfig, device: str = "cpu") -> str:
+    """Return "openvino" or "onnxruntime", with ":gpu" behind it if it runs on a graphics card.
+
+    Args:
+        wanted: "auto" is what is faster: OpenVINO, if installed, but onnxruntime for int8.
+        config: Of the model.
+        device: cpu; gpu: a graphics card, else the CPU with a line that says so; auto: a graphics
+            card for networks of many windows, where there is one that runs them faithfully.
     """
+    if device != "cpu" and (card := _on_gpu(wanted, config, device)):
+        return card + ON_GPU
     if wanted != "auto":
         return wanted
     return "openvino" if find_spec("openvino") and not config.is_int8 else "onnxruntime"
+
+
+def _on_gpu(wanted: str, config: ModelConfig, device: str) -> str | None:
+    """Return the runtime that has a graphics card, None if none has or none is needed."""
+    if device == "auto" and (config.is_flat or config.is_int8):
+        return None  # a second on the CPU: loading a card takes longer
+    found = [runtime for runtime, _ in gpus(exact=device == "auto") if wanted in ("auto", runtime)]
+    if not found and device == "gpu":
+        logger.warning("no graphics card that onnxruntime or OpenVINO can use: running on the CPU")
+    return found[0] if found else None
+
+
+@lru_cache(maxsize=2)
+def gpus(*, exact: bool = False) -> tuple[tuple[str, str], ...]:
+    """Return runtime and name of each graphics card that the installed runtimes can use.
+
+    Args:
+        exact: Only those that calculate as a CPU does, in 32 bits.
+    """
+    found = []
+    if find_spec("onnxruntime"):
+        found += [("onnxruntime", name) for name in gpu_providers(exact=exact)]
+    if find_spec("openvino") and not exact:
+        found += [("openvino", name) for name in gpu_names()]
+    return tuple(found)
 
 
 def check_model(folder: Path, runtime: str = "auto") -> None:
@@ -43,14 +91,43 @@ def check_model(folder: Path, runtime: str = "auto") -> None:
 
 
 def load_network(folder: Path, config: ModelConfig, threads: int, runtime: str = "auto") -> Network:
-    """Return the network of a model folder, ready to run.
+    """Return the network of a model folder, ready to run; of several, their mean.
+
+    Args:
+        folder: Of the model.
+        config: Its facts.
+        threads: Of the CPU.
+        runtime: What pick() gave, or auto.
 
     Raises:
         ModelError: The file is missing, changed, or not loadable.
     """
-    if pick(runtime, config) == "openvino":
-        return OpenVinoNetwork(folder, config, threads)
-    return (FlatOnnxNetwork if config.is_flat else OnnxNetwork)(folder, config, threads)
+    if config.more_onnx:
+        ones = [(config.onnx, config.sha256), *config.more_onnx]
+        facts = [replace(config, onnx=n, sha256=s, more_onnx=()) for n, s in ones]
+        return Mean([load_network(folder, one, threads, runtime) for one in facts])
+    name, _, on_gpu = (runtime if runtime != "auto" else pick(runtime, config)).partition(ON_GPU[0])
+    if name == "openvino":
+        return OpenVinoNetwork(folder, config, threads, on_gpu=bool(on_gpu))
+    if config.is_flat:
+        return FlatOnnxNetwork(folder, config, threads)
+    return OnnxNetwork(folder, config, threads, on_gpu=bool(on_gpu))
+
+
+class Mean:
+    """The mean of the logits of some networks: nnU-Net's folds."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = networks
+
+    def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
+        first, *others = self._networks
+        found = first(window).copy()
+        for network in others:
+            found += network(window)
+        found /= np.float32(len(self._networks))
+        return found
 
 
 @contextmanager
@@ -64,7 +141,7 @@ def importing_ahead(runtime: str) -> Iterator[None]:
 
     def work() -> None:
         with suppress(Exception):
-            import_module(runtime)
+            import_module(runtime.partition(ON_GPU[0])[0])
 
     thread = Thread(target=work, daemon=True)
     thread.start()

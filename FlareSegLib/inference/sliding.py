@@ -13,7 +13,7 @@ from FlareSegLib.base.config import ModelConfig, RunOptions
 from FlareSegLib.base.geometry import Box, Zyx
 from FlareSegLib.inference import scout, windows
 from FlareSegLib.inference.network import Network
-from FlareSegLib.inference.stitch import BACKGROUND_LOGIT, Stitcher
+from FlareSegLib.inference.stitch import BACKGROUND_LOGIT, Stitcher, nothing_seen
 
 
 @dataclass
@@ -43,8 +43,12 @@ class Sliding:
         self, network: Network, config: ModelConfig, options: RunOptions, array: NDArray[np.float32]
     ) -> None:
         """Plan the windows over array (z, y, x), normalized."""
-        self._network, self._config, self._options, self._array = network, config, options, array
-        self.plan = windows.plan(_zyx(array.shape), config, options)
+        self._network, self._config, self._options = network, config, options
+        self._shape = _zyx(array.shape)
+        pads = windows.padding(self._shape, config)
+        self._before = _zyx([before for before, _ in pads])
+        self._array = np.pad(array, pads) if any(map(any, pads)) else array
+        self.plan = windows.plan(_zyx(self._array.shape), config, options)
         self._flips = config.flips if options.speed == "accurate" else ()
         self.counts = WindowCounts(planned=self.plan.count, is_fine=self.plan.is_fine)
         self.first_look: NDArray[np.uint8] | None = None
@@ -60,8 +64,12 @@ class Sliding:
             on_window: Called after each window with the share that is done or skipped, in [0, 1].
         """
         looked = self._looked if self._config.is_flat else self._stitched
-        z, y, x = (-(-n // self._config.logits_stride) for n in self._array.shape)
-        return looked(body, on_window)[:z, :y, :x]
+        stride = self._config.logits_stride
+        where = tuple(
+            slice(a // stride, a // stride - (-n // stride))
+            for a, n in zip(self._before, self._shape, strict=True)
+        )
+        return looked(body, on_window)[where]
 
     def _looked(
         self, body: NDArray[np.bool_], on_window: Callable[[float], None]
@@ -127,10 +135,9 @@ class Sliding:
     ) -> NDArray[np.float16]:
         """Return the weighted means of overlapping windows."""
         stride = self._config.logits_stride
-        weights = windows.importance(_zyx([n // stride for n in self.plan.window]))
-        stitcher = Stitcher(
-            _zyx([n // stride for n in self.plan.shape]), len(self._config.labels) + 1, weights
-        )
+        shape = _zyx([n // stride for n in self.plan.shape])
+        weights, nothing = windows.importance_for(self._config), nothing_seen(self._config)
+        stitcher = Stitcher(shape, self._config.channels, weights, nothing)
         for step in self.plan.steps:
             for box, logits in self._run_step(step, body):
                 stitcher.add(_zyx([n // stride for n in box.start]), logits)
@@ -150,7 +157,8 @@ class Sliding:
                 yield box, self._predict(box)
 
     def _after_centre(self, step: windows.ZStep, logits: NDArray[np.float32]) -> list[Box]:
-        if not self._options.centre_first or self._options.speed == "accurate":
+        is_plain = not self._options.centre_first or self._options.speed == "accurate"
+        if is_plain or self._config.recipe:  # a tumour may lie far from any organ
             return list(step.neighbours)
         labels = logits.argmax(axis=0).astype(np.uint8)
         config = self._config
@@ -160,9 +168,8 @@ class Sliding:
         return wanted
 
     def _is_wanted(self, box: Box, body: NDArray[np.bool_]) -> bool:
-        wanted = not self._options.skip_air or windows.holds_body(
-            box, body, _zyx(self._array.shape)
-        )
+        box = windows.moved_into(box, self._before, self._shape)
+        wanted = not self._options.skip_air or windows.holds_body(box, body, self._shape)
         self.counts.skipped_air += not wanted
         return wanted
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Zyx
 
 BACKGROUND_LOGIT = 10.0
 """Logit of the background where no window ran."""
+
+
+def nothing_seen(config: ModelConfig) -> NDArray[np.float32]:
+    """Return the logits (channels) where no window ran: background, or no region at all."""
+    found = np.zeros(config.channels, np.float32)
+    if config.recipe and config.recipe.has_regions:
+        return found - np.float32(BACKGROUND_LOGIT)
+    found[0] = BACKGROUND_LOGIT
+    return found
 
 
 class Stitcher:
@@ -19,14 +29,24 @@ class Stitcher:
     last.
     """
 
-    def __init__(self, shape: Zyx, classes: int, weights: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        shape: Zyx,
+        classes: int,
+        weights: NDArray[np.float32],
+        nothing: NDArray[np.float32] | None = None,
+    ) -> None:
         """Make an empty Stitcher.
 
         Args:
             shape: Shape (z, y, x) of the grid of logits.
             classes: Number of classes.
             weights: Weight of each voxel of a window, (z, y, x).
+            nothing: Logits where no window ran, one per class; None: background.
         """
+        if nothing is None:
+            nothing = np.eye(1, classes, dtype=np.float32)[0] * np.float32(BACKGROUND_LOGIT)
+        self._nothing = nothing
         depth = min(weights.shape[0], shape[0])
         self._weights = weights
         self._logits = np.empty((*shape, classes), np.float16)
@@ -56,16 +76,14 @@ class Stitcher:
         while self._top < stop:
             count = min(stop - self._top, self._weight.shape[0])
             self._write(count)
-            self._sum = np.roll(self._sum, -count, axis=1)
-            self._weight = np.roll(self._weight, -count, axis=0)
-            self._sum[:, -count:] = 0
-            self._weight[-count:] = 0
+            for band in (*self._sum, self._weight):  # one at a time: no copy of them all
+                band[:-count] = band[count:]
+                band[-count:] = 0
             self._top += count
 
     def _write(self, count: int) -> None:
         weight = self._weight[:count]
         seen = weight > 0
         mean = self._sum[:, :count] / np.where(seen, weight, 1)
-        mean[:, ~seen] = 0.0
-        mean[0, ~seen] = BACKGROUND_LOGIT
+        mean[:, ~seen] = self._nothing[:, None]
         self._logits[self._top : self._top + count] = np.moveaxis(mean, 0, -1)

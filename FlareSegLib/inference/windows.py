@@ -77,13 +77,14 @@ def plan(shape: Zyx, config: ModelConfig, options: RunOptions, area: Box | None 
     """Return the windows over a volume of this shape, or over an area of it for a flat network.
 
     The fine stride is taken where it needs few windows (config.fine_windows_limit), else the
-    coarse one; speed "fast" always takes the coarse, "accurate" always the fine.
+    coarse one; speed "fast" always takes the coarse, "accurate" and a recipe always the fine.
     """
     if config.is_flat:
         overlap = 2 * SLAB_OVERLAP if options.speed == "accurate" else SLAB_OVERLAP
         return _slabs(area or Box((0, 0, 0), shape), overlap)
     fine = _lay_out(shape, config, config.fine_overlap, is_fine=True)
-    wants_fine = fine.count <= config.fine_windows_limit or options.speed == "accurate"
+    few = fine.count <= config.fine_windows_limit
+    wants_fine = few or options.speed == "accurate" or config.recipe is not None
     if wants_fine and options.speed != "fast":
         return fine
     return _lay_out(shape, config, config.coarse_overlap, is_fine=False)
@@ -95,7 +96,10 @@ def _lay_out(shape: Zyx, config: ModelConfig, overlap: float, *, is_fine: bool) 
         max(window, step * math.ceil(n / step))
         for n, window in zip(shape, config.window, strict=True)
     )
-    rows = [starts(n, w, overlap, step) for n, w in zip((z, y, x), config.window, strict=True)]
+    rows = [
+        starts(n, w, overlap if w > 1 else 0.0, step)
+        for n, w in zip((z, y, x), config.window, strict=True)
+    ]
     middle = (y - config.window[1]) / 2, (x - config.window[2]) / 2
     in_plane = sorted(
         ((b, c) for b in rows[1] for c in rows[2]),
@@ -165,6 +169,44 @@ def _is_touched(box: Box, centre: Box, labels: NDArray[np.uint8], stride: int) -
         return False
     face = labels[:, 0] if box.start[1] < centre.start[1] else labels[:, -1]
     return bool(np.count_nonzero(face) * stride**2 > TOUCH_VOXELS)
+
+
+def padding(shape: Zyx, config: ModelConfig) -> list[tuple[int, int]]:
+    """Return how many voxels go before and behind each axis of a volume smaller than the window.
+
+    None by FlareSeg, which fills up single windows; nnU-Net puts such a volume into the middle.
+    """
+    if config.recipe is None:
+        return [(0, 0)] * 3
+    missing = [max(0, w - n) for n, w in zip(shape, config.window, strict=True)]
+    return [(n // 2, n - n // 2) for n in missing]
+
+
+def moved_into(box: Box, before: Zyx, shape: Zyx) -> Box:
+    """Return a box of a padded volume as a box of the volume itself, cut at its borders."""
+    start, stop = (
+        tuple(min(max(at - b, 0), n) for at, b, n in zip(corner, before, shape, strict=True))
+        for corner in (box.start, box.stop)
+    )
+    return Box(start, stop)  # type: ignore[arg-type]
+
+
+def importance_for(config: ModelConfig) -> NDArray[np.float32]:
+    """Return the weight of each logit of a window.
+
+    nnU-Net's Gaussian has its middle on a voxel, and goes on where FlareSeg's ends.
+    """
+    z, y, x = (n // config.logits_stride for n in config.window)
+    if config.recipe is None:
+        return importance((z, y, x))
+    rows = [np.exp(-0.5 * ((np.arange(n) - n // 2) / (n / 8)) ** 2) for n in (z, y, x)]
+    weights = rows[0][:, None, None] * rows[1][:, None] * rows[2]
+    found: NDArray[np.float32] = np.maximum(weights, _LEAST_WEIGHT).astype(np.float32)
+    return found
+
+
+_LEAST_WEIGHT = 6e-9
+"""A tenth of the least that float16 holds: nnU-Net keeps ten times its weights in that."""
 
 
 def importance(shape: Zyx) -> NDArray[np.float32]:

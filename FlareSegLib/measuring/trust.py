@@ -25,7 +25,7 @@ class Trusted:
     derived: tuple[Measure, ...]
     phase: Phase | None
     findings: tuple[Finding, ...]
-    seen: Seen
+    seen: Seen | None
     """What it was told from."""
 
 
@@ -63,6 +63,11 @@ def trusted(
     return Trusted(
         tuple(marked.values()), measured.derived, phase_of(rows), findings(marked, scan), seen
     )
+
+
+def untold(measured: Measured) -> Trusted:
+    """Return measured rows of a model of others, of which no more is thought."""
+    return Trusted(measured.organs, measured.derived, None, (), None)
 
 
 def _marked(row: OrganRow, thought: Judged | None, *, is_wide: bool) -> OrganRow:

@@ -8,14 +8,17 @@ test compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Labelmap, ZyxMm
 from FlareSegLib.base.linear import Axis, axes_between
+from FlareSegLib.base.recipe import Recipe, apart_axis
 from FlareSegLib.base.threads import for_each
 
 BLOCK_VALUES = 2**20
@@ -24,8 +27,29 @@ MIXED = 255
 """Stands for a cell whose corners differ; a cell of class 255 is interpolated as these are."""
 
 
+Decide = Callable[[NDArray[Any]], NDArray[Any]]
+"""Gives labels of logits, whose last axis are the classes."""
+
+
+def arg_max(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return the class with the largest logit."""
+    found: NDArray[Any] = logits.argmax(axis=-1)
+    return found
+
+
+def last_over_zero(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return 1 + the last class whose logit is over 0, 0 if there is none (nnU-Net's regions)."""
+    count = logits.shape[-1]
+    found = count - (logits[..., ::-1] > 0).argmax(axis=-1)
+    return np.where((logits > 0).any(axis=-1), found, 0)
+
+
 def to_labels(
-    logits: NDArray[np.float16], logits_spacing_mm: ZyxMm, target: Labelmap, threads: int
+    logits: NDArray[np.float16],
+    logits_spacing_mm: ZyxMm,
+    target: Labelmap,
+    threads: int,
+    config: ModelConfig | None = None,
 ) -> None:
     """Write the arg-max (z, y, x) of the logits, interpolated linearly at the voxels of a CT.
 
@@ -36,9 +60,14 @@ def to_labels(
         logits_spacing_mm: Spacing of the logits (z, y, x).
         target: All zero, on the grid of the CT; may be a view into a larger array.
         threads: Layers restored at the same time; if a thread fails, all is done again by one.
+        config: Its recipe says where the nearest logit is taken, and whether classes are regions.
     """
     z, y, x = axes_between(logits.shape, logits_spacing_mm, target.grid)
-    cells = _cells(np.argmax(logits, axis=-1).astype(np.uint8))
+    decide: Decide = arg_max
+    if config and config.recipe:
+        z, y, x = _by_recipe((z, y, x), config.spacing_for(target.grid), target, config.recipe)
+        decide = last_over_zero if config.recipe.has_regions else arg_max
+    cells = _cells(decide(logits).astype(np.uint8))
     starts = [0, *(np.flatnonzero(np.diff(z.low)) + 1), z.low.size]
     layers = [(int(a), int(b)) for a, b in pairwise(starts) if cells[z.low[a]].any()]
 
@@ -51,6 +80,7 @@ def to_labels(
             (logits[low], logits[high]),
             z.share[first:last],
             (y, x),
+            decide,
         )
 
     for_each(restore_layer, layers, threads)
@@ -67,6 +97,15 @@ def to_values(target: Labelmap, values: tuple[int, ...]) -> None:
         table = np.zeros(256, np.uint8)
         table[: len(values)] = values
         target.array[...] = table[target.array]
+
+
+def _by_recipe(
+    axes: tuple[Axis, Axis, Axis], model_mm: ZyxMm, target: Labelmap, recipe: Recipe
+) -> tuple[Axis, ...]:
+    """Return the axes, some of them without interpolation."""
+    apart = apart_axis(model_mm, target.grid.spacing_mm, recipe.separate_z)
+    orders = [recipe.logits_order_z if i == apart else recipe.logits_order for i in range(3)]
+    return tuple(a if order else a.nearest() for a, order in zip(axes, orders, strict=True))
 
 
 def _cells(coarse: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -86,6 +125,7 @@ def _fill(
     pair: tuple[NDArray[np.float16], NDArray[np.float16]],
     shares: NDArray[np.float32],
     axes: tuple[Axis, Axis],
+    decide: Decide,
 ) -> None:
     """Write the slices of a CT that lie between two slices of logits.
 
@@ -95,6 +135,7 @@ def _fill(
         pair: Logits of the lower and of the upper slice, (y, x, classes).
         shares: Weight of the upper slice in each slice of labels.
         axes: Interpolation along y and x.
+        decide: Gives labels of logits.
     """
     seen = cells != 0
     box = tuple(_extent(axis, seen.any(axis=1 - i)) for i, axis in enumerate(axes))
@@ -107,7 +148,7 @@ def _fill(
         below, above = np.split(_interpolated(both, at[some], y, x), 2, axis=1)
         above -= below
         for share, classes in zip(shares, found, strict=True):
-            classes[some] = (below + share * above).argmax(axis=1)
+            classes[some] = decide(below + share * above)
     for classes, target in zip(found, labels, strict=True):
         plane.reshape(-1)[at] = classes
         target[box] = plane

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Box, Volume
 from FlareSegLib.base.runs import FACES, IN_PLANE, Runs, enclosed, pieces_of, runs_of
 
@@ -14,6 +15,43 @@ COARSE_MM = 6.0
 """Spacing at which the body is looked for."""
 MARGIN_MM = 12.0
 """Kept around the body."""
+
+
+def area(volume: Volume, config: ModelConfig) -> tuple[Box, NDArray[np.bool_]]:
+    """Return the part of a scan that is looked at, and a coarse mask of the body over it.
+
+    For a model with a recipe that is what is not 0, as nnU-Net crops it; the mask is all that is
+    not air in a CT, and everything in other images.
+    """
+    if config.recipe is None:
+        box = body_box(volume)
+        return box, body_mask(volume.crop(box))
+    box = _not_zero_box(volume.array)
+    if config.modality != "CT":
+        return box, np.ones((1, 1, 1), np.bool_)
+    return box, _tissue(volume.crop(box))
+
+
+def _not_zero_box(array: NDArray[np.generic]) -> Box:
+    seen = [np.zeros(n, np.bool_) for n in array.shape]
+    for i, plane in enumerate(array):
+        hits = plane != 0
+        seen[0][i] = hits.any()
+        seen[1] |= hits.any(axis=1)
+        seen[2] |= hits.any(axis=0)
+    if not seen[0].any():
+        return Box((0, 0, 0), array.shape)
+    ends = [(int(hits.argmax()), hits.size - int(hits[::-1].argmax())) for hits in seen]
+    start, stop = zip(*ends, strict=True)
+    return Box(start, stop)
+
+
+def _tissue(volume: Volume) -> NDArray[np.bool_]:
+    """Return where tissue is, table and all, and what it encloses in a slice."""
+    steps = steps_of(volume)
+    found: NDArray[np.bool_] = volume.array[:: steps[0], :: steps[1], :: steps[2]] > BODY_HU
+    found[enclosed(runs_of(found.astype(np.uint8)), IN_PLANE).voxels()] = True
+    return found
 
 
 def body_mask(volume: Volume) -> NDArray[np.bool_]:

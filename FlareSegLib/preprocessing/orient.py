@@ -1,4 +1,4 @@
-"""Canonical orientation (array axes toward S, P, L) as a view; no voxel is interpolated."""
+"""Orientation as a view; no voxel is interpolated. Canonical: array axes toward S, P, L."""
 
 from __future__ import annotations
 
@@ -8,17 +8,45 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.geometry import IDENTITY, Grid, Labelmap, Volume
+from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.geometry import IDENTITY, Direction, Grid, Labelmap, Volume, ZyxMm
+from FlareSegLib.base.recipe import STORED
 
 Image = TypeVar("Image", Volume, Labelmap)
+_TOWARD: dict[str, ZyxMm] = {
+    "L": (1.0, 0.0, 0.0), "P": (0.0, 1.0, 0.0), "S": (0.0, 0.0, 1.0),
+    "R": (-1.0, 0.0, 0.0), "A": (0.0, -1.0, 0.0), "I": (0.0, 0.0, -1.0),
+}  # fmt: skip
 
 
-def axes_and_flips(grid: Grid) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+def to_model(volume: Image, config: ModelConfig) -> Image:
+    """Return a view with the axes that a model knows: canonical, unless its recipe says others.
+
+    What is written into the view is written into the array of volume.
+    """
+    recipe = config.recipe
+    if recipe is None:
+        return to_canonical(volume)
+    if recipe.orientation != STORED:
+        x, y, z = (_TOWARD[letter] for letter in recipe.orientation)
+        volume = _turned(volume, (z, y, x))
+    grid = volume.grid
+    shape, spacing, direction = (
+        tuple(values[axis] for axis in recipe.axes)
+        for values in (grid.shape, grid.spacing_mm, grid.direction)
+    )
+    grid = Grid(shape, spacing, grid.origin, direction)  # type: ignore[arg-type]
+    return type(volume)(volume.array.transpose(recipe.axes), grid)
+
+
+def axes_and_flips(
+    grid: Grid, wanted: Direction = IDENTITY
+) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     """Return which array axis of grid becomes canonical z, y and x, and whether each is reversed.
 
     An oblique grid keeps its obliqueness: the assignment with the largest total alignment is taken.
     """
-    cosines = np.array(grid.direction) @ np.array(IDENTITY).T  # [array axis, canonical axis]
+    cosines = np.array(grid.direction) @ np.array(wanted).T  # [array axis, canonical axis]
     axes = max(
         itertools.permutations(range(3)),
         key=lambda order: sum(abs(cosines[axis, i]) for i, axis in enumerate(order)),
@@ -35,7 +63,12 @@ def to_canonical(volume: Image) -> Image:
 
     What is written into the view is written into the array of volume.
     """
-    axes, flips = axes_and_flips(volume.grid)
+    return _turned(volume, IDENTITY)
+
+
+def _turned(volume: Image, wanted: Direction) -> Image:
+    """Return a view with its array axes toward the wanted directions, or close to them."""
+    axes, flips = axes_and_flips(volume.grid, wanted)
     array = _flipped(volume.array.transpose(axes), flips)
     corner = [0.0, 0.0, 0.0]
     directions = []

@@ -17,7 +17,9 @@ ONLY_IN = {
     "trame": {"reporting/view"},
     "trame_slicer": {"reporting/view"},
     "vtkmodules": {"reporting/view", "exports/meshes"},
-    "torch": {"inference/student"},
+    "torch": {"inference/student", "models/nnunet"},
+    "nnunetv2": {"models/nnunet"},
+    "onnx": {"models/nnunet"},
     "onnxruntime": {"inference/network"},
     "openvino": {"inference/network_openvino"},
     "matplotlib": {

@@ -62,12 +62,15 @@ def find_series(files: Sequence[Path]) -> list[Series]:
     ]
 
 
-def read_series(path: Path, series: str | None) -> tuple[sitk.Image, tuple[str, ...]]:
+def read_series(
+    path: Path, series: str | None, modality: str = "CT"
+) -> tuple[sitk.Image, tuple[str, ...]]:
     """Return the CT series in a folder (subfolders too), or the one that a file belongs to.
 
     Args:
         path: A folder, or a DICOM file; a media directory or another object stands for its folder.
         series: UID of the series; None if there is only one. "UID#2" or "#2" is acquisition 2.
+        modality: What a model takes; anything but CT stands for any modality of DICOM.
 
     Returns:
         The volume, and what was repaired or left out.
@@ -76,7 +79,7 @@ def read_series(path: Path, series: str | None) -> tuple[sitk.Image, tuple[str, 
         InputError: No series or several, not CT, slices missing, doubled, tilted or mixed.
         ResourceError: It does not fit into memory.
     """
-    slices, said = _series_slices(path, series)
+    slices, said = _series_slices(path, series, modality)
     _check_memory(slices, path.name or str(path))
     paths = [one.path for one in slices]
     is_mixed = len({one.rescale for one in slices}) > 1
@@ -93,10 +96,12 @@ def series_paths(path: Path, series: str | None) -> list[Path]:
     Raises:
         InputError: As read_series().
     """
-    return [one.path for one in _series_slices(path, series)[0]]
+    return [one.path for one in _series_slices(path, series, "any")[0]]
 
 
-def _series_slices(path: Path, series: str | None) -> tuple[list[Slice], tuple[str, ...]]:
+def _series_slices(
+    path: Path, series: str | None, modality: str
+) -> tuple[list[Slice], tuple[str, ...]]:
     name = path.name or str(path)
     uid, _, number = (series or "").partition("#")
     found = _slices(path if path.is_dir() else path.parent)
@@ -110,6 +115,9 @@ def _series_slices(path: Path, series: str | None) -> tuple[list[Slice], tuple[s
         _check_whole(broken, broken[0].series if broken else "")
     chosen = _chosen(whole, uid or own or None, path)
     _check_whole(broken, chosen[0].series)
+    if modality == "CT" and chosen[0].modality != "CT":
+        kind = chosen[0].modality or "none"
+        raise InputError(f"{name} has modality {kind}: give a CT series")
     slices, captures = without_captures(chosen)
     slices, copies = without_copies(slices)
     _check_not_enhanced(slices, name)

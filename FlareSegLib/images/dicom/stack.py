@@ -26,8 +26,6 @@ def check_alike(slices: Sequence[Slice], name: str) -> tuple[str, ...]:
         InputError: They are not; says what differs.
     """
     first = slices[0]
-    if first.modality != "CT":
-        raise InputError(f"{name} has modality {first.modality or 'none'}: give a CT series")
     if any(one.photometric == "MONOCHROME1" for one in slices):
         raise InputError(
             f"{name} has inverted voxels (MONOCHROME1), which no CT scanner writes: give the CT as "
