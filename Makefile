@@ -10,7 +10,7 @@ TORCH ?= torch --index-url https://download.pytorch.org/whl/cpu
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest readers-test audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
+.PHONY: release-check docs smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest readers-test audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -127,6 +127,16 @@ sbom: .cache/user  ## write dist/flareseg.cdx.json, the list of all parts for a 
 	mkdir -p dist
 	.cache/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		-o dist/flareseg.cdx.json .cache/user/bin/python
+
+release-check:  ## all that must hold before a release: lint, tests, oldest and newest versions, wheel, audit
+	$(MAKE) lint
+	$(MAKE) test-all
+	$(MAKE) test-lowest
+	$(MAKE) test-latest
+	$(MAKE) dist-test
+	$(MAKE) sbom
+	$(MAKE) audit
+	@git diff --quiet && echo "RELEASE CHECK PASSED" || { echo "the checkout has changes: commit them"; exit 1; }
 
 dist-test: setup  ## build sdist and wheel into dist/, install the wheel alone, segment a phantom with it
 	$(BIN)/python -m Testing.release.dist dist

@@ -74,7 +74,11 @@ def sweep(folder: Path) -> None:
 
 def _is_alive(pid: int) -> bool:
     if os.name == "nt":  # there os.kill() ends the process, whatever the signal is
-        return True
+        try:
+            import psutil
+        except ImportError:
+            return True
+        return bool(psutil.pid_exists(pid))
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

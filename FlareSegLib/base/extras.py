@@ -4,7 +4,13 @@ FlareSeg is in no package index yet, so `pip install flareseg[...]` would find n
 name the packages themselves, which works from a copy, from a wheel and in 3D Slicer alike.
 """
 
+from importlib.util import find_spec
+
+from FlareSegLib.base.errors import OutputError
+
 EXTRAS = {
+    "scipy": ("scipy>=1.11",),
+    "completion": ("shtab>=1.7",),
     "preview": ("matplotlib>=3.8",),
     "openvino": ("openvino>=2024.4",),
     "speed": ("isal>=1.6",),
@@ -21,3 +27,18 @@ EXTRAS = {
 def how_to_get(extra: str) -> str:
     """Return the command that installs what an extra needs."""
     return "pip install " + " ".join(f"'{package}'" for package in EXTRAS[extra])
+
+
+def check(extra: str, module: str, what: str) -> None:
+    """Check that a package of an extra is there.
+
+    Args:
+        extra: Key of EXTRAS.
+        module: What is imported of it.
+        what: What needs it, for people.
+
+    Raises:
+        OutputError: It is not; says how to get it.
+    """
+    if find_spec(module) is None:
+        raise OutputError(f"{what} needs {module}, which is not installed: {how_to_get(extra)}")

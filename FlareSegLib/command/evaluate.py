@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from FlareSegLib.base import extras
 from FlareSegLib.base.progress import Progress
 from FlareSegLib.command.options import (
     MODEL,
@@ -84,6 +85,7 @@ def run(options: argparse.Namespace) -> None:
     """Score a folder of predictions; print the means and where the files are."""
     if options.plots and options.folder is None:
         raise WrongUsageError("--plots needs a folder: say -o DIR")
+    extras.check("scipy", "scipy", "evaluate")
     check_organs(options)
     with watched(is_quiet=options.quiet) as progress:
         table = _evaluate(options, progress)

@@ -21,6 +21,7 @@ from FlareSegLib.base.errors import Cancelled, to_line
 from FlareSegLib.command import (
     batch,
     compare,
+    completion,
     evaluate,
     info,
     measure,
@@ -34,7 +35,20 @@ from FlareSegLib.command import (
 from FlareSegLib.command.options import WrongUsageError, close_to
 from FlareSegLib.command.terminal import Stopped
 
-SUBCOMMANDS = (segment, prompt, measure, compare, evaluate, batch, watch, model, view, info, sample)
+SUBCOMMANDS = (
+    segment,
+    prompt,
+    measure,
+    compare,
+    evaluate,
+    batch,
+    watch,
+    model,
+    view,
+    info,
+    sample,
+    completion,
+)
 """A file each, with its arguments and its run together."""
 EXAMPLES = """examples:
   flareseg sample -o demo                        fetch a real CT to try things on

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from FlareSegLib.base.atomic import check_place
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.labels import MOST_VALUE, LabelSet, Organ
 from FlareSegLib.base.progress import Progress, Step, silent
+from FlareSegLib.base.runs import boxes_of
 from FlareSegLib.evaluation import metrics, plots, tables
 from FlareSegLib.evaluation.scores import Evaluation, Rules, Score, compare, means, worst_cases
 from FlareSegLib.images import case_files
@@ -102,7 +102,7 @@ def score_case(case: str, truth: Labelmap, pred: Labelmap, rules: Rules) -> list
         InputError: The grids differ.
     """
     _check_same_grid(case, truth.grid, pred.grid)
-    boxes = [ndimage.find_objects(one.array, max_label=MOST_VALUE) for one in (truth, pred)]
+    boxes = [boxes_of(one.array, MOST_VALUE) for one in (truth, pred)]
     return [
         _score(case, organ, (truth, pred), [box[organ.value - 1] for box in boxes], rules)
         for organ in rules.organs

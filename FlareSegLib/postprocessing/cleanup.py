@@ -111,11 +111,11 @@ def _fill_holes(labels: NDArray[np.uint8], runs: Runs) -> None:
     if not labels[inside].any():
         labels[inside] = value
         return
-    from scipy import ndimage
-
     pockets = np.zeros(labels.shape, np.bool_)
     pockets[inside] = labels[inside] == 0
     organ, pockets = labels[runs.box] == value, pockets[runs.box]
-    corners = np.ones((3, 3, 3), np.bool_)
-    reached = ndimage.binary_propagation(organ, corners, mask=organ | pockets)
+    both = runs_of((organ | pockets).astype(np.uint8))
+    pieces = np.zeros(organ.shape, np.int64)
+    pieces[both.voxels()] = np.repeat(pieces_of(both, CORNERS) + 1, both.lengths)
+    reached = np.isin(pieces, np.unique(pieces[organ]))
     labels[runs.box][pockets & reached] = value
