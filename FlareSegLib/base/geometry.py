@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -46,6 +46,9 @@ class Grid:
     """World position (L, P, S) of the centre of voxel (0, 0, 0)."""
     direction: Direction = IDENTITY
     """Row i is the unit world vector (L, P, S) along array axis i."""
+    nifti: bytes = field(default=b"", compare=False, repr=False)
+    """What the header of a NIfTI file says of this, for a labelmap that says the same; see
+    images/headers/forms.py. Empty if it comes from no such file, or is a part."""
 
     @property
     def voxel_ml(self) -> float:
@@ -68,7 +71,7 @@ class Grid:
     def crop(self, box: Box) -> Grid:
         """Return the grid of the voxels inside box."""
         start = (float(box.start[0]), float(box.start[1]), float(box.start[2]))
-        return replace(self, shape=box.shape, origin=self.to_world(start))
+        return replace(self, shape=box.shape, origin=self.to_world(start), nifti=b"")
 
     @property
     def box(self) -> Box:

@@ -5,22 +5,39 @@ What read_volume() lets through is a CT that all later steps can trust; the rest
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.paths import is_text
 from FlareSegLib.images.dicom.series import read_series
-from FlareSegLib.images.headers.checks import DICOM, NIFTI, USABLE, check_regular, image_format
+from FlareSegLib.images.headers.checks import (
+    DICOM,
+    NIFTI,
+    USABLE,
+    Header,
+    check_regular,
+    image_format,
+)
 from FlareSegLib.images.hounsfield import check_ct, to_hounsfield
 from FlareSegLib.images.padding import without_nan, without_padding
-from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, unchanged, unpacked
+from FlareSegLib.images.safe_read import (
+    FORMATS,
+    check_header,
+    check_whole,
+    read_here,
+    unchanged,
+    unpacked,
+)
 from FlareSegLib.images.window import uncut
 
 _FEWEST_SLICES = 16
@@ -177,11 +194,20 @@ def _read_file(path: Path, format_name: str) -> Volume:
         raise InputError(f"{path.name} is {what} ({extent}): give one 3-D volume")
     if format_name == NIFTI:
         check_whole(header, path.name)
-        if (voxels := unpacked(header)) is not None:
-            return Volume(voxels, _to_grid(reader))
+    grid = replace(_to_grid(reader), nifti=header.geometry)
+    return Volume(_voxels(header, format_name, reader), grid, header.warnings)
+
+
+def _voxels(header: Header, format_name: str, reader: sitk.ImageFileReader) -> NDArray[Any]:
+    """Return the voxels (z, y, x) of a file, read here or by ITK."""
+    if format_name == NIFTI and header.scale:
+        return read_here(header)
+    if format_name == NIFTI and (voxels := unpacked(header)) is not None:
+        return voxels
+    size = reader.GetSize()
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
-    return to_volume(reader.Execute())
+    return to_volume(reader.Execute()).array
 
 
 def _check_grid(grid: Grid, name: str, fewest: int) -> None:
@@ -228,6 +254,7 @@ def _reading_failed(name: str, text: str) -> InputError | ResourceError:
 
 
 def last_line(text: str) -> str:
-    """Return the last line of a message of ITK, which holds the reason."""
+    """Return the last line of a message of ITK, which holds the reason; no pointers, no folders."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:120] if lines else "no reason given"
+    last = re.sub(r"(ITK ERROR: )?\w+\(0x[0-9a-fA-F]+\): ", "", lines[-1]) if lines else ""
+    return re.sub(r"(?<!\S)['\"]?/(?:[^/]*/)+", "", last)[:120] or "no reason given"

@@ -129,9 +129,31 @@ def unpacked(header: Header) -> NDArray[np.int16] | None:
     return voxels.reshape(header.shape[::-1])
 
 
+def read_here(header: Header) -> NDArray[Any]:
+    """Return the voxels (z, y, x) of a NIfTI file that ITK would not read as they are meant.
+
+    Further axes must have length 1. NaN stay NaN.
+    """
+    import numpy as np
+
+    assert header.scale is not None
+    with gzip.open(header.data) if header.is_packed else header.data.open("rb") as file:
+        content = file.read(header.expected)
+    count = math.prod(header.shape)
+    voxels = np.frombuffer(content, header.dtype, count, header.offset)
+    voxels = voxels.reshape(header.shape[2::-1])
+    slope, intercept = header.scale
+    if (slope, intercept) == (1.0, 0.0):
+        native: NDArray[Any] = voxels.astype(voxels.dtype.newbyteorder("="), copy=False)
+        return native
+    scaled: NDArray[Any] = voxels * np.float64(slope) + intercept
+    return scaled
+
+
 def _content(header: Header) -> bytes | None:
     """Return a packed file of plain int16, unpacked; None if it is none, or not in one part."""
-    if not (header.is_packed and header.dtype and len(header.shape) == 3):
+    is_plain = header.dtype and header.scale is None
+    if not (header.is_packed and is_plain and len(header.shape) == 3):
         return None
     try:
         unpacking = _unpacker.decompressobj(
@@ -142,6 +164,13 @@ def _content(header: Header) -> bytes | None:
         return None  # ITK says what is wrong
     is_whole = len(content) == header.expected and unpacking.eof  # not several parts, nor too much
     return content if is_whole else None
+
+
+def packed(content: bytes) -> bytes:
+    """Return content as a gzip file, packed the fast way: labelmaps become small anyhow."""
+    packing = _unpacker.compressobj(1, _unpacker.DEFLATED, 31)
+    done: bytes = packing.compress(content) + packing.flush()
+    return done
 
 
 def _unpacked_bytes(header: Header) -> int:

@@ -24,6 +24,7 @@ from FlareSegLib.images.dicom.seg import (
 )
 from FlareSegLib.images.dicom.series import may_hold_series, series_paths
 from FlareSegLib.images.headers.checks import NIFTI
+from FlareSegLib.images.nifti_labelmap import write_nifti
 from FlareSegLib.images.reading import last_line
 from FlareSegLib.images.safe_read import check_header, check_whole
 from FlareSegLib.images.seg_nrrd import segment_fields
@@ -122,14 +123,21 @@ def _write_image(labelmap: Labelmap, labels: LabelSet, path: Path) -> None:
             image.SetMetaData(key, value)
     with atomic(path) as temporary:
         try:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
-            if temporary.name.lower().endswith((".nii", ".nii.gz")):
+            if _is_nifti(temporary) and labelmap.grid.nifti:
+                write_nifti(labelmap, temporary)
+            else:
+                sitk.WriteImage(image, str(temporary), useCompression=True)
+            if _is_nifti(temporary):
                 check_whole(
                     check_header(temporary, NIFTI), temporary.name
                 )  # ITK does not notice a full disk here
         except (RuntimeError, InputError) as error:
             has_room = shutil.disk_usage(temporary.parent).free > labelmap.array.size
             raise OSError(errno.EIO if has_room else errno.ENOSPC, last_line(str(error))) from error
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
 def _is_rtstruct(path: Path) -> bool:

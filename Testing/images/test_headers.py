@@ -154,7 +154,7 @@ def test_a_nrrd_header_out_of_bounds_is_refused(tmp_path, fields):
         (80, "f", [float("nan")]),
         (108, "f", [-352.0]),
         (108, "f", [float("inf")]),
-        (112, "f", [float("inf")]),
+        (112, "2f", [1.0, float("inf")]),
         (268, "f", [float("nan")]),
         (0, "i", [347]),
     ],

@@ -56,6 +56,12 @@ class Header:
     """The voxels, or the whole file, are deflated."""
     dtype: str = ""
     """How NumPy reads the voxels as they stand, such as "<i2"; empty: leave it to ITK."""
+    scale: tuple[float, float] | None = None
+    """Slope and intercept, where ITK does not read the voxels as they are meant."""
+    geometry: bytes = b""
+    """Of a NIfTI header, see forms.py."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for people."""
 
     @property
     def expected(self) -> int:
@@ -147,6 +153,7 @@ def sibling(path: Path, named: str, name: str) -> Path:
     Raises:
         InputError: It lies elsewhere (also by a link), or is no regular file.
     """
+    named = named.removeprefix("./")
     is_plain = (
         bool(named.strip())
         and Path(named).name == named

@@ -92,11 +92,16 @@ def _check_fields(fields: dict[str, str], axes: int, name: str) -> None:
                 damaged(name, f"{key} = {value}")
         elif key in _TRUTHS and value not in ("True", "False"):
             damaged(name, f"{key} = {value}")
-        elif key in _COUNTS and key not in ("ID", "ParentID"):
+        elif key in _COUNTS and key not in ("ID", "ParentID", "HeaderSize"):
             whole_numbers_of(value, name, key)
         elif key not in _TEXTS | _TRUTHS | _COUNTS and not key.replace("_", "").isalnum():
             damaged(name, f"{key} = {value}")
     _check_choices(fields, name)
+    if not {"ElementSpacing", "ElementSize"} & fields.keys():
+        raise InputError(
+            f"{name} has no voxel spacing (neither ElementSpacing nor ElementSize): save it anew "
+            "with it"
+        )
 
 
 def _check_choices(fields: dict[str, str], name: str) -> None:

@@ -9,22 +9,24 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from FlareSegLib.base.errors import InputError
 from FlareSegLib.images.headers.checks import MOST_AXES, Header, check_regular, damaged, shape_of
+from FlareSegLib.images.headers.forms import check_forms, geometry
 
 _BITS = {
     2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24, 256: 8, 512: 16, 768: 32, 1024: 64,
     1280: 64, 1536: 128, 1792: 128, 2304: 32,
 }  # fmt: skip
 """bitpix by datatype; what is no plain number is refused later, with its name."""
-_FIELDS = {
-    348: {"dim": "40s8h", "type": "70s2h", "pixdim": "76s8f", "offset": "108sf", "scale": "112s2f",
-          "codes": "252s2h", "forms": "256s18f", "magic": "344s4s"},
-    540: {"dim": "16s8q", "type": "12s2h", "pixdim": "104s8d", "offset": "168sq", "scale": "176s2d",
-          "codes": "344s2i", "forms": "352s18d", "magic": "4s8s"},
-}  # fmt: skip
-"""Where the fields are, by sizeof_hdr: bytes before them, and their kinds."""
-
+_FIELDS = {"dim": "40s8h", "type": "70s2h", "pixdim": "76s8f", "offset": "108sf",
+           "scale": "112s2f", "units": "123sB", "codes": "252s2h", "forms": "256s18f",
+           "magic": "344s4s"}  # fmt: skip
+"""Where the fields are: bytes before them, and their kinds."""
+_KINDS = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4",
+          1024: "i8", 1280: "u8"}  # fmt: skip
+"""Of a voxel, by datatype, as NumPy calls them."""
 _INT16 = 4
+_FLOATS = (16, 64)
 _UNSCALED = ((1.0, 0.0), (0.0, 0.0))
 """Slope and intercept of voxels that mean what they say; a slope of 0 is none."""
 
@@ -37,7 +39,7 @@ def nifti_header(path: Path) -> Header:
     """
     name = path.name
     start, is_packed = _start(path)
-    fields = _fields(start, name)
+    order, fields = _fields(start, name)
     count = fields["dim"][0]
     if not 1 <= count <= MOST_AXES:
         damaged(name, f"dim[0] is {count}")
@@ -51,9 +53,14 @@ def nifti_header(path: Path) -> Header:
         damaged(name, f"vox_offset is {offset:g}")
     shape = shape_of(fields["dim"][1 : count + 1], name)
     data, is_packed = _data_of_pair(path) if is_pair else (path, is_packed)
-    is_plain = kind == _INT16 and fields["scale"] in _UNSCALED and start[:1] == b"\x5c"
-    dtype = "<i2" if is_plain else ""
-    return Header(shape, bits // 8, data, int(offset), is_packed, dtype)
+    scale = _scale(*fields["scale"])
+    is_plain = kind == _INT16 and fields["scale"] in _UNSCALED and order == "<"
+    is_odd = kind in _FLOATS or scale != fields["scale"]  # ITK makes 0 of NaN, and adds to slope 0
+    own = scale if is_odd and not is_plain and kind in _KINDS else None
+    dtype = order + _KINDS[kind] if is_plain or own else ""
+    found = geometry(fields["pixdim"], fields["units"][0], fields["codes"], fields["forms"])
+    said = check_forms(shape, found, name)
+    return Header(shape, bits // 8, data, int(offset), is_packed, dtype, own, found, said)
 
 
 def _start(path: Path) -> tuple[bytes, bool]:
@@ -67,31 +74,43 @@ def _start(path: Path) -> tuple[bytes, bool]:
             start = file.read(540)
     except (EOFError, OSError, zlib.error) as error:
         damaged(path.name, f"gzip: {error}")
-    size = 540 if start[4:7] in (b"n+2", b"ni2") else 348
-    return start[:size], is_packed
+    if start[4:7] in (b"n+2", b"ni2"):
+        raise InputError(
+            f"{path.name} is NIfTI-2, which is not read: save it as NIfTI-1, such as with "
+            "nibabel's Nifti1Image.from_image()"
+        )
+    return start[:348], is_packed
 
 
-def _fields(start: bytes, name: str) -> dict[str, tuple[Any, ...]]:
+def _fields(start: bytes, name: str) -> tuple[str, dict[str, tuple[Any, ...]]]:
+    """Return the order of bytes, and the fields."""
     for order in "<>":
-        size = struct.unpack_from(f"{order}i", start)[0] if len(start) >= 348 else 0
-        if size == len(start) and size in _FIELDS:
-            return {
-                key: struct.unpack_from(order + kinds, start)[1:]
-                for key, kinds in _FIELDS[size].items()
+        if len(start) == 348 and struct.unpack_from(f"{order}i", start)[0] == 348:
+            return order, {
+                key: struct.unpack_from(order + kinds, start)[1:] for key, kinds in _FIELDS.items()
             }
-    damaged(name, "sizeof_hdr is neither 348 nor 540")
-    return None
+    return damaged(name, "sizeof_hdr is not 348")
+
+
+def _scale(slope: float, intercept: float) -> tuple[float, float]:
+    """Return what values are multiplied with, and what is added; a slope of 0 or NaN is none."""
+    return (slope, intercept) if math.isfinite(slope) and slope else (1.0, 0.0)
 
 
 def _check_numbers(fields: dict[str, tuple[Any, ...]], name: str) -> None:
     """Check that what ITK computes with is finite; a form that is not in use may hold anything."""
-    used = [*fields["pixdim"], *fields["offset"], *fields["scale"]]
     qform, sform = fields["codes"]
-    used += fields["forms"][:6] if qform > 0 else ()
-    used += fields["forms"][6:] if sform > 0 else ()
-    for value in used:
-        if not (math.isfinite(value) and abs(value) < 1e30):
-            damaged(name, f"a number is {value:g}")
+    used = {
+        "pixdim": fields["pixdim"][:4],
+        "vox_offset": fields["offset"],
+        "scl_slope and scl_inter": _scale(*fields["scale"]),
+        "qform": fields["forms"][:6] if qform > 0 else (),
+        "sform": fields["forms"][6:] if sform > 0 else (),
+    }
+    for key, values in used.items():
+        for value in values:
+            if not (math.isfinite(value) and abs(value) < 1e30):
+                damaged(name, f"{key} has {value:g}")
 
 
 def _data_of_pair(path: Path) -> tuple[Path, bool]:

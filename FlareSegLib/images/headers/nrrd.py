@@ -28,7 +28,18 @@ _WORDS = {
     "int64": "longlong", "int64_t": "longlong", "uint64": "longlong", "uint64_t": "longlong",
     "ulonglong": "longlong", "unsigned long long": "longlong",
 }  # fmt: skip
-_FREE = {"content", "space units", "units", "labels", "kinds", "centers", "centerings", "number"}
+_FREE = {
+    "content",
+    "space units",
+    "units",
+    "labels",
+    "kinds",
+    "centers",
+    "centerings",
+    "number",
+    "sample units",
+    "sampleunits",
+}
 """Fields of text, or that no reader needs."""
 _NUMBERS = {
     "spacings", "thicknesses", "axis mins", "axismins", "axis maxs", "axismaxs", "min", "max",
@@ -36,8 +47,10 @@ _NUMBERS = {
 }  # fmt: skip
 _VECTORS = {"space directions", "space origin", "measurement frame"}
 _CHOICES = {"endian": {"little", "big"}, "encoding": {"raw", "gzip", "gz"}}
+_SKIPS = {"byte skip", "byteskip", "line skip", "lineskip"}
+"""Only 0 is read."""
 _KNOWN = {"dimension", "type", "sizes", "space", "space dimension", "data file", "datafile",
-          *_FREE, *_NUMBERS, *_VECTORS, *_CHOICES}  # fmt: skip
+          *_FREE, *_SKIPS, *_NUMBERS, *_VECTORS, *_CHOICES}  # fmt: skip
 
 
 def nrrd_header(path: Path) -> Header:
@@ -57,6 +70,7 @@ def nrrd_header(path: Path) -> Header:
         if field not in fields:
             damaged(name, f"{field} is missing")
     _check_fields(fields, name)
+    _check_spacing(fields, name)
     kind = fields["type"].lower()
     kind = _WORDS.get(kind, kind)
     shape = shape_of(whole_numbers_of(fields["sizes"], name, "sizes"), name)
@@ -78,7 +92,8 @@ def _fields(lines: list[str], name: str) -> dict[str, str]:
         key, colon, value = line.partition(":")
         if not colon or key in fields:
             damaged(name, line)
-        if key.lower() not in _KNOWN or not value.isascii():
+        is_text = value.isascii() or key.lower() in _FREE
+        if key.lower() not in _KNOWN or not is_text:
             raise InputError(
                 f"{name} has the NRRD field {line[:60]!r}, which is not read: save it anew"
             )
@@ -88,12 +103,30 @@ def _fields(lines: list[str], name: str) -> dict[str, str]:
 
 def _check_fields(fields: dict[str, str], name: str) -> None:
     for key, value in fields.items():
+        if key in _SKIPS and value != "0":
+            raise InputError(f"{name} has {key} {value[:40]!r}: save it anew, without skips")
         if key in _NUMBERS:
             numbers_of(value.lower().replace("nan", "0"), name, key)
         elif key in _VECTORS:
             _check_vectors(value, name, key)
         elif key in _CHOICES and value.lower() not in _CHOICES[key]:
             raise InputError(f"{name} has {key} {value[:40]!r}: save it as raw or gzip")
+
+
+def _check_spacing(fields: dict[str, str], name: str) -> None:
+    """Check that three axes say their spacing: ITK would make up 1 mm."""
+    directions = re.sub(r"\s*,\s*", ",", fields.get("space directions", "")).split()
+    vectors = [re.findall(r"[-+.\deE]+", word) for word in directions if word.lower() != "none"]
+    steps = [max(abs(float(n)) for n in vector) for vector in vectors if vector]
+    if not directions:
+        steps = [float(word) for word in fields.get("spacings", "").split()]
+    given = sum(step > 0 and step == step for step in steps)  # NaN is none
+    axes = fields["dimension"].strip()
+    if axes.isdecimal() and given < min(3, int(axes)):
+        raise InputError(
+            f"{name} has no voxel spacing ({given} of 3 axes have one in 'space directions' or "
+            "'spacings'): save it anew with it"
+        )
 
 
 def _check_vectors(text: str, name: str, field: str) -> None:
