@@ -49,11 +49,11 @@ class NextSteps:
 
     def onExportButton(self, _checked: bool = False) -> None:
         """Write the organs to files, in the format and folder that the user chooses."""
-        names = list(Export.FORMATS)
+        names = [_("Choose"), *Export.FORMATS]  # the first one is what Cancel gives
         chosen = qt.QInputDialog.getItem(
             slicer.util.mainWindow(), "FlareSeg", _("Format of the files:"), names, 0, False
         )
-        if not chosen:
+        if chosen not in Export.FORMATS:
             return
         folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Export to"))
         if folder:

@@ -1,4 +1,7 @@
-"""The widgets of CTK that the panel uses."""
+"""The widgets of CTK that the panel uses.
+
+Stands for ctkCollapsibleButton, ctkPathLineEdit and ctkMessageBox of CTK 868d56c (Libs/Widgets).
+"""
 
 from Testing.slicer.rig import qt
 

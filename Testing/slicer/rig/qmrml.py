@@ -1,4 +1,7 @@
-"""The widgets of Slicer that know the scene."""
+"""The widgets of Slicer that know the scene.
+
+Stands for qMRMLWidget and qMRMLNodeComboBox of Slicer 5.12 (Libs/MRML/Widgets).
+"""
 
 from xml.etree import ElementTree
 

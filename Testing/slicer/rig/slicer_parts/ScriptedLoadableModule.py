@@ -1,4 +1,7 @@
-"""The base classes of a scripted module."""
+"""The base classes of a scripted module.
+
+Stands for Base/Python/slicer/ScriptedLoadableModule.py of Slicer 5.12; held to signatures.json.
+"""
 
 from pathlib import Path
 
@@ -31,8 +34,8 @@ class ScriptedLoadableModuleWidget:
     def onReload(self):
         slicer.util.reloadScriptedModule(self.moduleName)
 
-    def resourcePath(self, name):
-        return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / name)
+    def resourcePath(self, filename):
+        return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
 
 
 class ScriptedLoadableModuleLogic:
@@ -51,5 +54,5 @@ class ScriptedLoadableModuleLogic:
 
 
 class ScriptedLoadableModuleTest:
-    def delayDisplay(self, text, *_):
+    def delayDisplay(self, message, *_):
         pass

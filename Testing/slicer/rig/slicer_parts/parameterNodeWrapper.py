@@ -1,4 +1,8 @@
-"""A typed view of a parameter node, bound to widgets: the part of Slicer's that the panel uses."""
+"""A typed view of a parameter node, bound to widgets: the part of Slicer's that the panel uses.
+
+Stands for Base/Python/slicer/parameterNodeWrapper of Slicer 5.12, which takes its place where
+FLARESEG_SLICER_SOURCE names a copy of Slicer's source.
+"""
 
 import typing
 
