@@ -23,7 +23,9 @@ def along_z(z_mm):
     return [(-80.0, -60.0, z) for z in z_mm]
 
 
-def write_series(folder, positions=None, *, axes=AXIAL, array=None, step_mm=STEP_MM, **tags):
+def write_series(
+    folder, positions=None, *, axes=AXIAL, array=None, step_mm=STEP_MM, prefix="", **tags
+):
     """Write a CT series, one file for each position, in a shuffled order of names.
 
     Tags are set in every slice, or removed where they are None.
@@ -38,7 +40,7 @@ def write_series(folder, positions=None, *, axes=AXIAL, array=None, step_mm=STEP
     uids = {f"{kind}UID": generate_uid() for kind in UIDS}
     tags = {**uids, "Modality": "CT", **tags}
     for i, position in enumerate(positions):
-        write_slice(folder / f"im {names[i]:03d}.dcm", array[i % n], position, axes, tags)
+        write_slice(folder / f"im {prefix}{names[i]:03d}.dcm", array[i % n], position, axes, tags)
     return folder
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from FlareSegLib.base.labels import Organ
 
 RUN = {
+    "warnings": ("warnings",),
     "input_sha256": ("run", "source", "sha256"),
     "model": ("run", "model", "name"),
     "model_version": ("run", "model", "version"),
@@ -48,7 +49,7 @@ def details(report: Mapping[str, Any]) -> dict[str, Any]:
 def _at(facts: Any, path: Sequence[str]) -> Any:
     for key in path:
         facts = facts.get(key) if isinstance(facts, Mapping) else None
-    return facts
+    return ("; ".join(map(str, facts)) or None) if isinstance(facts, list) else facts
 
 
 def organ_columns(organs: Iterable[Organ]) -> list[str]:

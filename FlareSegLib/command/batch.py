@@ -154,6 +154,8 @@ def lines_of(count: int) -> Callable[[Row], None]:
             pace.tick()
         scan_flags = [flag for flag in row.measured.flags if ":" not in flag]
         notes = f": {row.reason}" if row.reason else "".join(f"  ! {flag}" for flag in scan_flags)
+        if said := row.measured.details.get("warnings"):
+            notes += f"  ! {said}"
         spent = f"{row.status:<7} {row.measured.seconds:6.1f} s"
         left = f"  {_left(pace, count - number)}" if number < count else ""
         write_line(f"{number:>{len(str(count))}}/{count} {spent}  {row.case}{notes}{left}")

@@ -21,6 +21,7 @@ from FlareSegLib.command.options import (
     add_switches,
     check_organs,
     chosen_extras,
+    count,
     ending,
     to_run_options,
 )
@@ -73,6 +74,8 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add("--preview", type=ending(".png"), **beside, name="PATH", say="picture (beside OUT)")
     add("--json", **{**beside, "const": "-"}, choices=["-"], name="-", say="print the report alone")
     add("--series", name="UID", say="which DICOM series of the folder")
+    add("--acquisition", type=count, name="N", say="which acquisition (phase) of the series")
+    add("--frame", type=count, name="N", say="which frame of a 4-D file, from 1")
     add("--model", type=Path, name="DIR", say=MODEL)
 
 
@@ -144,11 +147,20 @@ def _to_job(options: argparse.Namespace) -> Job:
         report=options.report,
         csv=named(options.csv, ".csv"),
         preview=named(options.preview, ".png"),
-        series=options.series,
+        series=_part(options),
         hu_offset=options.hu_offset,
         seg=options.seg,
         extras=chosen_extras(options),
     )
+
+
+def _part(options: argparse.Namespace) -> str | None:
+    """Return what Job.series calls the series, acquisition or frame that is asked for."""
+    if options.acquisition is not None and options.frame is not None:
+        raise WrongUsageError("--acquisition is for DICOM and --frame for 4-D files: give one")
+    number = options.frame if options.acquisition is None else options.acquisition
+    series: str | None = options.series
+    return series if number is None else f"{series or ''}#{number}"
 
 
 def _print_files(job: Job) -> None:

@@ -28,6 +28,7 @@ def origin(
         report: Where the report will be.
         keep_ids: Tell the path even if the patient's name is in it.
     """
+    uid, _, part = (series or "").partition("#")
     is_image = source.is_file() and image_format(source) != DICOM
     path = _relative(source.resolve(), report.resolve().parent)
     if path and not keep_ids and identity_of(source, series).hide(path) != path:
@@ -35,7 +36,8 @@ def origin(
     return {
         "path": path,
         "sha256": digest(source) if is_image else None,
-        "series_uid": None if is_image else series or series_uid(source),
+        "series_uid": None if is_image else uid or series_uid(source),
+        **({"part": int(part)} if part.isdecimal() else {}),
     }
 
 

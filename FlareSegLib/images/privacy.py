@@ -71,11 +71,12 @@ def identity_of(source: Path, series: str | None = None) -> Identity:
         source: An image file, or a folder with DICOM files.
         series: UID of the series that is meant.
     """
-    start = _start(source, (series or "").encode())
+    series = (series or "").partition("#")[0]  # without the acquisition
+    start = _start(source, series.encode())
     if start is None or _value(start, _IDENTITY_REMOVED) == b"YES":
         return Identity()
     words = {word for element in _PATIENT for word in _words(_value(start, (0x0010, element)))}
-    uid = (series or "").encode() or _value(start, _SERIES_UID) or start
+    uid = series.encode() or _value(start, _SERIES_UID) or start
     return Identity(tuple(sorted(words)), f"anon-{hashlib.sha256(uid).hexdigest()[:8]}")
 
 
@@ -88,7 +89,7 @@ def series_uid(source: Path) -> str | None:
 
 def elements_of(source: Path, series: str | None, tags: Sequence[tuple[int, int]]) -> list[str]:
     """Return the values of elements in a DICOM file of the series; nothing if it is not DICOM."""
-    start = _start(source, (series or "").encode())
+    start = _start(source, (series or "").partition("#")[0].encode())
     if start is None:
         return []
     return [_value(start, tag).decode("utf-8", "replace") for tag in tags]

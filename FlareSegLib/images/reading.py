@@ -169,14 +169,21 @@ def _open(path: Path, series: str | None, modality: str) -> Volume:
     if format_name not in FORMATS:
         kind = "unknown or damaged" if format_name == "unknown" else format_name
         raise InputError(f"{path.name} is no CT (format {kind}): {USABLE}")
-    if series is not None:
-        raise InputError(f"{path.name} is no DICOM folder but --series is {series}: leave it out")
+    uid, _, frame = (series or "").partition("#")
+    if uid:
+        raise InputError(f"{path.name} is no DICOM folder but --series is {uid}: leave it out")
     with unchanged(path):
-        return _read_file(path, format_name)
+        return _read_file(path, format_name, frame)
 
 
-def _read_file(path: Path, format_name: str) -> Volume:
-    """Return the image in a file that was found plain; ITK is told its format, tries no other."""
+def _read_file(path: Path, format_name: str, frame: str = "") -> Volume:
+    """Return the image in a file that was found plain; ITK is told its format, tries no other.
+
+    Args:
+        path: The file.
+        format_name: What ITK calls its reader.
+        frame: Number, from 1, of the volume in a 4-D file; empty if there is only one.
+    """
     header = check_header(path, format_name)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(format_name)
@@ -189,24 +196,44 @@ def _read_file(path: Path, format_name: str) -> Volume:
         )
     size = reader.GetSize()
     extent = " x ".join(str(length) for length in size)
-    if len(size) < 3 or any(length > 1 for length in size[3:]):
+    if len(size) < 3 or any(length > 1 for length in size[4:]):
         what = "2-D" if len(size) < 3 else f"{len(size)}-D"
         raise InputError(f"{path.name} is {what} ({extent}): give one 3-D volume")
+    at = _frame(frame, size, path.name)
     if format_name == NIFTI:
         check_whole(header, path.name)
     grid = replace(_to_grid(reader), nifti=header.geometry)
-    return Volume(_voxels(header, format_name, reader), grid, header.warnings)
+    return Volume(_voxels(header, format_name, reader, at), grid, header.warnings)
 
 
-def _voxels(header: Header, format_name: str, reader: sitk.ImageFileReader) -> NDArray[Any]:
-    """Return the voxels (z, y, x) of a file, read here or by ITK."""
+def _frame(number: str, size: tuple[int, ...], name: str) -> int:
+    """Return the index of the frame that is asked for."""
+    count = size[3] if len(size) > 3 else 1
+    if count == 1 and number in ("", "1"):
+        return 0
+    if not (number.isdecimal() and 1 <= int(number) <= count):
+        extent = " x ".join(str(length) for length in size)
+        asked = f" and has no frame {number}" if number else ""
+        raise InputError(
+            f"{name} is {len(size)}-D ({extent}){asked}: pass --frame N, from 1 to {count}"
+            if count > 1
+            else f"{name} is one volume{asked}: leave --frame out"
+        )
+    return int(number) - 1
+
+
+def _voxels(
+    header: Header, format_name: str, reader: sitk.ImageFileReader, frame: int
+) -> NDArray[Any]:
+    """Return the voxels (z, y, x) of a frame of a file, read here or by ITK."""
     if format_name == NIFTI and header.scale:
-        return read_here(header)
+        return read_here(header, frame)
     if format_name == NIFTI and (voxels := unpacked(header)) is not None:
         return voxels
     size = reader.GetSize()
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+        reader.SetExtractIndex([0, 0, 0, frame, *[0] * (len(size) - 4)])
     return to_volume(reader.Execute()).array
 
 

@@ -129,10 +129,14 @@ def unpacked(header: Header) -> NDArray[np.int16] | None:
     return voxels.reshape(header.shape[::-1])
 
 
-def read_here(header: Header) -> NDArray[Any]:
+def read_here(header: Header, frame: int = 0) -> NDArray[Any]:
     """Return the voxels (z, y, x) of a NIfTI file that ITK would not read as they are meant.
 
-    Further axes must have length 1. NaN stay NaN.
+    NaN stay NaN.
+
+    Args:
+        header: Of the file.
+        frame: Along the fourth axis; axes after that must have length 1.
     """
     import numpy as np
 
@@ -141,7 +145,7 @@ def read_here(header: Header) -> NDArray[Any]:
         content = file.read(header.expected)
     count = math.prod(header.shape)
     voxels = np.frombuffer(content, header.dtype, count, header.offset)
-    voxels = voxels.reshape(header.shape[2::-1])
+    voxels = voxels.reshape(-1, *header.shape[2::-1])[frame]
     slope, intercept = header.scale
     if (slope, intercept) == (1.0, 0.0):
         native: NDArray[Any] = voxels.astype(voxels.dtype.newbyteorder("="), copy=False)

@@ -40,7 +40,8 @@ def test_seeds_are_accepted(tmp_path, caplog):
 
 
 def test_a_name_of_data_that_is_too_long_is_refused_as_such(tmp_path):
-    header = f"NDims = 3\nDimSize = 2 2 2\nElementType = MET_SHORT\nElementDataFile = {'x' * 400}"
+    header = "NDims = 3\nDimSize = 2 2 2\nElementSize = 1 1 1\nElementType = MET_SHORT\n"
+    header += f"ElementDataFile = {'x' * 400}"
     from FlareSegLib.images.headers.meta import meta_header
 
     (tmp_path / "a.mhd").write_text(header)

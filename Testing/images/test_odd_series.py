@@ -10,8 +10,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from FlareSegLib.base.errors import InputError
+from FlareSegLib.batch.cases import find_cases
 from FlareSegLib.images.dicom.elements import own_values
 from FlareSegLib.images.dicom.series import series_paths
+from FlareSegLib.images.privacy import identity_of
 from FlareSegLib.images.reading import read_volume
 from Testing.dicom_series import COLUMNS, ROWS, STEP_MM, N, along_z, ct_array, write_series
 
@@ -302,3 +304,16 @@ def test_the_cases_of_others_are_read_or_refused(name, words):
         assert words in refusal(CASES / name)
     else:
         assert read_volume(CASES / name).grid.shape[0] >= 16
+
+
+def test_a_batch_takes_each_acquisition_as_a_case(tmp_path):
+    for i, number in enumerate((3, 7)):
+        write_series(tmp_path / "a", array=ct_array(i), prefix=str(i), SeriesInstanceUID="1.2.3",
+                     AcquisitionNumber=number)  # fmt: skip
+    cases = find_cases(tmp_path)
+    assert [case.series for case in cases] == ["1.2.3#3", "1.2.3#7"]
+    assert len({case.name for case in cases}) == 2
+    for i, case in enumerate(cases):
+        found = read_volume(case.source, series=case.series)
+        np.testing.assert_array_equal(found.array, np.maximum(ct_array(i), -1024))
+        assert "4711" in identity_of(case.source, case.series).words

@@ -154,7 +154,7 @@ def test_a_gzip_file_without_its_end_is_refused_even_if_all_voxels_are_there(tmp
     ("image", "words"),
     [
         (ct_image()[:, :, 5], "2-D (23 x 19)"),
-        (sitk.JoinSeries([ct_image()] * 3), "4-D (23 x 19 x 17 x 3)"),
+        (sitk.JoinSeries([ct_image()] * 3), "4-D (23 x 19 x 17 x 3): pass --frame N, from 1 to 3"),
         (sitk.Compose([sitk.Cast(ct_image(), sitk.sitkUInt8)] * 3), "vector of 8-bit unsigned"),
         (ct_image()[:, :, :15], "23 x 19 x 15 voxels, 15 along its shortest axis"),
         (ct_image()[:4], "4 x 19 x 17 voxels"),

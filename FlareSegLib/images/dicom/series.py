@@ -38,6 +38,7 @@ class Series:
     """A series as found in a folder, not yet checked."""
 
     uid: str
+    """With the acquisition behind it, as 1.2.3#2, if the series holds several."""
     folder: Path
     """Holds its files, perhaps in subfolders."""
     modality: str
@@ -50,16 +51,17 @@ def find_series(files: Sequence[Path]) -> list[Series]:
     """Return the series among the files of one folder; what cannot be read is left out."""
     headers = _headers([path for path in files if _is_readable_dicom(path)])
     groups = _by_series([one for one in headers if one.is_whole])
-    return [
-        Series(
-            uid,
-            files[0].parent,
-            group[0].modality,
-            sum(one.size[2] if len(one.size) > 2 else 1 for one in group),
-            frozenset(one.position_mm for one in group),
-        )
-        for uid, group in groups.items()
-    ]
+    parts: dict[str, list[Slice]] = {}
+    for uid, group in groups.items():
+        found = acquisitions(group) if is_doubled(group) else {}
+        parts |= {f"{uid}#{number}": part for number, part in found.items()} or {uid: group}
+    return [_series_of(uid, files[0].parent, group) for uid, group in parts.items()]
+
+
+def _series_of(uid: str, folder: Path, group: list[Slice]) -> Series:
+    count = sum(one.size[2] if len(one.size) > 2 else 1 for one in group)
+    positions_mm = frozenset(one.position_mm for one in group)
+    return Series(uid, folder, group[0].modality, count, positions_mm)
 
 
 def read_series(
@@ -270,7 +272,8 @@ def _acquisition(slices: list[Slice], number: str, name: str) -> list[Slice]:
     )
     if not number:
         raise InputError(
-            f"{name} holds {len(found)} acquisitions in one series: {table}: pass --acquisition N"
+            f"{name} holds {len(found)} acquisitions in one series: {table}: pass --acquisition N, "
+            "or segment all with flareseg batch"
         )
     holds = (
         f"but {table}: pass --acquisition with one of them" if found else "but one: leave it out"

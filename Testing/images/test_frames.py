@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.images.reading import read_volume
+from FlareSegLib.images.writing import write_labelmap
+from Testing.dicom_series import ct_array
+
+
+def write_frames(path, kind):
+    images = []
+    for seed in range(3):
+        image = sitk.GetImageFromArray(ct_array(seed).astype(kind))
+        image.SetSpacing((0.5, 0.75, 2.5))
+        images.append(image)
+    sitk.WriteImage(sitk.JoinSeries(images), str(path))
+    return path
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+@pytest.mark.parametrize("name", ["ct.nii", "ct.nii.gz", "ct.nrrd", "ct.mha"])
+def test_each_frame_of_a_4d_file_can_be_read(tmp_path, name, kind):
+    path = write_frames(tmp_path / name, kind)
+    for seed in range(3):
+        volume = read_volume(path, series=f"#{seed + 1}")
+        np.testing.assert_array_equal(volume.array, ct_array(seed))
+        np.testing.assert_allclose(volume.grid.spacing_mm, (2.5, 0.75, 0.5))
+
+
+@pytest.mark.parametrize(("frame", "words"), [(None, "is 4-D"), ("#4", "no frame 4"), ("#0", "0")])
+def test_a_frame_must_be_named_and_there(tmp_path, frame, words):
+    with pytest.raises(InputError, match=words) as caught:
+        read_volume(write_frames(tmp_path / "ct.nii", np.int16), series=frame)
+    assert "pass --frame N, from 1 to 3" in str(caught.value)
+
+
+def test_a_3d_file_has_one_frame(tmp_path):
+    image = sitk.GetImageFromArray(ct_array())
+    sitk.WriteImage(image, str(tmp_path / "ct.nii"))
+    assert read_volume(tmp_path / "ct.nii", series="#1").array.shape == ct_array().shape
+    with pytest.raises(InputError, match="leave --frame out"):
+        read_volume(tmp_path / "ct.nii", series="#2")
+
+
+def test_a_labelmap_of_a_frame_is_3d(tmp_path):
+    volume = read_volume(write_frames(tmp_path / "ct.nii", np.int16), series="#2")
+    write_labelmap(Labelmap((volume.array > 0).astype(np.uint8), volume.grid), tmp_path / "o.nii")
+    assert sitk.ReadImage(str(tmp_path / "o.nii")).GetSize() == (24, 20, 18)
