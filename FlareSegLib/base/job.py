@@ -52,7 +52,7 @@ class Job:
     thumbnail: Path | None = None
     """Where a very small picture goes, if it is wanted."""
     series: str | None = None
-    """UID of the DICOM series, if the folder holds several; "UID#2" and "#2" are acquisition 2 in it,
+    """UID of the DICOM series, if the folder holds several; "UID#2" and "#2" are acquisition 2,
     or frame 2 of a 4-D file."""
     hu_offset: float = 0.0
     """Added to the voxels as read, for files that hold HU + 1024."""
