@@ -110,7 +110,7 @@ def segment(
             known = evidence(logits, spacing_mm, target, config.values, sliding.first_look)
             scan = scan_of(roi, mask, box, turned.grid)
             found = trusted(measured, known, scan, removed, turned.grid, config.confidence)
-        labelmap = labelmap if organs == labels.organs else _only(organs, labelmap)
+        labelmap = labelmap if organs == labels.organs else restore.only(organs, labelmap)
     facts = {
         "grid": report.grid_facts(volume.grid),
         "model": config.told,
@@ -129,13 +129,6 @@ def segment(
 def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:
     wanted = options.threads, options.speed, config.logits_per_voxel
     return threads_for(volume.grid, config.spacing_mm, *wanted)
-
-
-def _only(organs: tuple[Organ, ...], labelmap: Labelmap) -> Labelmap:
-    kept = np.zeros(256, np.uint8)
-    values = [organ.value for organ in organs]
-    kept[values] = values
-    return Labelmap(kept[labelmap.array], labelmap.grid)
 
 
 def segment_file(

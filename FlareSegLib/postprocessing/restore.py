@@ -8,7 +8,7 @@ test compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Labelmap, ZyxMm
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.linear import Axis, axes_between
 from FlareSegLib.base.recipe import Recipe, apart_axis
 from FlareSegLib.base.threads import for_each
@@ -106,6 +107,14 @@ def _by_recipe(
     apart = apart_axis(model_mm, target.grid.spacing_mm, recipe.separate_z)
     orders = [recipe.logits_order_z if i == apart else recipe.logits_order for i in range(3)]
     return tuple(a if order else a.nearest() for a, order in zip(axes, orders, strict=True))
+
+
+def only(organs: Iterable[Organ], labelmap: Labelmap) -> Labelmap:
+    """Return a labelmap with the values of these organs alone."""
+    table = np.zeros(256, np.uint8)
+    values = [organ.value for organ in organs]
+    table[values] = values
+    return Labelmap(table[labelmap.array], labelmap.grid)
 
 
 def _cells(coarse: NDArray[np.uint8]) -> NDArray[np.uint8]:
