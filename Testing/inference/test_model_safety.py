@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -21,6 +22,7 @@ from FlareSegLib.inference.onnx_file import check_onnx
 from FlareSegLib.inference.runtimes import check_model, load_network
 from FlareSegLib.pipeline import default_model
 from Testing.fuzz.mutate import mutated
+from Testing.many_organs import write_flat_model
 from Testing.tiny_model import identity_model, write_model
 
 WINDOW = (8, 12, 10)
@@ -229,6 +231,18 @@ def refused_zip(path, tmp_path, words):
         import_model(path, into)
     assert "\n" not in str(caught.value)
     assert {p for p in tmp_path.rglob("*") if p != into} == before  # nothing new, anywhere
+
+
+def test_organs_of_a_model_come_along_and_wrong_ones_are_refused(tmp_path):
+    source = write_flat_model(tmp_path / "m", 3)
+    archive = Path(shutil.make_archive(str(tmp_path / "m"), "zip", tmp_path, "m"))
+    for place in (source, archive):
+        taken = import_model(place, tmp_path / "models")
+        assert read_model_config(taken).label_set.keys == ("part_1", "part_2", "part_3")
+    (source / "labels.json").write_text('{"organs": [{"key": "part_1", "value": 300}]}')
+    with pytest.raises(ModelError, match="value 300"):
+        import_model(source, tmp_path / "others")
+    assert not list((tmp_path / "others").iterdir())
 
 
 @pytest.mark.parametrize(
