@@ -60,7 +60,7 @@ fuzz-atheris: setup  ## fuzz our own parsers guided by coverage, FUZZ="--seconds
 
 demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and where the files are
 	$(BIN)/flareseg sample -o demo
-	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd --preview --csv
+	$(BIN)/flareseg segment demo/sample_ct.nii.gz -o demo/organs.seg.nrrd --preview --csv
 
 smoke-train: $(TRAIN_STAMP)  ## train on phantoms: every stage, in minutes on a CPU
 	$(BIN)/python -m Testing.training.smoke
@@ -77,13 +77,13 @@ slicer-test: setup  ## run the tests of the Slicer module in the rig, slow ones 
 screenshots: $(DEMO_STAMP)  ## draw icon, terminology, pictures of the panel and of the organs in 3-D
 	$(BIN)/flareseg sample -o demo
 	RIG=required $(IN_RIG) -m Testing.slicer.make_resources
-	RIG=required $(IN_RIG) -m Testing.slicer.screenshots demo/cxr.nii.gz docs/images
+	RIG=required $(IN_RIG) -m Testing.slicer.screenshots demo/sample_ct.nii.gz docs/images
 
 view-test: setup  ## run the test of the viewer in Chromium, and take its picture for the README
 	$(BIN)/python -m pip install --quiet --editable '.[view]' playwright
 	$(BIN)/python -m pytest Testing/view
 	$(BIN)/flareseg sample -o demo
-	$(BIN)/flareseg segment demo/cxr.nii.gz -o demo/organs.seg.nrrd
+	$(BIN)/flareseg segment demo/sample_ct.nii.gz -o demo/organs.seg.nrrd
 	$(BIN)/python -m Testing.view.picture demo/organs.seg.nrrd docs/images/view.png
 
 readers-test: setup  ## read all outputs back with other people's programs (Debian: plastimatch dcmtk dicom3tools orthanc)
@@ -127,6 +127,12 @@ sbom: .cache/user  ## write dist/flareseg.cdx.json, the list of all parts for a 
 	mkdir -p dist
 	.cache/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		-o dist/flareseg.cdx.json .cache/user/bin/python
+
+docs: setup  ## build the site of the documentation into dist/site
+	$(BIN)/python -m pip install --quiet 'mkdocs>=1.6'
+	$(BIN)/python docs/make_site.py work/site
+	$(BIN)/python -m mkdocs build --quiet
+	@echo dist/site/index.html
 
 release-check:  ## all that must hold before a release: lint, tests, oldest and newest versions, wheel, audit
 	$(MAKE) lint

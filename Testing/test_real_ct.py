@@ -42,7 +42,7 @@ def test_the_sample_is_segmented_above_the_floor_of_each_organ(folder, tmp_path)
     import SimpleITK as sitk
 
     out = tmp_path / "organs.nii.gz"
-    report = segment_file(Job(folder / "cxr.nii.gz", out), default_model())
+    report = segment_file(Job(folder / "sample_ct.nii.gz", out), default_model())
     truth = sample_truth(folder)
     write_labelmap(truth, tmp_path / "truth.nii.gz")
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(out)))

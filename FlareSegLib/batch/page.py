@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape
 
@@ -14,6 +12,7 @@ from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.batch import cohort
+from FlareSegLib.batch.card import card
 from FlareSegLib.batch.cohort import Spread, done, spread
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.summary import Row
@@ -22,8 +21,8 @@ from FlareSegLib.reporting.report import DISCLAIMER
 
 MOST_THUMBNAILS = 300
 """In a page, about 20 kB each: those that a person should look at come first."""
-MOST_OPEN, MOST_REMARKS = 12, 4
-"""Failures that are shown unfolded, and remarks on the card of a case."""
+MOST_OPEN = 12
+"""Failures that are shown unfolded."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """Of the page: even a name that were code could fetch nothing."""
 
@@ -114,10 +113,11 @@ def _volumes(spreads: Sequence[Spread], cases: int) -> str:
     lines = "".join(_volume(one) for one in spreads)
     return (
         f"<section><h2>Volumes of {cases} CTs</h2>"
-        "<p>Each dot is a case. Box: middle half of the cases, line: median. Pale band: what "
-        'adults usually have. <span class="far">Red</span>: far from the others (modified z-score '
-        "over 3.5 on the logarithm). Organs that a scan cuts are left out, but for those that most "
-        'scans cut (*): there the length of the scan counts.</p><table class="volumes"><thead><tr>'
+        "<p>Each dot is a case. Box: middle half of the cases, line: median. Pale band: limits "
+        'beyond which a volume is flagged, not norms. <span class="far">Red</span>: far from the '
+        "others (modified z-score over 3.5 on the logarithm). Organs that a scan cuts are left "
+        "out, but for those that most scans cut (*): there the length of the scan counts.</p>"
+        '<table class="volumes"><thead><tr>'
         "<th>organ<th>cases<th>median ml<th>middle half<th>ml<th>cut<th>absent</tr></thead>"
         f"<tbody>{lines}</tbody></table></section>"
     )
@@ -128,7 +128,9 @@ def _volume(one: Spread) -> str:
     swatch = f'<i style="background:rgb({red},{green},{blue})"></i>'
     low, median, high = one.quartiles
     star = "" if one.is_whole else " *"
-    figures = (f"{median:.0f}", f"{low:.0f} to {high:.0f}") if one.ml else ("", "")
+    digits = 0 if median >= 20 else 1  # an adrenal gland has 4 ml
+    middle = f"{low:.{digits}f} to {high:.{digits}f}"
+    figures = (f"{median:.{digits}f}", middle) if one.ml else ("", "")
     return (
         f"<tr><td>{swatch}{escape(one.organ.name)}{star}<td>{len(one.ml)}<td>{figures[0]}"
         f"<td>{figures[1]}<td>{plot(one)}<td>{one.cut or ''}<td>{one.absent or ''}</tr>"
@@ -140,10 +142,17 @@ def _cases(
 ) -> Iterator[str]:
     """Yield a card for each case: those to look at, what comes between, the others."""
     shown = sorted(good, key=lambda row: _urgency(row, looks), reverse=True)
+    yield (
+        '<section class="review"><input id="filter" type="search" placeholder="find a case" '
+        'autocomplete="off"> <select id="show"><option value="">all cases</option>'
+        '<option value="open">without a verdict</option><option>accept</option>'
+        '<option>reject</option></select> <select id="sort"><option value="">most urgent first'
+        '</option><option value="name">by name</option></select> '
+        '<button id="save" type="button">save verdicts as CSV</button></section>'
+    )
     yield f"<section><h2>Cases to look at: {len(looks)}</h2>"
     yield from _cards(shown[: len(looks)], looks, plan, MOST_THUMBNAILS)
     yield f"</section>{between}<section><h2>Other cases: {len(shown) - len(looks)}</h2>"
-    yield '<p><input id="filter" type="search" placeholder="find a case" autocomplete="off"></p>'
     yield from _cards(shown[len(looks) :], looks, plan, MOST_THUMBNAILS - len(looks))
     yield "</section>"
 
@@ -160,19 +169,5 @@ def _cards(
 ) -> Iterator[str]:
     yield '<div class="cards">'
     for i, row in enumerate(rows):
-        remarks = looks.get(row.case, [])
-        more = [f"and {len(remarks) - MOST_REMARKS} more"] if len(remarks) > MOST_REMARKS else []
-        said = "".join(f"<li>{escape(text)}</li>" for text in [*remarks[:MOST_REMARKS], *more])
-        picture = _picture(row, plan) if i < thumbnails else ""
-        yield (
-            f'<article id="{escape(row.case)}">{picture}<h3>{escape(row.case)}</h3>'
-            f"<p>{escape(row.place)}</p><ul>{said}</ul></article>"
-        )
+        yield card(row, looks.get(row.case, []), plan, with_picture=i < thumbnails)
     yield "</div>"
-
-
-def _picture(row: Row, plan: Plan) -> str:
-    with suppress(OSError):
-        data = base64.b64encode(plan.thumbnail(row.case).read_bytes()).decode("ascii")
-        return f'<img alt="coronal slice" src="data:image/png;base64,{data}">'
-    return ""

@@ -61,13 +61,14 @@ def _dots(one: Spread, at: Callable[[float], float]) -> list[str]:
     every = -(-len(one.ml) // MOST_DOTS)
     red, green, blue = one.organ.color
     near = "".join(
-        f'<circle cx="{at(ml)}" cy="{_height(i)}" r="2.2"/>'
+        f'<a href="#{escape(case)}"><circle cx="{at(ml)}" cy="{_height(i)}" r="2.2">'
+        f"<title>{escape(case)}: {ml:.1f} ml</title></circle></a>"
         for i, (case, ml) in enumerate(one.ml.items())
         if i % every == 0 and case not in one.outliers
     )
     far = "".join(
         f'<a href="#{escape(case)}"><circle class="far" cx="{at(one.ml[case])}" cy="16" r="4">'
-        f"<title>{escape(case)}: {one.ml[case]:.0f} ml</title></circle></a>"
+        f"<title>{escape(case)}: {one.ml[case]:.1f} ml</title></circle></a>"
         for case in one.outliers
     )
     return [f'<g fill="rgb({red},{green},{blue})">{near}</g>', far]

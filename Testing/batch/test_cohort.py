@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_the_page_fetches_nothing_and_runs_no_foreign_code(page):
     found = Tags(page)
     assert found.tags.count("script") == 1
     assert found.tags.count("img") == 1
-    assert all(link.startswith(("data:image/png;base64,", "#")) for link in found.links)
+    assert all(link.startswith(("data:image/png;base64,", "#", "./")) for link in found.links)
     assert "default-src 'none'" in page
     assert not re.search(r"url\(|@import|<link", page)
 
@@ -115,6 +116,32 @@ def test_the_page_names_counts_reasons_and_outliers(page):
     assert re.search(r"<b>2</b>not run yet", page)
     assert page.index('id="huge"') < page.index('id="c0"')
     assert 'href="#huge"' in page
+    assert "limits beyond which a volume is flagged, not norms" in text
+
+
+def test_a_card_links_to_the_files_that_are_there_and_takes_a_verdict(tmp_path):
+    plan = Plan(tmp_path, tmp_path / "model", with_page=True)
+    name = "Bauch ü & 1"
+    for ending in (".nii.gz", ".report.json"):
+        (tmp_path / f"{name}_organs{ending}").write_text("x")
+    details = {"phase": "portal venous", "liver_core_hu": 101.2}
+    measured = Measured(1.0, {"liver": 1500.0}, (), details)
+    write_page([Row(name, "x", "", "ok", "", measured)], 1, plan, ORGANS)
+    text = plan.page.read_text("utf-8")
+    links = [link for link in Tags(text).links if link.startswith("./")]
+    assert [unquote(link) for link in links] == [
+        f"./{name}_organs.nii.gz", f"./{name}_organs.report.json",
+    ]  # fmt: skip
+    assert "portal venous, liver 101 HU" in text
+    assert text.count('<button type="button" data-verdict=') == 2
+
+
+def test_small_organs_have_a_decimal_and_each_dot_a_name(tmp_path):
+    plan = Plan(tmp_path, tmp_path / "model", with_page=True)
+    write_page([row("a", left_adrenal_gland=4.26)], 1, plan, ORGANS)
+    text = plan.page.read_text("utf-8")
+    assert "<td>4.3<td>4.3 to 4.3" in text
+    assert "<title>a: 4.3 ml</title>" in text
 
 
 def test_a_page_without_a_result_is_a_page(tmp_path):

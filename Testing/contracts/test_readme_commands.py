@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 LINES = [
     line.split(" #")[0].strip()
     for kind, block in BLOCKS
-    if kind == "sh"
+    if kind in ("sh", "console")
     for line in block.splitlines()
 ]
 HELP = [
