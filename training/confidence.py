@@ -37,7 +37,7 @@ def main(config: Config, resume: bool = False) -> None:
         path.unlink(missing_ok=True)
     _write_confidence(model, None)  # so that the copies do not depend on the last one
     runs.write(config, model, options.copies, path)
-    lines = runs.read(path)
+    lines = runs.read(path, read_model_config(model).sha256)
     usual = usual_of(lines)
     write_json(folder / "usual.json", {"organs": usual})
     rows = examples(lines, usual, options.patient)

@@ -17,14 +17,14 @@ _NUMBERS = ("base", "doubtful_below", "absent_below")
 
 
 def read_confidence(folder: Path, sha256: str) -> Mapping[str, Any] | None:
-    """Return the contents of folder/confidence.json; None if there is none.
+    """Return the contents of folder/confidence.json; None if there is none, or of other weights.
 
     Args:
         folder: Of the model.
         sha256: Of its network: numbers that were fitted to other weights say nothing of these.
 
     Raises:
-        ModelError: The file is damaged, or was made for other weights.
+        ModelError: The file is damaged.
     """
     path = folder / CONFIDENCE_JSON
     if not path.exists():
@@ -36,13 +36,8 @@ def read_confidence(folder: Path, sha256: str) -> Mapping[str, Any] | None:
         _check(facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} cannot be used ({error!r}): remove or restore it") from error
-    if facts["sha256"] != sha256:
-        raise ModelError(
-            f"{path} was made for other weights ({facts['sha256'][:12]}): make it anew with "
-            "python -m training.confidence, or remove it"
-        )
     found: Mapping[str, Any] = facts
-    return found
+    return found if facts["sha256"] == sha256 else None
 
 
 def _check(facts: Any) -> None:

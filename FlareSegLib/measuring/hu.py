@@ -24,9 +24,9 @@ LEAST_SHARE = 0.05
 """Share of an organ that its core must be."""
 SAMPLES_MM = (0.0, 1.0, 1.5, 2.0)
 """Spacings at which an organ is looked at for its core: the first that gives few voxels."""
-FEW = 300_000
+FEW = 150_000
 """Voxels of a box."""
-MOST_VALUES = 100_000
+MOST_VALUES = 30_000
 """Quantiles of more voxels are taken of so many of them, evenly."""
 
 
@@ -55,10 +55,14 @@ class Core(Hu):
 
 def spread(values: NDArray[Any]) -> Hu:
     """Return the spread of HU; quantiles of at most MOST_VALUES of them."""
-    some = values[:: -(-values.size // MOST_VALUES)]
-    low, median, high = np.percentile(some, (10, 50, 90))
+    low, median, high = np.percentile(_some(values), (10, 50, 90))
     mean, sd = values.mean(dtype=np.float64), values.std(dtype=np.float64)
     return Hu(float(mean), float(sd), float(median), float(low), float(high))
+
+
+def _some(values: NDArray[Any]) -> NDArray[Any]:
+    """Return at most MOST_VALUES of some values, evenly."""
+    return values[:: -(-values.size // MOST_VALUES)]
 
 
 def core_of(
@@ -118,7 +122,8 @@ def _ring(organ: NDArray[np.bool_], labels: NDArray[np.uint8], hu: NDArray[Any])
             to[axis], source[axis] = a, b
             outside[tuple(to)] |= organ[tuple(source)]
     outside &= labels == 0
-    return float(np.median(hu[outside])) if outside.any() else None
+    values = hu[outside]
+    return float(np.median(_some(values))) if values.size else None
 
 
 def eroded(mask: NDArray[np.bool_], half: list[int]) -> NDArray[np.bool_]:

@@ -83,7 +83,7 @@ def write(config: Config, folder: Path, copies: int, path: Path) -> None:
     """
     facts = read_model_config(folder)
     network = load_network(folder, facts, config.data.threads, "onnxruntime")
-    done = {(row["case"], row["seed"]) for row in read(path)}
+    done = {(row["case"], row["seed"]) for row in read(path, facts.sha256)}
     entries = [entry for entry in read_index(config) if load(entry, config)]
     plan = list(planned(entries, copies))
     for number, (entry, way, seed) in enumerate(plan, start=1):
@@ -94,11 +94,12 @@ def write(config: Config, folder: Path, copies: int, path: Path) -> None:
             print(f"{number} of {len(plan)} {entry.case}: {way}", flush=True)
 
 
-def read(path: Path) -> list[dict]:
-    """Return the lines that write() wrote."""
+def read(path: Path, sha256: str) -> list[dict]:
+    """Return the lines that write() wrote of a network."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["sha256"] == sha256]
 
 
 def copy_of(config: Config, entry: Entry, way: str, seed: int) -> tuple[Copy, tuple[bool, ...]]:
@@ -132,7 +133,7 @@ def _row(
         }
     grid = {"shape": copy.hu.shape, "spacing_mm": copy.spacing_mm}
     return {
-        "case": entry.case, "patient": entry.patient, "split": entry.split, "way": drawn[0],
+        "sha256": facts.sha256, "case": entry.case, "patient": entry.patient, "split": entry.split, "way": drawn[0],
         "seed": drawn[1], "grid": grid, "scan": asdict(result.seen.scan), "organs": organs,
         "removed_ml": result.report.facts["removed_ml"],
     }  # fmt: skip
