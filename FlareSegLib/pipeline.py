@@ -33,6 +33,7 @@ from FlareSegLib.measuring.measure import measure
 from FlareSegLib.measuring.scan import scan_of
 from FlareSegLib.measuring.trust import trusted, untold
 from FlareSegLib.postprocessing import cleanup, restore, restore_classwise
+from FlareSegLib.postprocessing.uncertainty import check_uncertainty, to_uncertainty
 from FlareSegLib.preprocessing import body, orient, prepare
 from FlareSegLib.reporting import preview, report, thumbnail
 from FlareSegLib.reporting.report import Report, report_of
@@ -48,6 +49,8 @@ class Result:
     """Volumes, flags, seconds."""
     seen: Seen | None
     """What confidence and findings were told from."""
+    uncertainty: Labelmap | None = None
+    """Percent at each voxel of the CT, if it was asked for."""
 
 
 def default_model() -> Path:
@@ -98,6 +101,9 @@ def segment(
         else:
             restore.to_labels(logits, spacing_mm, target, threads, config)
         restore.to_values(target, config.values)
+        unsure = Labelmap(np.zeros_like(labelmap.array), volume.grid)
+        if options.uncertainty:
+            to_uncertainty(logits, spacing_mm, orient.to_model(unsure, config).crop(box), threads)
     with watch.step("clean up"):
         rules = labels.organs if options.clean else ()
         removed = cleanup.clean(target.array, target.grid.spacing_mm, rules, roi.array)
@@ -123,7 +129,7 @@ def segment(
         "versions": report.versions(),
     }
     said = report_of(found, organs, facts, (*config.warnings, *volume.warnings))
-    return Result(labelmap, said, found.seen)
+    return Result(labelmap, said, found.seen, unsure if options.uncertainty else None)
 
 
 def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:
@@ -150,8 +156,9 @@ def segment_file(
     Raises:
         FlareSegError: Anything a user can cause; no new file is left, whole or half-written.
     """
+    options = dataclasses.replace(options or RunOptions(), uncertainty=bool(job.uncertainty))
     with none_or_all((*job.targets, *job.extra_folders)):
-        return _segment_file(job, model, options or RunOptions(), progress, load)
+        return _segment_file(job, model, options, progress, load)
 
 
 def _segment_file(
@@ -165,6 +172,7 @@ def _segment_file(
         preview.check_installed()
     exports.check(job)
     config = read_model_config(model).at_speed(options.speed)
+    check_uncertainty(job.uncertainty, config)
     runtime = pick(options.runtime, config, options.device)
     with importing_ahead(runtime):
         with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
@@ -183,6 +191,8 @@ def _segment_file(
     with watch.step("write"):
         made = Provenance(job.source, job.series, config.name, config.version, job.seg)
         write_labelmap(result.labelmap, job.labelmap, made, config.label_set)
+        if job.uncertainty and result.uncertainty:
+            write_labelmap(result.uncertainty, job.uncertainty)
     name = job.source.name if options.keep_ids else shown_name(job.source, job.series)
     organs = config.label_set.chosen(options.organs)
     draw = partial(_write_preview, volume, result, organs, job.title or name)

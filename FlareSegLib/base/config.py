@@ -324,6 +324,8 @@ class RunOptions:
     device: Device = "auto"
     """What runs the network: auto is a graphics card for large networks, if there is one."""
 
+    uncertainty: bool = False
+    """Tell how unsure the network is at each voxel, too."""
     restore: Restore = "mixed"
     """How labels come to the grid of the CT: mixed looks only where classes meet; classwise is the
     threaded way of paper 1. The labels are the same."""

@@ -51,6 +51,8 @@ class Job:
     """Where the picture goes, if it is wanted."""
     thumbnail: Path | None = None
     """Where a very small picture goes, if it is wanted."""
+    uncertainty: Path | None = None
+    """Where the uncertainty of each voxel goes (uint8, percent), if it is wanted: an image file."""
     series: str | None = None
     """UID of the DICOM series, if the folder holds several; "UID#2" and "#2" are acquisition 2,
     or frame 2 of a 4-D file."""
@@ -73,7 +75,7 @@ class Job:
     def targets(self) -> tuple[Path, ...]:
         """All files to write."""
         wanted = (self.labelmap, self.report_path, self.csv, self.preview, self.thumbnail)
-        return (*(path for path in wanted if path), *self._extra_files)
+        return (*(path for path in (*wanted, self.uncertainty) if path), *self._extra_files)
 
     @property
     def extra_paths(self) -> dict[str, tuple[Path, ...]]:

@@ -72,6 +72,8 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add("--report", type=ending(".json"), name="PATH", say="report (default: beside OUT)")
     add("--csv", type=ending(".csv"), **beside, name="PATH", say="organ table (beside OUT)")
     add("--preview", type=ending(".png"), **beside, name="PATH", say="picture (beside OUT)")
+    unsure = "percent of doubt at each voxel (.nii.gz)"
+    add("--uncertainty", type=ending(".nii.gz"), name="PATH", say=unsure)
     add("--json", **{**beside, "const": "-"}, choices=["-"], name="-", say="print the report alone")
     add("--series", name="UID", say="which DICOM series of the folder")
     add("--acquisition", type=count, name="N", say="which acquisition (phase) of the series")
@@ -147,6 +149,7 @@ def _to_job(options: argparse.Namespace) -> Job:
         report=options.report,
         csv=named(options.csv, ".csv"),
         preview=named(options.preview, ".png"),
+        uncertainty=options.uncertainty,
         series=_part(options),
         hu_offset=options.hu_offset,
         seg=options.seg,
@@ -164,8 +167,9 @@ def _part(options: argparse.Namespace) -> str | None:
 
 
 def _print_files(job: Job) -> None:
-    paths = (job.labelmap, job.report_path, job.csv, job.preview)
-    for kind, path in zip(("labelmap", "report", "table", "preview"), paths, strict=True):
+    paths = (job.labelmap, job.report_path, job.csv, job.preview, job.uncertainty)
+    kinds = ("labelmap", "report", "table", "preview", "doubt")
+    for kind, path in zip(kinds, paths, strict=True):
         if path is not None:
             print(f"{kind:<9} {path}")
     for kind, found in job.extra_paths.items():

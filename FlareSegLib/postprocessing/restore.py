@@ -154,7 +154,7 @@ def _fill(
     at = np.flatnonzero(plane == MIXED)
     found = np.empty((len(shares), at.size), np.uint8)
     for some in _blocks(at.size, both.shape[2]):
-        below, above = np.split(_interpolated(both, at[some], y, x), 2, axis=1)
+        below, above = np.split(interpolated(both, at[some], y, x), 2, axis=1)
         above -= below
         for share, classes in zip(shares, found, strict=True):
             classes[some] = decide(below + share * above)
@@ -176,7 +176,7 @@ def _extent(axis: Axis, wanted: NDArray[np.bool_]) -> slice:
     return slice(int(first), int(last))
 
 
-def _interpolated(
+def interpolated(
     values: NDArray[np.float32], at: NDArray[np.intp], y: Axis, x: Axis
 ) -> NDArray[np.float32]:
     """Return values (y, x, channels) interpolated at some voxels, (voxels, channels).

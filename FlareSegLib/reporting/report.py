@@ -89,7 +89,7 @@ class Report:
             "run": _plain(self.facts),
             "organs": [_row_to_dict(row) for row in self.organs],
             "derived": [_plain(one) for one in self.derived],
-            "phase": _plain(self.phase),
+            "phase": _phase(self.phase),
         }
 
 
@@ -144,6 +144,10 @@ def _plain(value: object) -> object:
     if isinstance(value, float):
         return round(value, 4) + 0.0 if math.isfinite(value) else None  # + 0.0: no -0
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def _phase(phase: Phase | None) -> object:
+    return {"name": phase.name, **vars(phase)} if phase else None
 
 
 def _row_to_dict(row: OrganRow) -> dict[str, object]:

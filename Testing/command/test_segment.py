@@ -143,3 +143,15 @@ def test_stdout_holds_one_file(flareseg, ct, model, more):
     done = flareseg("segment", ct, "-o", "-", "--model", model, *more)
     assert done.returncode == 2
     assert "stdout" in done.stderr.splitlines()[-1]
+
+
+def test_uncertainty_is_written_beside_on_the_grid_of_the_ct(flareseg, ct, model, tmp_path):
+    words = ("segment", ct, "-o", "organs.nii.gz", "--uncertainty", "unc.nii.gz")
+    done = flareseg(*words, "--model", model, *LEAN, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    image, found = (sitk.ReadImage(str(path)) for path in (ct, tmp_path / "unc.nii.gz"))
+    assert found.GetSize() == image.GetSize()
+    assert found.GetPixelID() == sitk.sitkUInt8
+    assert 0 <= sitk.GetArrayFromImage(found).max() <= 100
+    report = json.loads((tmp_path / "organs.report.json").read_text(encoding="utf-8"))
+    assert "unc.nii.gz" in report["run"]["files"]

@@ -133,7 +133,8 @@ def _row(
         }
     grid = {"shape": copy.hu.shape, "spacing_mm": copy.spacing_mm}
     return {
-        "sha256": facts.sha256, "case": entry.case, "patient": entry.patient, "split": entry.split, "way": drawn[0],
-        "seed": drawn[1], "grid": grid, "scan": asdict(result.seen.scan), "organs": organs,
+        "sha256": facts.sha256, "case": entry.case, "patient": entry.patient,
+        "split": entry.split, "way": drawn[0], "seed": drawn[1], "grid": grid,
+        "scan": asdict(result.seen.scan), "organs": organs,
         "removed_ml": result.report.facts["removed_ml"],
     }  # fmt: skip
