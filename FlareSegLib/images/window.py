@@ -24,6 +24,8 @@ _LEAST_SHARES = (0.05, 0.0002)
 _FEW = 20
 """Voxels that may have the greatest value by chance."""
 _COARSE_MM = 3.0
+_FEWEST_VALUES = 24
+"""Different values of a scan, which is noisy; a phantom of plain shapes has one for each."""
 
 
 def uncut(array: NDArray[np.generic], grid: Grid) -> tuple[NDArray[np.generic], tuple[str, ...]]:
@@ -33,7 +35,7 @@ def uncut(array: NDArray[np.generic], grid: Grid) -> tuple[NDArray[np.generic], 
     """
     sample = coarse(array)
     sample = sample[sample > MOST_AIR_HU]
-    if not sample.size:
+    if np.unique(sample).size < _FEWEST_VALUES:
         return array, ()
     low, high = float(sample.min()), float(sample.max())
     is_low = low >= _CUT_HU[0] and np.mean(sample == low) > _LEAST_SHARES[0]

@@ -54,3 +54,12 @@ def test_a_windowed_ct_is_read_with_a_warning_and_no_padding(ct):
     volume = checked(Volume(ct.array.clip(-160, 240), ct.grid), "a ct")
     assert len(volume.warnings) == 2
     assert volume.array.min() == AIR_HU
+
+
+def test_a_phantom_of_plain_shapes_is_not_cut():
+    z, y, x = np.ogrid[-20:20, -20:20, -20:20]
+    radius = np.sqrt(z * z + y * y + x * x)
+    array = np.select([radius < 13, radius < 15], [40, -100], -1000).astype(np.int16)
+    same, said = uncut(array, Grid(array.shape, (8.0, 8.0, 8.0)))
+    assert same is array
+    assert said == ()

@@ -32,7 +32,7 @@ def options(module, model):
 def test_the_worker_reads_the_grid_that_the_node_has(scene, tmp_path, direction):
     from FlareSegUI import Nodes
 
-    volume = abdomen((20, 30, 40), (9.0, 7.0, 8.0), direction=direction)[0]
+    volume = abdomen((20, 30, 40), (9.0, 7.0, 8.0), direction=direction, noise_hu=4.0)[0]
     node = to_node(volume)
     Nodes.writeVolume(node, tmp_path / "ct.nrrd")
     read = read_volume(tmp_path / "ct.nrrd")
