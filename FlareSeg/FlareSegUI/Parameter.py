@@ -56,6 +56,7 @@ class FlareSegParameterNode:
     speed: Annotated[str, Choice(["fast", "balanced", "accurate"])] = "balanced"
     organs: str = ALL_ORGANS
     show3D: bool = True
+    colors: Annotated[str, Choice(["FlareSeg", "Slicer"])] = "FlareSeg"
     threads: Annotated[int, WithinRange(0, 64)] = 0
     runtime: Annotated[str, Choice(["auto", "onnxruntime", "openvino"])] = "auto"
     cleanUp: bool = True

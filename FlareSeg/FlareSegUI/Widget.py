@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from FlareSegUI import Checks, Models, Nodes, Views
+from FlareSegUI import Checks, Colors, Models, Nodes, Views
 from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
 from FlareSegUI.Frames import Frames, browserOf
 from FlareSegUI.Job import Ears
@@ -86,6 +86,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         ui.batchButton.connect("clicked(bool)", self.onBatchButton)
         ui.show3DCheckBox.connect("toggled(bool)", self.onShow3D)
+        ui.colorsComboBox.connect("currentTextChanged(QString)", self.onColors)
         for keys, method in (
             ("Ctrl+Return", self.onApplyKeys),
             ("Ctrl+Enter", self.onApplyKeys),
@@ -307,6 +308,12 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.batchButton.enabled = False
         self.job.cancel()
 
+    def onColors(self, scheme: str) -> None:
+        """Paint the organs that are there in other colors."""
+        if self._parameterNode is not None and self._parameterNode.outputSegmentation is not None:
+            labels = Models.labelsOf(self._parameterNode.modelFolder)
+            Colors.paint(self._parameterNode.outputSegmentation, labels, scheme)
+
     def onShow3D(self, isShown: bool) -> None:
         """Show or hide the organs in 3-D."""
         if self._parameterNode is not None and self._parameterNode.outputSegmentation is not None:
@@ -343,6 +350,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         said = _("Done in {seconds:.0f} s").format(seconds=self._timeLeft.elapsed)
         try:
             self._parameterNode.outputSegmentation = segmentation
+            self.onColors(self._parameterNode.colors)
             self._show3D(segmentation, self._parameterNode.show3D)
             Views.centre(segmentation)
         finally:

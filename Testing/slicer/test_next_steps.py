@@ -1,5 +1,6 @@
 """What follows a run, or starts one elsewhere: edit, statistics, export, sequences, right-click."""
 
+import json
 import shutil
 import types
 from pathlib import Path
@@ -235,3 +236,26 @@ def test_an_imported_model_can_be_removed_and_the_one_that_ships_not(panel, ct, 
     assert not folder.exists()
     assert panel._parameterNode.modelFolder == ""
     assert panel.ui.modelComboBox.currentText == "the one that ships"
+
+
+def test_organs_take_slicers_colors_and_their_own_again(done, module, tmp_path):
+    """Slicer's terminology is not in the rig: a file of its kind, with another color for all."""
+    import slicer
+    from FlareSegUI import Colors
+
+    from Testing.slicer.make_resources import terminology
+
+    facts = terminology()
+    facts["SegmentationCategoryTypeContextName"] = Colors.MASTER_LIST
+    for category in facts["SegmentationCodes"]["Category"]:
+        for kind in category["Type"]:
+            kind["recommendedDisplayRGBValue"] = [51, 102, 153]
+    (tmp_path / "master.term.json").write_text(json.dumps(facts), encoding="utf-8")
+    logic = slicer.modules.terminologies.logic()
+    assert logic.LoadTerminologyFromFile(str(tmp_path / "master.term.json"))
+    inside = done.parameters.outputSegmentation.GetSegmentation()
+    own = inside.GetSegment("liver").GetColor()
+    done.ui.colorsComboBox.setCurrentText("Slicer")
+    assert inside.GetSegment("liver").GetColor() == pytest.approx((0.2, 0.4, 0.6))
+    done.ui.colorsComboBox.setCurrentText("FlareSeg")
+    assert inside.GetSegment("liver").GetColor() == own

@@ -139,7 +139,7 @@ def test_what_to_look_at_is_said_and_marked(done):
     liver, _, spleen, *_ = report["organs"]
     liver["flags"] = {"touches_border": "reaches the edge", "implausible_volume": "is too large"}
     spleen |= {"mean_hu": None, "flags": {"absent": "not found in this scan"}}
-    report["flags"] = {"odd": "The scan is odd"}
+    report |= {"flags": {"odd": "The scan is odd"}, "warnings": []}
     said = ["The scan is odd", "Please look at: liver, spleen"]
     assert ResultTable.whatToLookAt(report) == said
     done.results.show(report)
