@@ -70,3 +70,14 @@ def grown(extent: Extent, mask: Mask, start: Zyx, grid: Grid, free: Sequence[boo
         if (start[axis] + places[-1] + 0.5) * step > extent.high[axis] - cell:
             high[axis] += GROWTH * size
     return Extent((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+
+
+def extent_of(mask: Mask, start: Zyx, grid: Grid) -> Extent:
+    """Return the box that a mask fills, in grid mm; the mask is not empty."""
+    places = [np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    ends = [
+        ((begin + found[0] - 0.5) * step, (begin + found[-1] + 0.5) * step)
+        for begin, found, step in zip(start, places, grid.spacing_mm, strict=True)
+    ]
+    (z0, z1), (y0, y1), (x0, x1) = ends
+    return Extent((float(z0), float(y0), float(x0)), (float(z1), float(y1), float(x1)))

@@ -88,6 +88,8 @@ class _State:
     former: NDArray[np.float32]
     """Mask in the crop."""
     frame: Frame
+    extent: Extent
+    """The box that was looked at last."""
 
 
 class Session:
@@ -185,10 +187,22 @@ class Session:
         extent = box_extent(prompt, self.grid)
         thin = extent.size <= 1.5 * np.array(self.grid.spacing_mm)
         if not thin.any():
-            return self._seen(_at_least(extent), (prompt,))
+            return self._closer(self._seen(_at_least(extent), (prompt,)))
         size = np.where(thin, float(extent.size[~thin].mean()), extent.size)
         free = tuple(bool(axis) for axis in thin)
         return self._fitted(Extent.about(extent.centre, size), free, (prompt,))
+
+    def _closer(self, state: _State) -> _State:
+        """Look again at a box halfway to that of the mask: boxes that people draw are loose."""
+        found = state.found
+        if found.is_empty:
+            return state
+        tight = rules.extent_of(found.mask, found.box.start, self.grid)
+        low = (np.array(tight.low) + np.array(found.extent.low)) / 2
+        high = (np.array(tight.high) + np.array(found.extent.high)) / 2
+        halfway = _at_least(Extent.about((low + high) / 2, high - low))
+        closer = self._seen(halfway, found.prompts)
+        return replace(closer, found=replace(closer.found, extent=found.extent))
 
     def _line_extent(self, line: LinePrompt) -> Extent:
         ends = []
@@ -219,11 +233,13 @@ class Session:
             cube = Extent.about(at, np.full(3, FIRST_MM))
             return self._fitted(cube, (True, True, True), (click,))
         last = self._states[-1]
-        extent, frame = last.found.extent, last.frame
+        extent, frame = last.extent, last.frame
         index = frame.index(at)
         if np.any(index < 1) or np.any(index > np.array(frame.shape) - 2):
             extent = extent.holding(at, LEAST_MM)
-        return self._seen(extent, (*last.found.prompts, click), last)
+        state = self._seen(extent, (*last.found.prompts, click), last)
+        asked = last.found.extent if extent == last.extent else extent
+        return replace(state, found=replace(state.found, extent=asked))
 
     def _fitted(
         self, extent: Extent, free: tuple[bool, ...], prompts: tuple[Prompt, ...]
@@ -260,7 +276,7 @@ class Session:
         rules.obey(mask, box.start, clicks, self.grid)
         mask = rules.tidy(mask, box.start, clicks, self.grid)
         found = Found(mask, box, self.grid, extent, prompts)
-        return _State(found, (logits > 0).astype(np.float32), frame)
+        return _State(found, (logits > 0).astype(np.float32), frame, extent)
 
     def _former(self, last: _State | None, frame: Frame) -> NDArray[np.float32]:
         """Return what was found before in a frame."""

@@ -49,6 +49,16 @@ def test_a_turned_ct_gives_the_same_mask(direction):
     assert np.count_nonzero(a != b) <= 0.01 * np.count_nonzero(a)
 
 
+def test_a_loose_box_is_looked_at_again_halfway_to_what_was_found():
+    network = Bright()
+    found = Session(ball(), network).box(*box(6))
+    first, second = (np.count_nonzero(shown[3]) for shown in network.shown)
+    assert first == pytest.approx(second, rel=0.15), "crops grow with their box"
+    wide, close = (np.count_nonzero(shown[1] > 0.1) for shown in network.shown)
+    assert close > wide * 1.3
+    np.testing.assert_allclose(found.extent.size, 2 * (RADIUS + 6))
+
+
 def test_corners_may_come_in_any_order(session):
     low, high = box(2)
     first = session.box(low, high).mask
