@@ -10,7 +10,7 @@ TORCH ?= torch --index-url https://download.pytorch.org/whl/cpu
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: release-check docs smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest readers-test audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
+.PHONY: nnunet-compare release-check docs smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest readers-test audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -64,6 +64,11 @@ demo: $(DEMO_STAMP)  ## fetch a real CT, segment it, show the organ table and wh
 
 smoke-train: $(TRAIN_STAMP)  ## train on phantoms: every stage, in minutes on a CPU
 	$(BIN)/python -m Testing.training.smoke
+
+nnunet-compare: setup  ## train, import and compare with nnU-Net itself; brings torch and nnunetv2 (gigabytes)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,nnunet]'
+	$(BIN)/python -m pytest Testing/nnunet
+	$(BIN)/python -m Testing.nnunet.compare work/nnunet
 
 golden: setup  ## write the golden cases anew; shows what changed
 	$(BIN)/python -m Testing.golden.golden

@@ -10,7 +10,7 @@ from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import default_labels
 from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.base.paths import DEFAULT_MODEL
-from FlareSegLib.inference.model_import import import_model
+from FlareSegLib.models.sources import import_from
 
 
 def labelsOf(folder: str | Path | None) -> LabelSet:
@@ -32,12 +32,14 @@ def importedModels() -> list[Path]:
 
 
 def importModel(source: Path) -> Path:
-    """Copy a model out of a folder or a zip file; return its folder. No network is needed.
+    """Take over a model from a folder, a zip or an ONNX file; return its folder.
+
+    No network is needed. A trained nnU-Net is converted if torch and nnunetv2 are installed.
 
     Raises:
         ModelError: There is no model, it is not safe, or its checksum is wrong.
     """
-    return import_model(source, importedFolder())
+    return import_from(source, into=importedFolder())
 
 
 def removeModel(folder: Path) -> None:

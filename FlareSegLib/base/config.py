@@ -164,6 +164,13 @@ class ModelConfig:
         """Number of logits of a voxel: of each label, and of the background but for regions."""
         return len(self.labels) + (not (self.recipe and self.recipe.has_regions))
 
+    def patience(self, speed: Speed) -> int:
+        """Return how many times as long as a small network's a case may take before it hangs."""
+        if self.recipe is None:
+            return 1
+        looks = 1 + (len(self.flips) if speed == "accurate" else 0)
+        return _LARGE_NETWORK * looks * (1 + len(self.at_speed(speed).more_onnx))
+
     @property
     def told(self) -> dict[str, object]:
         """What a report says of the model."""
@@ -223,6 +230,8 @@ class ModelConfig:
         return (min(max(self.pad_hu, low), high) - self.hu_mean) / self.hu_sd
 
 
+_LARGE_NETWORK = 10
+"""Times as long as a small one: nnU-Nets of 30 million weights and more."""
 FOREIGN = "{name} is a model from elsewhere: FlareSeg's makers have not tested what it finds"
 """For reports and panels."""
 _OURS = {"is_foreign", "label_set", "confidence"}

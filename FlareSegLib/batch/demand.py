@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.config import ModelConfig, Speed
 from FlareSegLib.base.errors import FlareSegError, InputError, ResourceError
 from FlareSegLib.base.geometry import Grid
 from FlareSegLib.base.resources import LIMIT_SECONDS, THREAD_MIB, limit_seconds, needed_mib
@@ -28,7 +28,7 @@ class Demand:
     """After this time it hangs."""
 
 
-def demand_of(case: Case, config: ModelConfig, threads: int, speed: str = "accurate") -> Demand:
+def demand_of(case: Case, config: ModelConfig, threads: int, speed: Speed = "accurate") -> Demand:
     """Return what a case asks of its machine, with so many threads, at a speed.
 
     No memory if its headers cannot be used: reading it will say why, and takes next to nothing.
@@ -41,7 +41,8 @@ def demand_of(case: Case, config: ModelConfig, threads: int, speed: str = "accur
             needed_mib(grid, config.spacing_mm, speed, config.logits_per_voxel)
             + threads * THREAD_MIB
         )
-        return Demand(memory_mib, limit_seconds(grid, config.spacing_mm))
+        longest = limit_seconds(grid, config.spacing_mm) * config.patience(speed)
+        return Demand(memory_mib, longest)
     return Demand()
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 _REPEATED = 12
 """Voxels repeated at each end before the spline is fitted: its memory, 0.27 a voxel, ends there."""
@@ -30,13 +29,23 @@ def weights(targets: int, sources: int, order: int) -> NDArray[np.float32]:
         picked: NDArray[np.float32] = np.eye(sources, dtype=np.float32)[nearest]
         return picked
     padded = np.pad(np.eye(sources), ((_REPEATED, _REPEATED), (0, 0)), mode="edge")
-    fitted = ndimage.spline_filter1d(padded, order, axis=0, mode="mirror") if order > 1 else padded
+    fitted = np.linalg.solve(_at_voxels(len(padded), order), padded) if order > 1 else padded
     at += _REPEATED
     low = np.floor(at).astype(np.intp) if order % 2 else np.floor(at + 0.5).astype(np.intp)
     found = np.zeros((targets, sources))
     for step in range(-((order + 1) // 2) + 1 - (order == 2), order // 2 + 2):
         found += _basis(at - (low + step), order)[:, None] * fitted[low + step]
     return found.astype(np.float32)
+
+
+def _at_voxels(count: int, order: int) -> NDArray[np.float64]:
+    """Return the matrix from the coefficients of a spline to its values, mirrored at both ends."""
+    middle, side = _basis(np.array([0.0, 1.0]), order)
+    found = np.diag(np.full(count, middle))
+    rows = np.arange(count - 1)
+    found[rows, rows + 1] = found[rows + 1, rows] = side
+    found[0, 1] = found[-1, -2] = 2 * side
+    return found
 
 
 def _basis(distance: NDArray[np.float64], order: int) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import pytest
 
 from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.recipe import Recipe
 from Testing.model_facts import a_config
 
 
@@ -58,3 +59,11 @@ def test_padding_is_clipped_and_normalized_like_a_voxel():
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         RunOptions(**options)
+
+
+def test_a_large_network_with_folds_and_mirrored_looks_may_take_its_time():
+    folds = (("b.onnx", "0" * 64),)
+    config = a_config(recipe=Recipe(), flips=((0,), (1,), (2,)), more_onnx=folds)
+    found = [config.patience(speed) for speed in ("fast", "balanced", "accurate")]
+    assert found == [10, 20, 80]
+    assert a_config().patience("accurate") == 1
