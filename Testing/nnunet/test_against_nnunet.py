@@ -50,7 +50,7 @@ def test_converted_models_say_what_they_are():
     facts = {name: read_model_config(HERE / "converted" / name) for name in CONVERTED}
     assert facts["flat"].recipe.is_2d
     assert facts["flat"].modality == "MRI"
-    assert facts["flat"].recipe.normalization == "z_score_in_mask"
+    assert facts["flat"].recipe.normalization == "z_score"
     assert facts["aniso"].flips == ()
     assert facts["aniso"].licence == "CC0: phantoms"
 

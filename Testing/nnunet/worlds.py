@@ -2,7 +2,7 @@
 
 iso      CT, 3d_fullres, two folds
 aniso    CT in thick slices, 3d_fullres: slices are resampled each on its own
-flat     MR around which all is 0, 2d: each slice is a window, z scores in a mask
+flat     MR around which all is 0, 2d: each slice is a window, z scores
 regions  CT, 3d_fullres with a residual encoder: regions that lie in each other, with a lesion
 """
 
