@@ -15,8 +15,10 @@ SEED, RESAMPLES = 20221021, 2000
 """Of the bootstrap: the same scores give the same interval."""
 ALL = "mean"
 """Stands for an organ's key where a case's mean over its organs is meant."""
-Measure = Literal["dsc", "nsd", "hd95_mm"]
-MEASURES: tuple[Measure, ...] = ("dsc", "nsd", "hd95_mm")
+Measure = Literal["dsc", "nsd", "hd95_mm", "volume_error_percent"]
+MEASURES: tuple[Measure, ...] = ("dsc", "nsd", "hd95_mm", "volume_error_percent")
+FEWEST_PAIRS = 6
+"""With fewer, no two-sided p of Wilcoxon's test is below 0.05 whatever the differences."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,17 @@ class Score:
     """Goes into the means."""
 
     @property
+    def volume_error_percent(self) -> float:
+        """Volume of the prediction against that of the truth; nan if the truth has none."""
+        return 100 * (self.pred_ml / self.truth_ml - 1) if self.truth_ml else math.nan
+
+    def knows(self, measure: Measure) -> bool:
+        """Whether a measure has a value that belongs in a mean."""
+        if measure == "volume_error_percent":
+            return self.truth_ml > 0
+        return measure != "hd95_mm" or self.hd95_is_known
+
+    @property
     def hd95_is_known(self) -> bool:
         """Whether both have the organ: an infinite distance has no place in a mean."""
         return self.truth_ml > 0 and math.isfinite(self.hd95_mm)
@@ -99,6 +112,8 @@ class Mean:
     nsd: Estimate | None
     hd95_mm: Estimate | None
     """Over the cases where both truth and prediction have the organ."""
+    volume_error_percent: Estimate | None = None
+    """Over the cases where the truth has the organ; its sign stays: too large is positive."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +124,8 @@ class Paired:
     measure: Measure
     difference: Estimate
     """This prediction minus the other."""
-    p: float
-    """Wilcoxon's signed-rank test, two-sided; 1 if all cases are equal."""
+    p: float | None
+    """Wilcoxon's signed-rank test, two-sided; 1 if all cases are equal, None with few cases."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +169,7 @@ def by_case(scores: Sequence[Score], measure: Measure) -> dict[str, dict[str, fl
     found: dict[str, dict[str, float]] = {}
     cases: dict[str, list[float]] = {}
     for score in scores:
-        if score.is_counted and (measure != "hd95_mm" or score.hd95_is_known):
+        if score.is_counted and score.knows(measure):
             value = float(getattr(score, measure))
             found.setdefault(score.organ, {})[score.case] = value
             cases.setdefault(score.case, []).append(value)
@@ -173,7 +188,8 @@ def compare(scores: Sequence[Score], others: Sequence[Score]) -> list[Paired]:
             shared = [case for case in mine[organ] if case in theirs.get(organ, {})]
             gains = [mine[organ][case] - theirs[organ][case] for case in shared]
             if difference := estimate(gains):
-                found.append(Paired(organ, measure, difference, wilcoxon_p(gains)))
+                p = wilcoxon_p(gains) if len(gains) >= FEWEST_PAIRS else None
+                found.append(Paired(organ, measure, difference, p))
     return found
 
 

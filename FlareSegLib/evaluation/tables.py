@@ -13,7 +13,12 @@ from FlareSegLib.evaluation.scores import MEASURES, Estimate, Evaluation, Mean, 
 
 SCORES, MEANS, PAIRED, SUMMARY = "scores.csv", "means.csv", "paired.csv", "evaluation.md"
 """Names of the files in the folder of an evaluation."""
-TITLES = {"dsc": "DSC", "nsd": "NSD", "hd95_mm": "HD95 mm"}
+TITLES = {
+    "dsc": "DSC",
+    "nsd": "NSD",
+    "hd95_mm": "HD95 mm",
+    "volume_error_percent": "volume error %",
+}
 NONE = "-"
 _Row = Sequence[object]
 
@@ -33,7 +38,7 @@ def write_tables(evaluation: Evaluation, rules: Rules, folder: Path) -> None:
 
 def write_scores(scores: Sequence[Score], path: Path) -> None:
     """Write a line per case and organ; hd95_mm is inf where only one of the two has the organ."""
-    names = ("case", "organ", "dsc", "nsd", "hd95_mm", "truth_ml", "pred_ml")
+    names = ("case", "organ", *MEASURES, "truth_ml", "pred_ml")
     rows = [[getattr(score, name) for name in names] + [int(score.is_counted)] for score in scores]
     _write_csv([(*names, "is_counted"), *rows], path)
 
@@ -70,7 +75,12 @@ def summary(evaluation: Evaluation, rules: Rules) -> str:
     rows = [("organ", "cases", *(TITLES[measure] for measure in MEASURES))]
     for mean in evaluation.means:
         cases = str(mean.dsc.cases) if mean.dsc else "0"
-        values = (_in_words(mean.dsc), _in_words(mean.nsd), _in_words(mean.hd95_mm, digits=1))
+        values = (
+            _in_words(mean.dsc),
+            _in_words(mean.nsd),
+            _in_words(mean.hd95_mm, digits=1),
+            _in_words(mean.volume_error_percent, digits=1, sign="+"),
+        )
         rows.append((rules.name(mean.organ), cases, *values))
     tables = [_table(rows)]
     if evaluation.paired:
@@ -78,9 +88,13 @@ def summary(evaluation: Evaluation, rules: Rules) -> str:
         for row in evaluation.paired:
             shown = _in_words(row.difference, sign="+")
             cases = str(row.difference.cases)
-            pairs.append((rules.name(row.organ), TITLES[row.measure], cases, shown, f"{row.p:.3g}"))
+            pairs.append((rules.name(row.organ), TITLES[row.measure], cases, shown, _p(row.p)))
         tables.append(_table(pairs))
     return "\n\n".join(tables)
+
+
+def _p(p: float | None) -> str:
+    return NONE if p is None else f"{p:.3g}"
 
 
 def _in_words(estimate: Estimate | None, *, digits: int = 3, sign: str = "") -> str:
@@ -129,7 +143,8 @@ def _cells(estimate: Estimate | None) -> _Row:
 def _mean_rows(means: Sequence[Mean]) -> Iterable[_Row]:
     yield ["organ", *(column for measure in MEASURES for column in _estimate_columns(measure))]
     for mean in means:
-        yield [mean.organ, *_cells(mean.dsc), *_cells(mean.nsd), *_cells(mean.hd95_mm)]
+        found = (_cells(getattr(mean, measure)) for measure in MEASURES)
+        yield [mean.organ, *(cell for cells in found for cell in cells)]
 
 
 def _paired_rows(paired: Sequence[Paired]) -> Iterable[_Row]:
@@ -139,7 +154,7 @@ def _paired_rows(paired: Sequence[Paired]) -> Iterable[_Row]:
 
 
 def _write_csv(rows: Iterable[_Row], path: Path) -> None:
-    """Write rows; floats get six digits, None is an empty cell."""
+    """Write rows; floats get six digits, None and nan are empty cells."""
     lines = io.StringIO()
     table = csv.writer(lines, lineterminator="\n")
     table.writerows([_plain(cell) for cell in row] for row in rows)
@@ -147,6 +162,8 @@ def _write_csv(rows: Iterable[_Row], path: Path) -> None:
 
 
 def _plain(cell: object) -> object:
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
     return float(f"{cell:.6g}") if isinstance(cell, float) and math.isfinite(cell) else cell
 
 

@@ -251,7 +251,7 @@ def test_infinite_hd95_is_inf_in_the_table(tmp_path):
     job = EvaluationJob(tmp_path / "truth", tmp_path / "pred", csv=tmp_path / "scores.csv")
     evaluate(job, Rules(FLARE, ("liver",)))
     assert (tmp_path / "scores.csv").read_text(encoding="utf-8") == (
-        "case,organ,dsc,nsd,hd95_mm,truth_ml,pred_ml,is_counted\na,liver,0.0,0.0,inf,0.72,0.0,1\n"
+        "case,organ,dsc,nsd,hd95_mm,volume_error_percent,truth_ml,pred_ml,is_counted\na,liver,0.0,0.0,inf,-100.0,0.72,0.0,1\n"
     )
 
 

@@ -111,7 +111,7 @@ def test_five_gains_of_five_have_a_p_of_a_sixteenth():
 
 def test_equal_predictions_have_a_p_of_one():
     assert wilcoxon_p([0.0, 0.0, 0.0]) == 1.0
-    assert {row.p for row in compare(SCORES, SCORES)} == {1.0}
+    assert {row.p for row in compare(SCORES, SCORES)} == {None}  # two cases prove nothing
 
 
 def test_only_cases_of_both_are_compared():
@@ -140,3 +140,23 @@ def test_what_counts_follows_the_rules():
     assert [Rules(FLARE, sliver_ml=3).counts(ml) for ml in volumes_ml] == [True, False, True, True]
     with pytest.raises(ValueError, match="sliver_ml is -1"):
         Rules(FLARE, ("liver",), sliver_ml=-1)
+
+
+def test_the_volume_error_keeps_its_sign_and_needs_a_truth():
+    found = [
+        Score("a", "liver", 0.9, 0.9, 1.0, truth_ml=100.0, pred_ml=120.0),
+        Score("b", "liver", 0.9, 0.9, 1.0, truth_ml=100.0, pred_ml=90.0),
+        Score("c", "liver", 0.0, 0.0, 9.0, truth_ml=0.0, pred_ml=50.0),
+    ]
+    error = means(found)[0].volume_error_percent
+    assert (error.mean, error.cases) == (pytest.approx(5.0), 2)
+
+
+def test_six_pairs_have_a_p_and_five_have_none():
+    def pairs(count):
+        mine = [score(str(i), "liver", 0.9) for i in range(count)]
+        theirs = [score(str(i), "liver", 0.8 - i / 100) for i in range(count)]
+        return compare(mine, theirs)[0].p
+
+    assert pairs(5) is None
+    assert pairs(6) == pytest.approx(2 / 64)
