@@ -10,6 +10,7 @@ SENTENCE = re.compile(r"^[A-Z][a-z]+ .*[a-z]{2}")
 """What people would read: words, the first one with a capital."""
 NOT_SHOWN = {
     "Segmentation category and type - FlareSeg": "the name of a terminology",
+    "Segmentation category and type - DICOM master list": "the name of a terminology",
     "Anatomic codes - DICOM master list": "the name of a terminology",
     "Decimation factor": "a parameter of Slicer",
     "Slicer (.seg.nrrd)": "the name of a program",
