@@ -15,9 +15,10 @@ from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.images.dicom import seg
 from FlareSegLib.images.dicom.seg import Provenance
+from FlareSegLib.images.dicom.series import series_paths
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import check_source, check_writable, write_labelmap
-from Testing.dicom_series import AXIAL, NAME, write_series
+from Testing.dicom_series import AXIAL, NAME, ct_array, write_series
 from Testing.flare import BY_KEY, FLARE, ORGANS
 
 highdicom = pytest.importorskip("highdicom", reason="extra dicom is not installed")
@@ -344,3 +345,34 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="disk is full"):
         write_labelmap(labelmap, tmp_path / "seg.dcm", made_from(source), FLARE)
     assert [one.name for one in tmp_path.iterdir()] == ["ct"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"CS\x02\0M ", b"CS\x02\0X "),
+        (b"DA\x08\x0019501211", b"DA\x08\0ANONYMIZ"),
+        (b"DA\x08\x0020200101", b"DA\x08\0REMOVED "),
+        (b"TM\x06\x00101112", b"TM\x06\0hidden"),
+        (b"CS\x0a\0ISO_IR 100", b"CS\x0a\0ISO_XX 999"),
+        (b"IS\x0a\x002147483000", b"IS\x0a\x002147483600"),
+    ],
+)
+def test_words_where_dicom_wants_codes_are_left_empty(tmp_path, old, new):
+    tags = {"PatientSex": "M", "PatientBirthDate": "19501211", "StudyDate": "20200101",
+            "StudyTime": "101112", "SpecificCharacterSet": "ISO_IR 100",
+            "SeriesNumber": 2147483000}  # fmt: skip
+    folder = write_series(tmp_path / "ct", **tags)
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        assert old in content
+        path.write_bytes(content.replace(old, new))
+    slices = series_paths(folder, None)
+    seg.check_series(slices)
+    labelmap = Labelmap((ct_array() > 0).astype(np.uint8), read_volume(folder).grid)
+    made = seg.Provenance(folder, None, "tiny", "0")
+    seg.write_dicom_seg(labelmap, FLARE, slices, tmp_path / "o.dcm", made)
+    ds = pydicom.dcmread(tmp_path / "o.dcm")
+    assert ds.SeriesNumber < 2**31
+    assert ds.PatientSex in ("M", "", None)
+    assert ds.SOPInstanceUID

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,13 @@ _MAY_BE_EMPTY = (
     "StudyDate", "StudyTime", "ReferringPhysicianName",
 )  # fmt: skip
 """DICOM wants them there (type 2), anonymizers remove them."""
+_PATTERNS = {
+    "PatientSex": r"[MFO]?", "PatientBirthDate": r"(\d{8}|\d{4}\.\d\d\.\d\d)?",
+    "StudyDate": r"(\d{8}|\d{4}\.\d\d\.\d\d)?", "StudyTime": r"([\d:]{2,8}(\.\d{1,6})?)?",
+}  # fmt: skip
+"""What they may hold."""
+_MOST_SERIES_NUMBER = 2**31 - 1 - 10_000
+"""What is added to it leads to numbers that are written, below 2^31."""
 _INDISPENSABLE = ("StudyInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID", "SOPClassUID")
 
 
@@ -80,13 +88,16 @@ def check_no_image(path: Path) -> None:
 
 
 def check_series(slices: Sequence[Path]) -> None:
-    """Check before the work that a DICOM SEG can refer to a series.
+    """Check before the work that a DICOM SEG can refer to a series: one of a voxel is made.
 
     Raises:
-        InputError: The series lacks a UID that a SEG must refer to.
+        InputError: The series lacks a UID that a SEG must refer to, or has values that do not do.
     """
-    for path in slices:
-        header_of(path)
+    first = [header_of(path) for path in slices][:1]
+    voxel = np.zeros((1, first[0].Rows, first[0].Columns), np.uint8)
+    voxel[0, 0, 0] = 1
+    made = Provenance(slices[0].parent, None, "trial", "0")
+    _made(first, voxel, list(LabelSet.plain([1]).organs), made)
 
 
 def write_dicom_seg(
@@ -119,17 +130,28 @@ def write_dicom_seg(
     numbers = np.zeros(256, np.uint8)
     numbers[[organ.value for organ in present]] = range(1, len(present) + 1)
     headers = [header_of(one) for one in slices]
+    found = _made(headers, numbers[labelmap.array], present, made)
+    with atomic(path) as temporary:
+        found.save_as(temporary)
+
+
+def _made(
+    headers: list[Dataset], numbers: NDArray[np.uint8], present: list[Organ], made: Provenance
+) -> Segmentation:
+    """Return what _to_seg() gives.
+
+    Raises:
+        InputError: Something in the headers does not do.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they name the patient
-            found = _to_seg(headers, numbers[labelmap.array], present, made)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return _to_seg(headers, numbers, present, made)
+    except (AttributeError, KeyError, LookupError, TypeError, ValueError) as error:
         raise InputError(
-            f"{slices[0].parent.name} has headers that a DICOM SEG cannot refer to "
+            f"{made.source.name} has headers that a DICOM SEG cannot refer to "
             f"({' '.join(str(error).split())}): export the series again, or choose .nii.gz"
         ) from error
-    with atomic(path) as temporary:
-        found.save_as(temporary)
 
 
 def _to_seg(
@@ -165,8 +187,13 @@ def _to_seg(
 def header_of(path: Path) -> Dataset:
     """Return a slice without its voxels, with empty elements where anonymizers left gaps."""
     from pydicom import dcmread
+    from pydicom.charset import python_encoding
 
-    header = dcmread(path, stop_before_pixels=True, force=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a character set is unknown
+        header = dcmread(path, stop_before_pixels=True, force=True)
+        if not set(_texts(header, "SpecificCharacterSet")) <= python_encoding.keys():
+            header.SpecificCharacterSet = "ISO_IR 100"
     missing = [name for name in _INDISPENSABLE if not header.get(name)]
     if missing:
         raise InputError(
@@ -176,7 +203,32 @@ def header_of(path: Path) -> Dataset:
     for name in _MAY_BE_EMPTY:
         if name not in header:
             setattr(header, name, None)
+    _blank_words(header)
     return header
+
+
+def _blank_words(header: Dataset) -> None:
+    """Leave empty what anonymizers wrote words into where DICOM wants a code, date or number."""
+    for name, pattern in _PATTERNS.items():
+        if not re.fullmatch(pattern, "".join(_texts(header, name))):
+            setattr(header, name, None)
+    number = "".join(_texts(header, "SeriesNumber")) or "0"
+    if not re.fullmatch(r"[+-]?\d{1,10}", number) or abs(int(number)) > _MOST_SERIES_NUMBER:
+        header.SeriesNumber = None
+
+
+def _texts(header: Dataset, name: str) -> list[str]:
+    """Return the values of an element as they stand; nothing if it has none."""
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.dataelem import RawDataElement
+
+    found = header.get_item(tag_for_keyword(name) or 0)
+    value = found.value if found is not None else None
+    if isinstance(found, RawDataElement) and isinstance(value, bytes):
+        value = value.decode("ascii", "replace").strip(" \0").split("\\")
+    if value is None or value == "":
+        return []
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
 
 
 def _algorithm(made: Provenance) -> AlgorithmIdentificationSequence:
