@@ -171,16 +171,9 @@ def write_csv(report: Report, path: Path) -> None:
     columns = ["key", "name", "value", "volume_ml", "mean_hu", "sd_hu"]
     lines = io.StringIO()
     table = csv.writer(lines, lineterminator="\n")
-    further = [
-        "extent_s_mm",
-        "extent_p_mm",
-        "extent_l_mm",
-        "components",
-        "flags",
-        "state",
-        "volume",
-    ]
-    table.writerow([*columns, *further, "state", "volume", "confidence", *_HU_COLUMNS])
+    further = ["extent_s_mm", "extent_p_mm", "extent_l_mm", "components", "flags"]
+    further += ["state", "volume", "confidence"]
+    table.writerow([*columns, *further, *_HU_COLUMNS])
     for row in report.organs:
         facts = _row_to_dict(row)
         extent = [round(n, 4) for n in row.extent_mm]

@@ -15,6 +15,7 @@ from FlareSegLib.measuring.rows import ORGAN_FLAGS, OrganRow
 from FlareSegLib.reporting import report
 from FlareSegLib.reporting.report import Report, to_table, write_csv, write_json
 from Testing.flare import BY_KEY, FLARE, ORGANS
+from Testing.phantoms import abdomen
 
 GRID = Grid((7, 9, 11), (5.0, 2.0, 1.0), (-10.0, 20.0, 300.0))  # 0.01 ml per voxel
 
@@ -129,3 +130,16 @@ def test_the_table_is_aligned_and_marks_what_to_look_at():
         "  liver                    0.0         -",
         "! a warning",
     ]
+
+
+def test_every_column_of_the_table_holds_what_it_is_called(tmp_path):
+    volume, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
+    found = Report(measure(labelmap, volume, FLARE).organs, {})
+    write_csv(found, tmp_path / "t.csv")
+    names, *rows = csv.reader((tmp_path / "t.csv").read_text("utf-8").splitlines())
+    assert len(set(names)) == len(names)
+    assert {len(row) for row in rows} == {len(names)}
+    liver = dict(zip(names, rows[0], strict=True))
+    assert (liver["state"], liver["confidence"]) == ("whole", "")
+    assert float(liver["core_median_hu"]) == float(liver["median_hu"]) == 72
+    assert float(liver["core_depth_mm"]) == found.organs[0].core_hu.depth_mm
