@@ -48,6 +48,8 @@ class Config:
     """Easy and hard cases."""
     student: Student = field(default_factory=Student)
     """The network that ships."""
+    accurate: Student = field(default_factory=Student)
+    """A larger network for speed "accurate", with weights in start; none without them."""
     augment: Augment = field(default_factory=Augment)
     """Random changes of patches."""
     distill: Distill = field(default_factory=Distill)

@@ -22,14 +22,15 @@ from training.cases.index import read_index
 from training.cases.store import THREADS, load_ct
 from training.config import Config, run_stage
 from training.loop.checkpoint import load, save, weights
+from training.networks import build
 from training.networks.model import new_student
 from training.result.model_card import parameters, write_card
 from training.result.quantize import write_int8
 
 OPSET, IR_VERSION = 18, 9
 """What onnxruntime 1.17 reads."""
-FAST = "model_int8.onnx"
-"""The variant for speed "fast"."""
+FAST, ACCURATE = "model_int8.onnx", "model_accurate.onnx"
+"""The variant for speed "fast", the larger network for speed "accurate"."""
 CALIBRATION_CASES = 12
 LEAST_AGREEMENT = 0.9
 """Dice of all organs together, of the labels of the variant against those of the network."""
@@ -40,14 +41,19 @@ TOLERANCE = 1e-3
 def load_student(config: Config) -> nn.Module:
     """Return the averaged student of the checkpoint, ready for inference.
 
-    With export.start_share, mixed with the weights that it started from (Wortsman et al., Robust
-    fine-tuning of zero-shot models, CVPR 2022).
+    Without a checkpoint: student.start, which was trained elsewhere. With export.start_share, mixed
+    with the weights that it started from (Wortsman et al., Robust fine-tuning of zero-shot models,
+    CVPR 2022).
 
     Raises:
         ValueError: They are to be mixed, but it started from none.
     """
     model, share = new_student(config), config.export.start_share
-    state = dict(load(config.work / "distill" / "checkpoint.pt")["average"])
+    path = config.work / "distill" / "checkpoint.pt"
+    if config.student.start and not path.exists():
+        model.load_state_dict(weights(config.student.start))
+        return model.eval()
+    state = dict(load(path)["average"])
     if share:
         if not config.student.start:
             raise ValueError(f"export.start_share is {share}, but student.start is not set: set it")
@@ -56,6 +62,15 @@ def load_student(config: Config) -> nn.Module:
             k: v.lerp(start[k], share) if v.is_floating_point() else v for k, v in state.items()
         }
     model.load_state_dict(state)
+    return model.eval()
+
+
+def load_accurate(config: Config) -> nn.Module | None:
+    """Return the larger student for speed "accurate"; None where the config has none."""
+    if not config.accurate.start:
+        return None
+    model = build.new_student(config.accurate, config.data.classes)
+    model.load_state_dict(weights(config.accurate.start))
     return model.eval()
 
 
@@ -136,6 +151,8 @@ def write_facts(config: Config, model: nn.Module, folder: Path) -> ModelConfig:
         facts["flips"] = config.export.flips
     if isinstance(model, Student):
         facts |= {"fast_onnx": FAST, "fast_sha256": _sha256(folder / FAST)}
+    if config.accurate.start:
+        facts |= {"accurate_onnx": ACCURATE, "accurate_sha256": _sha256(folder / ACCURATE)}
     named = {"name": config.export.name, "version": config.export.version, **facts}
     write_labels(config.data.label_set, folder)
     with atomic(folder / "model.json") as part:
@@ -224,9 +241,17 @@ def main(config: Config, resume: bool = False) -> None:
     if isinstance(model, Student):
         windows = real_windows(config, config.export.window, CALIBRATION_CASES)
         write_int8(folder / "model.onnx", folder / FAST, windows)
+    accurate = load_accurate(config)
+    if accurate is not None:
+        write_onnx(accurate, config.export.window, folder / ACCURATE)
     facts = write_facts(config, model, folder)
     worst = check_parity(model, config, facts, folder)
-    write_card(config, folder, {"parameters": parameters(model), "parity": worst})
+    if accurate is not None:
+        worst = max(worst, check_parity(accurate, config, facts.at_speed("accurate"), folder))
+    counts = {"parameters": parameters(model)}
+    if accurate is not None:
+        counts["accurate_parameters"] = parameters(accurate)
+    write_card(config, folder, {**counts, "parity": worst})
     size = (folder / "model.onnx").stat().st_size / 2**20
     print(f"{folder}: {size:.1f} MiB, largest difference of logits {worst:.2g}")
     if facts.is_flat:

@@ -79,6 +79,10 @@ class ModelConfig:
     """File name of a network for speed "fast"; empty: there is none of its own."""
     fast_sha256: str = ""
     """Checksum of fast_onnx."""
+    accurate_onnx: str = ""
+    """File name of a larger network for speed "accurate"; empty: that of "balanced"."""
+    accurate_sha256: str = ""
+    """Checksum of accurate_onnx."""
     more_onnx: tuple[tuple[str, str], ...] = ()
     """Further networks (file name, checksum), whose logits are averaged with those of `onnx`."""
     recipe: Recipe | None = None
@@ -148,16 +152,23 @@ class ModelConfig:
     @property
     def files(self) -> dict[str, str]:
         """The networks and their checksums."""
-        fast = {self.fast_onnx: self.fast_sha256} if self.fast_onnx else {}
-        return {self.onnx: self.sha256, **fast, **dict(self.more_onnx)}
+        others = (found for found in self._own.values() if found[0])
+        return {self.onnx: self.sha256, **dict(others), **dict(self.more_onnx)}
+
+    @property
+    def _own(self) -> dict[Speed, tuple[str, str]]:
+        """File and checksum of the networks that speeds have for their own."""
+        return {
+            "fast": (self.fast_onnx, self.fast_sha256),
+            "accurate": (self.accurate_onnx, self.accurate_sha256),
+        }
 
     def at_speed(self, speed: Speed) -> ModelConfig:
         """Return the facts of the network for a speed."""
-        if speed != "fast":
-            return self
-        if not self.fast_onnx:
-            return replace(self, more_onnx=())
-        return replace(self, onnx=self.fast_onnx, sha256=self.fast_sha256, more_onnx=())
+        onnx, sha256 = self._own.get(speed, ("", ""))
+        if onnx:
+            return replace(self, onnx=onnx, sha256=sha256, more_onnx=())
+        return replace(self, more_onnx=()) if speed == "fast" else self
 
     @property
     def channels(self) -> int:

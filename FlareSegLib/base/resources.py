@@ -32,6 +32,8 @@ LIMIT_SECONDS, LIMIT_SECONDS_PER_MVOXEL = 600.0, 10.0
 """Of a case that does not hang: for anything, and for a million voxels, as read and resampled."""
 DEEPEST_SLAB = {"fast": 48, "balanced": 48, "accurate": 96}
 """Slices of a slab at a speed, where the plane is so wide that the overlap sets the depth."""
+LARGER_BYTES = {"fast": 0.0, "balanced": 0.0, "accurate": 55.0}
+"""More for each voxel of a slab: the network of `accurate` may have twice the channels."""
 USUAL_SLAB_VOXELS = 4_500_000
 """Voxels of a slab that BASE_MIB holds."""
 BYTES_PER_SLAB_VOXEL = 64.0
@@ -120,12 +122,14 @@ def needed_mib(
     """
     voxels = math.prod(grid.shape)
     z, y, x = (mm / step for mm, step in zip(grid.extent_mm, model_spacing_mm, strict=True))
-    more_slab = max(0.0, min(z, DEEPEST_SLAB[speed]) * y * x - USUAL_SLAB_VOXELS)
+    deepest = min(z, DEEPEST_SLAB[speed]) * y * x
+    more_slab = max(0.0, deepest - USUAL_SLAB_VOXELS)
     more_logits = max(0.0, logits_per_voxel - USUAL_LOGITS)
     slab_logits = min(z * y * x, USUAL_SLAB_VOXELS + more_slab) * more_logits
     per_model_voxel = BYTES_PER_MODEL_VOXEL + BYTES_PER_LOGIT * logits_per_voxel
     count = voxels * BYTES_PER_VOXEL + z * y * x * per_model_voxel
     slab = more_slab * BYTES_PER_SLAB_VOXEL + slab_logits * BYTES_PER_SLAB_LOGIT
+    slab += deepest * LARGER_BYTES[speed]
     return BASE_MIB + (count + slab) / 2**20
 
 

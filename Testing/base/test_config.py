@@ -67,3 +67,17 @@ def test_a_large_network_with_folds_and_mirrored_looks_may_take_its_time():
     found = [config.patience(speed) for speed in ("fast", "balanced", "accurate")]
     assert found == [10, 20, 80]
     assert a_config().patience("accurate") == 1
+
+
+def test_speeds_have_their_own_networks_where_the_model_has_them():
+    config = a_config(accurate_onnx="large.onnx", accurate_sha256="1" * 64)
+    assert config.at_speed("accurate").onnx == "large.onnx"
+    assert config.at_speed("accurate").sha256 == "1" * 64
+    assert config.at_speed("fast") == config.at_speed("balanced") == config
+    assert config.files == {config.onnx: config.sha256, "large.onnx": "1" * 64}
+    assert not config.at_speed("accurate").is_int8
+
+
+def test_a_network_of_a_speed_cannot_lie_elsewhere(tmp_path):
+    with pytest.raises(ModelError, match=r"\.\./large\.onnx"):
+        read_model_config(write(tmp_path, accurate_onnx="../large.onnx"))

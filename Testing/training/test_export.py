@@ -18,6 +18,7 @@ from Testing.training.small import SPACING_MM, a_config  # noqa: E402
 from Testing.training.world import write_case  # noqa: E402
 from training import export, prepare  # noqa: E402
 from training.loop import checkpoint  # noqa: E402
+from training.networks import build  # noqa: E402
 from training.networks.model import new_student  # noqa: E402
 
 pytestmark = [
@@ -121,3 +122,31 @@ def test_a_light_student_is_exported_for_its_window_and_the_card_says_what_it_is
     count = sum(weight.numel() for weight in new_student(light).parameters())
     assert f"{count:,} parameters" in card
     assert "Not measured yet" in card
+
+
+def test_a_larger_student_goes_beside_for_speed_accurate(config, tmp_path):
+    sizes = dataclasses.replace(config.student, channels=(12, 24), start=tmp_path / "large.pt")
+    large = dataclasses.replace(config, accurate=sizes)
+    torch.manual_seed(3)
+    checkpoint.save(tmp_path / "large.pt", build.new_student(sizes, 14).state_dict())
+    export.main(large)
+    folder = config.work / "small"
+    facts = read_model_config(folder)
+    accurate = facts.at_speed("accurate")
+    assert accurate.onnx == "model_accurate.onnx"
+    window = export.real_windows(config, facts.window, 1)[0]
+    found = FlatOnnxNetwork(folder, accurate, 1)(window)
+    with torch.no_grad():
+        expected = export.load_accurate(large)(torch.from_numpy(window)[None, None])[0].numpy()
+    assert np.abs(found - expected).max() < 1e-3 * np.ptp(expected)
+    assert "widths 12 / 24" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_weights_that_were_trained_elsewhere_are_exported(config, tmp_path):
+    torch.manual_seed(4)
+    checkpoint.save(tmp_path / "start.pt", new_student(config).state_dict())
+    student = dataclasses.replace(config.student, start=tmp_path / "start.pt")
+    elsewhere = dataclasses.replace(config, student=student, work=tmp_path / "elsewhere")
+    found = export.load_student(elsewhere).state_dict()
+    saved = torch.load(tmp_path / "start.pt", weights_only=True)
+    assert all(torch.equal(found[name], saved[name]) for name in saved)

@@ -61,7 +61,18 @@ def _network(config: Config, facts: Mapping[str, object]) -> str:
         f"{' x '.join(map(str, config.export.window))} voxels of {z:g} x {y:g} x {x:g} mm "
         f"(z, y, x), HU clipped to [{low:g}, {high:g}], minus {data.hu_mean:.2f}, divided by "
         f"{data.hu_sd:.2f}. Classes: {', '.join(data.keys)}. onnxruntime and torch differ by at "
-        f"most {facts.get('parity', 0):.2g} in a logit."
+        f"most {facts.get('parity', 0):.2g} in a logit." + _larger(config, facts)
+    )
+
+
+def _larger(config: Config, facts: Mapping[str, object]) -> str:
+    """Return what speed "accurate" has of its own."""
+    if not config.accurate.start:
+        return ""
+    return (
+        f" Speed `accurate` has a larger network: widths "
+        f"{' / '.join(map(str, config.accurate.channels))}, "
+        f"{facts.get('accurate_parameters', 0):,} parameters."
     )
 
 
