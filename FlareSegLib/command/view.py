@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from FlareSegLib.command.options import Commands, add_command, count, labels_of
@@ -50,5 +51,6 @@ def run(options: argparse.Namespace) -> None:
         print(f"{address}  ends with Ctrl-C", flush=True)
 
     ct, labelmap = to_view(options.case, options.ct)
+    print("the viewer starts: its address comes in about 15 s", file=sys.stderr, flush=True)
     labels = labels_of(options) if options.model else labels_in(labelmap)
     view(ct, labelmap, labels, Place(options.port, options.browser, ready), options.series)
