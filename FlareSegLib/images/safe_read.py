@@ -137,12 +137,21 @@ def read_here(header: Header, frame: int = 0) -> NDArray[Any]:
     Args:
         header: Of the file.
         frame: Along the fourth axis; axes after that must have length 1.
+
+    Raises:
+        InputError: The file is damaged.
     """
     import numpy as np
 
     assert header.scale is not None
-    with gzip.open(header.data) if header.is_packed else header.data.open("rb") as file:
+    content = b""
+    with (
+        suppress(EOFError, OSError, zlib.error),
+        gzip.open(header.data) if header.is_packed else header.data.open("rb") as file,
+    ):
         content = file.read(header.expected)
+    if len(content) < header.expected:
+        raise InputError(f"{header.data.name} is cut off or damaged: {COPY}")
     count = math.prod(header.shape)
     voxels = np.frombuffer(content, header.dtype, count, header.offset)
     voxels = voxels.reshape(-1, *header.shape[2::-1])[frame]

@@ -51,6 +51,19 @@ def _dicom(folder: Path) -> Path:
     return write_series(folder / "series").parent / "series"
 
 
+def _nifti(kind: type) -> Callable[[Path], Path]:
+    """Return a writer of a packed NIfTI of another type, whose voxels are read here."""
+
+    def write(folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        image = sitk.GetImageFromArray(ct_array().astype(kind))
+        image.SetSpacing((0.5, 0.75, 2.5))
+        sitk.WriteImage(image, str(folder / "ct.nii.gz"))
+        return folder / "ct.nii.gz"
+
+    return write
+
+
 def _transfer(uid: str) -> Callable[[Path], Path]:
     """Return a writer of the series in another transfer syntax that pydicom knows."""
 
@@ -102,6 +115,7 @@ def _coded(compressor: str) -> Callable[[Path], Path]:
 
 SEEDS: dict[str, Callable[[Path], Path]] = {
     **{key: _itk(name, packed=packed) for key, (name, packed) in ITK.items()},
+    "nii-float": _nifti(np.float32),
     "dicom": _dicom,
     "dicom-implicit": _transfer(ImplicitVRLittleEndian),
     "dicom-big": _transfer(ExplicitVRBigEndian),

@@ -48,3 +48,13 @@ def test_a_labelmap_of_a_frame_is_3d(tmp_path):
     volume = read_volume(write_frames(tmp_path / "ct.nii", np.int16), series="#2")
     write_labelmap(Labelmap((volume.array > 0).astype(np.uint8), volume.grid), tmp_path / "o.nii")
     assert sitk.ReadImage(str(tmp_path / "o.nii")).GetSize() == (24, 20, 18)
+
+
+def test_a_damaged_packed_file_of_floats_is_refused(tmp_path):
+    path = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(ct_array().astype(np.float32)), str(path))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cut off or damaged"):
+        read_volume(path)
