@@ -3,54 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from FlareSegLib.base.atomic import check_place, digest, none_or_all
+from FlareSegLib.base.atomic import none_or_all
 from FlareSegLib.base.config import ModelConfig, RunOptions, read_model_config
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.job import Job
-from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import peak_mib, threads_for
-from FlareSegLib.exports import run as exports
-from FlareSegLib.images.dicom.acquisition import acquisition
-from FlareSegLib.images.dicom.seg import Provenance
-from FlareSegLib.images.origin import origin
-from FlareSegLib.images.privacy import hiding, shown_name
+from FlareSegLib.exports.files import Files
+from FlareSegLib.images.privacy import hiding
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.images.writing import check_grid, check_source, check_writable, write_labelmap
+from FlareSegLib.images.writing import check_grid, check_source
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import Loader, importing_ahead, load_network, pick
 from FlareSegLib.inference.sliding import Sliding
-from FlareSegLib.measuring.confidence import Seen
 from FlareSegLib.measuring.evidence import evidence
 from FlareSegLib.measuring.measure import measure
 from FlareSegLib.measuring.scan import scan_of
 from FlareSegLib.measuring.trust import trusted, untold
 from FlareSegLib.postprocessing import cleanup, restore, restore_classwise
-from FlareSegLib.postprocessing.uncertainty import check_uncertainty, to_uncertainty
+from FlareSegLib.postprocessing.uncertainty import to_uncertainty
 from FlareSegLib.preprocessing import body, orient, prepare
-from FlareSegLib.reporting import preview, report, thumbnail
+from FlareSegLib.reporting import report
 from FlareSegLib.reporting.report import Report, report_of
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run gives."""
-
-    labelmap: Labelmap
-    """On the grid of the CT."""
-    report: Report
-    """Volumes, flags, seconds."""
-    seen: Seen | None
-    """What confidence and findings were told from."""
-    uncertainty: Labelmap | None = None
-    """Percent at each voxel of the CT, if it was asked for."""
+from FlareSegLib.reporting.result import Result
 
 
 def default_model() -> Path:
@@ -165,14 +145,9 @@ def _segment_file(
     job: Job, model: Path, options: RunOptions, progress: Progress, load: Loader | None
 ) -> Report:
     watch = Stopwatch(progress)
-    check_writable(job.labelmap, job.source)
-    for path in job.targets:
-        check_place(path)
-    if job.preview:
-        preview.check_installed()
-    exports.check(job)
     config = read_model_config(model).at_speed(options.speed)
-    check_uncertainty(job.uncertainty, config)
+    files = Files(job, config, options)
+    files.check()
     runtime = pick(options.runtime, config, options.device)
     with importing_ahead(runtime):
         with watch.step("read"), hiding(job.source, job.series, keep_ids=options.keep_ids):
@@ -188,57 +163,4 @@ def _segment_file(
         with watch.step("load network"):
             network = (load or load_network)(model, config, threads, runtime)
     result = segment(volume, network, config, options, watch, threads)
-    with watch.step("write"):
-        made = Provenance(job.source, job.series, config.name, config.version, job.seg)
-        write_labelmap(result.labelmap, job.labelmap, made, config.label_set)
-        if job.uncertainty and result.uncertainty:
-            write_labelmap(result.uncertainty, job.uncertainty)
-    name = job.source.name if options.keep_ids else shown_name(job.source, job.series)
-    organs = config.label_set.chosen(options.organs)
-    draw = partial(_write_preview, volume, result, organs, job.title or name)
-    if job.preview:
-        with watch.step("preview"):
-            draw(job.preview)
-    if job.thumbnail:
-        thumbnail.write_thumbnail(*_upright(volume, result), organs, job.thumbnail)
-    came = origin(job.source, job.series, job.report_path, keep_ids=options.keep_ids)
-    taken = acquisition(
-        job.source, job.series, with_person=options.keep_ids or options.keep_demographics
-    )
-    facts = {
-        "input": name,
-        "source": came,
-        "dicom": taken,
-        **result.report.facts,
-        "runtime": runtime,
-    }
-    facts["peak_memory_mib"] = peak_mib()
-    found = dataclasses.replace(result.report, facts=facts)
-    if job.extras:
-        with watch.step("export"):
-            parts = exports.Made(result.labelmap, organs, found, made, job.title or name, draw)
-            exports.write(job, parts)
-    return _write_report(found, job)
-
-
-def _upright(volume: Volume, result: Result) -> tuple[Volume, Labelmap]:
-    """Return CT and labels in canonical orientation: people expect the head up."""
-    return orient.to_canonical(volume), orient.to_canonical(result.labelmap)
-
-
-def _write_preview(
-    volume: Volume, result: Result, organs: tuple[Organ, ...], title: str, path: Path
-) -> None:
-    caption = preview.Caption(title, {row.key: row.flags for row in result.report.organs})
-    preview.write_preview(*_upright(volume, result), organs, path, caption)
-
-
-def _write_report(found: Report, job: Job) -> Report:
-    """Write the table, and last of all the report: it has the checksums of the other files."""
-    if job.csv:
-        report.write_csv(found, job.csv)
-    others = (path for path in job.targets if path != job.report_path)
-    facts = {**found.facts, "files": {path.name: digest(path) for path in others}}
-    found = dataclasses.replace(found, facts=facts)
-    report.write_json(found, job.report_path)
-    return found
+    return files.write(volume, result, watch, runtime)
