@@ -126,9 +126,8 @@ def facts_of(config: Config, stride: int) -> ModelConfig:
     """Return what inference would be told of the student, for looks at validation cases."""
     data, export = config.data, config.export
     return ModelConfig(
-        export.name, export.version, NO_FILE, data.spacing_mm, export.window, data.hu_range,
-        data.hu_mean, data.hu_sd, data.keys, logits_stride=stride,
-        label_set=data.label_set,
+        export.name, export.version, NO_FILE, data.spacing_mm, export.window, data.keys,
+        data.hu_range, data.hu_mean, data.hu_sd, logits_stride=stride, label_set=data.label_set,
     )  # fmt: skip
 
 

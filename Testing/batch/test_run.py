@@ -274,9 +274,9 @@ def test_the_network_is_loaded_once_for_all(tmp_path, model, monkeypatch):
     loaded = []
 
     class Counted(runtimes.OnnxNetwork):
-        def __init__(self, *words):
+        def __init__(self, *words, **more):
             loaded.append(words)
-            super().__init__(*words)
+            super().__init__(*words, **more)
 
     monkeypatch.setattr(runtimes, "OnnxNetwork", Counted)
     rows = run_batch(find_cases(tmp_path / "in"), Plan(tmp_path / "out", model, RAW))

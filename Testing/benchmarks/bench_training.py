@@ -104,8 +104,8 @@ def race(turn: float = 2.0) -> None:
     patches = Patches([a_case(seed) for seed in range(4)], VIEW, Augment())
     samples = Samples(patches, patches, LOSSES)
     facts = ModelConfig(
-        "bench", "0", "0" * 64, SPACING_MM, VIEW.shape, VIEW.hu_range, VIEW.hu_mean, VIEW.hu_sd,
-        tuple(organ.key for organ in ORGANS), logits_stride=2,
+        "bench", "0", "0" * 64, SPACING_MM, VIEW.shape, tuple(organ.key for organ in ORGANS),
+        VIEW.hu_range, VIEW.hu_mean, VIEW.hu_sd, logits_stride=2,
     )  # fmt: skip
     arms, case = [Arm("plain", PLAIN, samples), Arm("cheap", CHEAP, samples)], a_case(99)
     while any(not arm.run.is_done for arm in arms):

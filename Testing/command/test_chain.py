@@ -32,8 +32,8 @@ def test_batch_feeds_evaluate_and_view_with_a_training_layout(
     assert report["run"]["source"]["path"] == "../cts/p1/ct.nii.gz"
 
 
-def test_a_zipped_model_is_no_folder_and_the_message_says_what_to_do(flareseg, ct, tmp_path):
+def test_a_file_that_is_no_model_is_told_with_what_to_give(flareseg, ct, tmp_path):
     (tmp_path / "m.zip").write_bytes(b"PK")
     done = flareseg("segment", ct, "-o", tmp_path / "o.nrrd", "--model", tmp_path / "m.zip")
     assert done.returncode == 1
-    assert "import it with `flareseg model import`" in done.stderr
+    assert "give a model folder, a zip file" in done.stderr

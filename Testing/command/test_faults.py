@@ -104,8 +104,8 @@ def test_a_slice_that_vanishes_while_a_series_is_read_is_refused(tmp_path, monke
     folder = write_series(tmp_path / "s")
     real = series._series_slices
 
-    def vanish(path, series):
-        slices = real(path, series)
+    def vanish(*words):
+        slices = real(*words)
         slices[0][5].path.unlink()
         return slices
 

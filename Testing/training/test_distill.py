@@ -255,8 +255,8 @@ def test_onnxruntime_takes_the_place_of_openvino_at_the_shape_of_the_window(tmp_
     path = tmp_path / "teacher.onnx"
     onnx.save(threshold_model((16, 32, 32)), path)
     facts = ModelConfig(
-        "t", "0", "0" * 64, SPACING_MM, (16, 32, 32), HU_RANGE, HU_MEAN, HU_SD,
-        tuple(organ.key for organ in ORGANS),
+        "t", "0", "0" * 64, SPACING_MM, (16, 32, 32), tuple(organ.key for organ in ORGANS),
+        HU_RANGE, HU_MEAN, HU_SD,
     )  # fmt: skip
     scene = torch.full((16, 32, 32), HU_MEAN + HU_SD * 5)
     expected = teachers.OnnxTeacher(path, facts, (16, 32, 32))(scene).logits

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from FlareSegLib.inference.student import FlatConv, Student, StudentConfig
-from Testing.phantoms import abdomen
-from Testing.training.gpu.little_teacher import CHANNELS, SHOWN, write_teacher
-from training.gpu import augment, learn, means, pack, store, teacher, train
+torch = pytest.importorskip("torch", reason="extra train is not installed")
+
+from FlareSegLib.inference.student import FlatConv, Student, StudentConfig  # noqa: E402
+from Testing.phantoms import abdomen  # noqa: E402
+from Testing.training.gpu.little_teacher import CHANNELS, SHOWN, write_teacher  # noqa: E402
+from training.gpu import augment, learn, means, pack, store, teacher, train  # noqa: E402
 
 SMALL = StudentConfig((4, 8, 12), (1, 1, 1), (1, 1, 2))
 DEEPER = StudentConfig((4, 8, 12), (1, 1, 2), (1, 1, 2))

@@ -280,8 +280,8 @@ def test_validation_gives_the_dsc_of_whole_cases():
     from Testing.flare import ORGANS
 
     facts = ModelConfig(
-        "t", "0", "0" * 64, (8.0, 5.0, 6.0), (16, 32, 32), VIEW.hu_range, VIEW.hu_mean, VIEW.hu_sd,
-        tuple(organ.key for organ in ORGANS),
+        "t", "0", "0" * 64, (8.0, 5.0, 6.0), (16, 32, 32), tuple(organ.key for organ in ORGANS),
+        VIEW.hu_range, VIEW.hu_mean, VIEW.hu_sd,
     )  # fmt: skip
 
     class ByHu(torch.nn.Module):
