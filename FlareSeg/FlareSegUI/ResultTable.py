@@ -8,7 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-HARMLESS = {"touches_border"}
+HARMLESS = {"touches_border", "out_of_field"}
 """Vessels always reach an edge; other flags ask people to look."""
 NO_VALUE = "–"  # noqa: RUF001  an en dash, as in printed tables
 AT_LEAST = "\u2265 "
@@ -28,6 +28,9 @@ def shortNotes() -> dict[str, str]:
         "wrong_side": _("wrong side?"),
         "several_components": _("several pieces"),
         "uniform_hu": _("HU do not vary"),
+        "out_of_field": _("outside the scan"),
+        "wide": _("wide"),
+        "doubtful": _("doubtful"),
     }
 
 

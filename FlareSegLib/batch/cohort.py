@@ -9,6 +9,7 @@ import numpy as np
 
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.batch.summary import Row
+from FlareSegLib.measuring.rows import HARMLESS
 
 FAR = 3.5
 """Modified z-score from which a value is an outlier (Iglewicz and Hoaglin 1993, How to Detect and
@@ -16,8 +17,6 @@ Handle Outliers, section 3)."""
 FEWEST = 10
 """With fewer cases nothing is called an outlier."""
 CUT = "touches_border"
-USUAL = (CUT,)
-"""Flags that nearly every scan has, for the vessels run out of it: no reason to look."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,6 @@ def remarks(row: Row, spreads: Sequence[Spread]) -> list[str]:
     said += [
         f"{names[flag[0]]}: {flag[1].replace('_', ' ')}"
         for flag in flags
-        if len(flag) == 2 and flag[1] not in USUAL and flag[0] in names
+        if len(flag) == 2 and flag[1] not in HARMLESS and flag[0] in names
     ]
     return said
