@@ -18,6 +18,7 @@ from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import write_labels
 from FlareSegLib.inference.network import FlatOnnxNetwork, OnnxNetwork
 from FlareSegLib.inference.student import Student
+from FlareSegLib.models.nnunet import stripped
 from training.cases.index import read_index
 from training.cases.store import THREADS, load_ct
 from training.config import Config, run_stage
@@ -27,7 +28,7 @@ from training.networks.model import new_student
 from training.result.model_card import parameters, write_card
 from training.result.quantize import write_int8
 
-OPSET, IR_VERSION = 18, 9
+OPSET = 18
 """What onnxruntime 1.17 reads."""
 FAST, ACCURATE = "model_int8.onnx", "model_accurate.onnx"
 """The variant for speed "fast", the larger network for speed "accurate"."""
@@ -119,15 +120,7 @@ def traced(model: nn.Module, example: Tensor, name: str, path: Path) -> onnx.Mod
         dynamo=True,
         verbose=False,
     )
-    proto = onnx.load(path)
-    proto.ir_version = IR_VERSION
-    del proto.graph.value_info[:]
-    del proto.metadata_props[:]
-    proto.graph.doc_string = ""
-    for node in proto.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    return proto
+    return stripped(path)
 
 
 def _sha256(path: Path) -> str:

@@ -140,8 +140,14 @@ def _export(network: Any, patch: tuple[int, ...], path: Path) -> None:
         _compare(model(window).numpy(), window.numpy(), path)
 
 
-def _strip(path: Path) -> None:
-    """Take traces of the maker out of an ONNX file, and set the version that old runtimes read."""
+def stripped(path: Path) -> Any:
+    """Return the model (onnx.ModelProto) in a file without names of code and shapes of values.
+
+    Its format has the version that old runtimes read.
+
+    Args:
+        path: As torch.onnx.export() wrote it.
+    """
     import onnx
 
     proto = onnx.load(path)
@@ -152,6 +158,14 @@ def _strip(path: Path) -> None:
     for node in proto.graph.node:
         node.doc_string = ""
         del node.metadata_props[:]
+    return proto
+
+
+def _strip(path: Path) -> None:
+    """Take traces of the maker out of an ONNX file."""
+    import onnx
+
+    proto = stripped(path)
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
 

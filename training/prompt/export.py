@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.models.nnunet import stripped
 from FlareSegLib.prompting.channels import NAMES
 from FlareSegLib.prompting.prompt_network import load_prompt_network
 from training.loop.checkpoint import weights
 from training.networks.prompt import CropNet
 
-OPSET, IR_VERSION = 18, 9
+OPSET = 18
 """What onnxruntime 1.17 reads."""
 RATIO = 1.5
 """Size of the crop, in sizes of the box."""
@@ -49,14 +50,7 @@ def write_onnx(network: CropNet, shape: Sequence[int], path: Path) -> None:
         input_names=["cells"], output_names=["logits"], external_data=False, dynamo=True,
         verbose=False,
     )  # fmt: skip
-    proto = onnx.load(path)
-    proto.ir_version = IR_VERSION
-    del proto.graph.value_info[:]
-    del proto.metadata_props[:]
-    proto.graph.doc_string = ""
-    for node in proto.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
+    proto = stripped(path)
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
 
