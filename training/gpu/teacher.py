@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.patches.teachers import Said
+from training.patches.teachers import Said, with_openvino
 
 HU_RANGE, HU_MEAN, HU_SD = (-971.0, 291.0), 83.778564, 144.838928
 """How the teacher of flare25_winner.onnx wants HU."""
@@ -138,7 +138,22 @@ class GpuTeacher:
         return Said(logits, tuple(shown))
 
 
-def difference(path: Path, teacher: GpuTeacher, hu: Tensor) -> float:
+class CpuTeacher:
+    """Says the same through OpenVINO, patch by patch: ten times faster than torch on a CPU."""
+
+    def __init__(self, path: Path, shown: Sequence[str], patch: tuple[int, int, int]) -> None:
+        """Read the file for patches of a shape (z, y, x)."""
+        self._run = with_openvino(path, patch, tuple(shown), torch.get_num_threads())
+
+    def __call__(self, hu: Tensor) -> Said:
+        """Return logits and features, each (n, c, z, y, x), of HU (n, z, y, x)."""
+        windows = ((hu.clamp(*HU_RANGE) - HU_MEAN) / HU_SD)[:, None, None].numpy()
+        said = zip(*(self._run(window) for window in windows), strict=True)
+        logits, *shown = (torch.from_numpy(np.concatenate(each)) for each in said)
+        return Said(logits, tuple(shown))
+
+
+def difference(path: Path, teacher: GpuTeacher | CpuTeacher, hu: Tensor) -> float:
     """Return the largest difference of logits from onnxruntime's on one window, of their range."""
     import onnxruntime
 

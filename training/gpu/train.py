@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
 from collections import defaultdict
@@ -17,7 +18,7 @@ from FlareSegLib.inference.student import StudentConfig
 from training.gpu import augment
 from training.gpu.learn import Learner, Lesson, deepened, lesson, widened, write
 from training.gpu.store import Drawer, load_cases
-from training.gpu.teacher import HU_MEAN, HU_RANGE, HU_SD, GpuTeacher, difference
+from training.gpu.teacher import HU_MEAN, HU_RANGE, HU_SD, CpuTeacher, GpuTeacher, difference
 from training.sections import Train
 
 SHIPPED = StudentConfig((16, 32, 64, 128), (1, 2, 2, 2), (1, 1, 2, 4))
@@ -50,6 +51,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--students", nargs="+", choices=sorted(STUDENTS), default=["deep", "wide"])
     parser.add_argument("--patch", type=int, nargs=3, default=(96, 160, 160))
     parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--rate-factor", type=float, default=1.0, help="less for a smaller batch")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=480.0, help="wall time of the training")
@@ -61,14 +63,22 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def new_learner(name: str, start: Path, device: torch.device) -> Learner:
+def teacher(given: argparse.Namespace, device: torch.device) -> GpuTeacher | CpuTeacher:
+    """Return the teacher in the form that is fast on the device: OpenVINO's where there is one."""
+    if device.type == "cpu":
+        with contextlib.suppress(ImportError):
+            return CpuTeacher(given.teacher, SHOWN, tuple(given.patch))
+    return GpuTeacher(given.teacher, SHOWN, device)
+
+
+def new_learner(name: str, start: Path, rate_factor: float, device: torch.device) -> Learner:
     """Return a student that says what the weights in start say."""
     sizes, rate, _, _ = STUDENTS[name]
     weights = torch.load(start, map_location="cpu", weights_only=True)
     if sizes.channels != SHIPPED.channels:
         weights = widened(weights)
     weights = deepened(weights, SHIPPED, sizes)
-    return Learner(name, sizes, weights, CHANNELS, Train(learning_rate=rate), device)
+    return Learner(name, sizes, weights, CHANNELS, Train(learning_rate=rate * rate_factor), device)
 
 
 class Clock:
@@ -100,8 +110,11 @@ class Gpu:
         cases, levels = load_cases(given.packs, given.labels, self.device)
         weights = json.loads((given.labels / "weights.json").read_text(encoding="utf-8"))
         self.drawer = Drawer(cases, levels, tuple(given.patch), given.seed, weights)
-        self.teacher = GpuTeacher(given.teacher, SHOWN, self.device)
-        self.learners = [new_learner(name, given.start, self.device) for name in given.students]
+        self.teacher = teacher(given, self.device)
+        self.learners = [
+            new_learner(name, given.start, given.rate_factor, self.device)
+            for name in given.students
+        ]
         self.clock = Clock(self.device, given.timed)
         self.means: dict[str, list[dict[str, torch.Tensor]]] = {n: [] for n in given.students}
         self.lines: list[str] = []

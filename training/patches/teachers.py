@@ -70,7 +70,7 @@ class OnnxTeacher:
         """
         self.facts = facts
         try:
-            self._run = _openvino(path, shape, features, threads)
+            self._run = with_openvino(path, shape, features, threads)
         except ImportError:
             if shape != tuple(facts.window):
                 raise ValueError(
@@ -102,9 +102,14 @@ def channels_of(path: Path, features: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(shapes[name][1].dim_value for name in features)
 
 
-def _openvino(
+def with_openvino(
     path: Path, shape: tuple[int, int, int], features: tuple[str, ...], threads: int
 ) -> Run:
+    """Return an ONNX file as a function of windows of a shape, whatever shape it was written for.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+    """
     import openvino
 
     core = openvino.Core()

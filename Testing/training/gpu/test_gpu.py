@@ -114,6 +114,21 @@ def test_teacher_says_what_onnxruntime_says(tmp_path: Path) -> None:
     assert [f.shape[1] for f in made(hu[None]).features] == [4, 4, 4, 4]
 
 
+def test_teacher_on_a_cpu_says_what_onnxruntime_says(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    path = tmp_path / "teacher.onnx"
+    write_teacher(path, (16, 32, 32))
+    made = teacher.CpuTeacher(path, SHOWN, (16, 32, 32))
+    hu = torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(0)) * 150
+    assert teacher.difference(path, made, hu[0]) < 0.05  # bfloat16 where the processor has it
+    plain = teacher.GpuTeacher(path, SHOWN, torch.device("cpu"))(hu)
+    said = made(hu)
+    assert [f.shape for f in said.features] == [f.shape for f in plain.features]
+    assert float((said.logits[1] - plain.logits[1]).abs().mean()) < 0.02 * float(
+        plain.logits[1].max() - plain.logits[1].min()
+    )
+
+
 def test_student_with_a_block_more_begins_as_it_was() -> None:
     student = a_student()
     deeper = Student(DEEPER).eval()
