@@ -1,5 +1,9 @@
-"""Organs to files: surfaces (STL, OBJ, glTF) and labelmaps (NIfTI, NRRD), by Slicer and VTK."""
+"""Organs to files: surfaces (STL, OBJ, glTF) and labelmaps (NIfTI, NRRD), by Slicer and VTK.
 
+What refers to the DICOM files of the CT is in Dicom.py.
+"""
+
+import re
 from pathlib import Path
 
 import slicer
@@ -16,6 +20,11 @@ FORMATS = {
     "Slicer (.seg.nrrd)": "seg.nrrd",
 }
 """As people read them, and as export() takes them."""
+
+
+def fileName(segmentation: vtkMRMLSegmentationNode, ending: str) -> str:
+    """Return the name of a segmentation as that of a file on any computer."""
+    return (re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", segmentation.GetName()) or "organs") + ending
 
 
 def export(
@@ -44,9 +53,9 @@ def export(
         )
     elif form == "glTF":
         segmentation.CreateClosedSurfaceRepresentation()
-        done = _exportGltf(segmentation, folder / f"{segmentation.GetName()}.gltf")
+        done = _exportGltf(segmentation, folder / fileName(segmentation, ".gltf"))
     elif form == "seg.nrrd":
-        done = _exportSegments(segmentation, folder / f"{segmentation.GetName()}.seg.nrrd")
+        done = _exportSegments(segmentation, folder / fileName(segmentation, ".seg.nrrd"))
     else:
         write = slicer.vtkSlicerSegmentationsModuleLogic
         done = write.ExportSegmentsBinaryLabelmapRepresentationToFiles(

@@ -13,7 +13,7 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
-from FlareSegUI import Checks, Folder, Models, Nodes, Packages, Result
+from FlareSegUI import Checks, Dicom, Folder, Models, Nodes, Packages, Result
 from FlareSegUI.Parameter import Options
 from FlareSegUI.Runner import FAILED_TO_START, Listener, Runner
 from FlareSegUI.Words import inPanel
@@ -121,6 +121,29 @@ class Job:
         packages = Packages.wantedFor(runtime)
         self._install(packages, wheels, ears, lambda: ears.onDone(None, 0))
 
+    def startDicom(
+        self,
+        segmentation: vtkMRMLSegmentationNode,
+        volume: vtkMRMLScalarVolumeNode,
+        target: Path,
+        ears: Ears,
+    ) -> None:
+        """Start to write organs as a DICOM file that refers to the CT's own files.
+
+        Raises:
+            RunFailed: Organs or CT cannot be written so; or a run has not ended yet.
+        """
+        self._refuseTwo()
+        if reason := Dicom.whyNot(segmentation, volume):
+            raise RunFailed(reason)
+        folder = Folder.newFolder()
+        try:
+            Dicom.prepare(folder, segmentation, volume, target)
+        except Exception:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._launch(["dicom"], folder, ears, lambda code: self._onPlainEnd(ears, code))
+
     def cancel(self, *, wait: bool = False) -> None:
         """Stop the run, if there is one; no file of it stays, and no node is changed.
 
@@ -187,7 +210,9 @@ class Job:
         self._launch(run.toArguments(), folder, ears, ended)
 
     def _batch(self, words: list[str], ears: Ears) -> None:
-        self._launch(words, Folder.newFolder(), ears, lambda code: self._onBatchEnd(ears, code))
+        some = (0, 1)  # 1: some cases failed; the lines and the summary say which
+        ended = lambda code: self._onPlainEnd(ears, code, some)  # noqa: E731
+        self._launch(words, Folder.newFolder(), ears, ended)
 
     def _launch(
         self, arguments: list[str], folder: Path, ears: Ears, onEnd: Callable[[int], None]
@@ -238,10 +263,11 @@ class Job:
             return
         ears.onDone(segmentation, 0)
 
-    def _onBatchEnd(self, ears: Ears, code: int) -> None:
+    def _onPlainEnd(self, ears: Ears, code: int, good: tuple[int, ...] = (0,)) -> None:
+        """Tell the end of what gives the scene nothing."""
         if self._isCanceled:
             ears.onCanceled()
-        elif code in (0, 1):  # 1: some cases failed; the lines and the summary say which
+        elif code in good:
             ears.onDone(None, code)
         else:
             ears.onFailed(self._reason(code))

@@ -1,5 +1,6 @@
 """What people do next with a result: edit, statistics, export. Slicer's own modules do it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import qt
@@ -7,14 +8,15 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
-from FlareSegUI import Export
+from FlareSegUI import Dicom, Export
 
 
 class NextSteps:
     """Binds the buttons below the table."""
 
-    def __init__(self, ui: object) -> None:
-        self._ui = ui
+    def __init__(self, ui: object, onDicom: Callable[[Path], None]) -> None:
+        """Take the widgets, and what writes a DICOM file in the worker."""
+        self._ui, self._onDicom = ui, onDicom
         self._segmentation: vtkMRMLSegmentationNode | None = None
         self._volume: vtkMRMLScalarVolumeNode | None = None
         ui.editButton.connect("clicked(bool)", self.onEditButton)
@@ -49,15 +51,27 @@ class NextSteps:
 
     def onExportButton(self, _checked: bool = False) -> None:
         """Write the organs to files, in the format and folder that the user chooses."""
-        names = [_("Choose"), *Export.FORMATS]  # the first one is what Cancel gives
-        chosen = qt.QInputDialog.getItem(
-            slicer.util.mainWindow(), "FlareSeg", _("Format of the files:"), names, 0, False
-        )
-        if chosen not in Export.FORMATS:
+        reason = Dicom.whyNot(self._segmentation, self._volume)
+        chosen = self._askFormat(reason)
+        if chosen not in Export.FORMATS | Dicom.FORMATS:
             return
         folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Export to"))
         if folder:
             with slicer.util.tryWithErrorDisplay(_("The organs cannot be exported.")):
-                Export.export(
-                    self._segmentation, self._volume, Export.FORMATS[chosen], Path(folder)
-                )
+                self._export(chosen, Path(folder))
+
+    def _askFormat(self, reason: str | None) -> str:
+        """Return the format that the user chooses; those of DICOM only if there is no reason."""
+        names = [*Export.FORMATS, *([] if reason else Dicom.FORMATS)]
+        question = _("Format of the files:")
+        if reason:
+            question += "\n" + _("(Not as DICOM: {reason})").format(reason=reason)
+        return qt.QInputDialog.getItem(  # the first one is what Cancel gives
+            slicer.util.mainWindow(), "FlareSeg", question, [_("Choose"), *names], 0, False
+        )
+
+    def _export(self, chosen: str, folder: Path) -> None:
+        if chosen in Dicom.FORMATS:
+            self._onDicom(folder / Export.fileName(self._segmentation, Dicom.FORMATS[chosen]))
+            return
+        Export.export(self._segmentation, self._volume, Export.FORMATS[chosen], folder)

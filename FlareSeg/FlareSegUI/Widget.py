@@ -64,7 +64,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.results = ResultSection(self.ui)
         self.models = ModelSection(self.ui, self.updateButtons)
         self.packages = PackageSection(self.ui, self.onInstallFrom)
-        self.nextSteps = NextSteps(self.ui)
+        self.nextSteps = NextSteps(self.ui, self.onDicom)
         self.prompts = PromptSection(self.layout, self.logic.promptRunner, self._volume)
         self._memoryTimer = qt.QTimer()
         self._memoryTimer.setInterval(MEMORY_MILLISECONDS)
@@ -301,6 +301,13 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         runtime = self._parameterNode.runtime
         self._start(self.ui.applyButton, lambda: self.job.startInstall(wheels, runtime, ears))
 
+    def onDicom(self, target: Path) -> None:
+        """Write the organs that are shown as a DICOM file."""
+        segmentation = self._parameterNode.outputSegmentation
+        volume, ears = Nodes.sourceOf(segmentation), self._ears(self.onWritten)
+        start = self.job.startDicom
+        self._start(self.ui.applyButton, lambda: start(segmentation, volume, target, ears))
+
     def onCancel(self) -> None:
         """Ask the run to stop."""
         self.ui.statusLabel.text = _("Cancelling…")
@@ -361,6 +368,10 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Say that the packages are there."""
         self.packages.show()
         self._showIdle(_("Installed. Press Apply"))
+
+    def onWritten(self, _segmentation: None, _code: int) -> None:
+        """Say that a file is there."""
+        self._showIdle(_("Written"), PERCENT)
 
     def onBatchDone(self, _segmentation: None, code: int) -> None:
         """Say how the batch ended."""

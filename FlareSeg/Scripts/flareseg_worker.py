@@ -3,6 +3,7 @@
     python flareseg_worker.py FOLDER SLICER segment ct.nrrd -o organs.nrrd --report report.json
     python flareseg_worker.py FOLDER SLICER pip install ...
     python flareseg_worker.py FOLDER SLICER prompts
+    python flareseg_worker.py FOLDER SLICER dicom
 
 Started by path, so that it needs no PYTHONPATH. FOLDER belongs to this run alone; the run works in
 it, so that the names of its files are plain ASCII whatever the user is called (on Windows SimpleITK
@@ -112,6 +113,10 @@ def _run(words: tuple[str, ...]) -> int:
         from FlareSegLib.prompting.child import serve
 
         return serve(Path())
+    if words[0] == "dicom":
+        from flareseg_dicom import write
+
+        return write(Path())
     from FlareSegLib.command.main import main
 
     surfaces = "--surfaces" in words

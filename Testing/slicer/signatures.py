@@ -63,6 +63,9 @@ WORDS = {
     "Libs/MRML/Widgets/qMRMLSliceWidget.h": ["sliceLogic"],
     "Libs/MRML/Widgets/qMRMLThreeDView.h": ["resetFocalPoint"],
     "Libs/MRML/Widgets/qMRMLThreeDWidget.h": ["threeDView"],
+    f"{SCRIPTED}/DICOM/DICOM.py": ["slicer.dicomDatabase", "dicomDatabase.isOpen"],
+    f"{SCRIPTED}/DICOMPlugins/DICOMSegmentationPlugin.py": ["slicer.dicomDatabase.fileForInstance"],
+    f"{SCRIPTED}/DICOMPlugins/DICOMScalarVolumePlugin.py": ["DICOM.instanceUIDs"],
     "Base/QTCore/qSlicerCoreApplication.h": [
         "temporaryPath", "slicerUserSettingsFilePath", "applicationLogic", "startupEnvironment",
     ],

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import typing
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 from PySide6.QtCore import *
@@ -109,8 +110,12 @@ class QFileDialog(QtWidgets.QFileDialog):
 class QInputDialog(QtWidgets.QInputDialog):
     """Answers what the test has put into ANSWERS."""
 
+    asked: typing.ClassVar[list] = []
+    """Question and choices of the last time."""
+
     @staticmethod
-    def getItem(*_):
+    def getItem(_parent, _title, question, choices, *_):
+        QInputDialog.asked[:] = [question, list(choices)]
         return ANSWERS["getItem"]
 
 
