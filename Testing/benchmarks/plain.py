@@ -131,7 +131,7 @@ def nearest_labels() -> None:
 
     from FlareSegLib.postprocessing import restore
 
-    def to_labels(logits, logits_spacing_mm, target, threads):
+    def to_labels(logits, logits_spacing_mm, target, threads, config):
         sizes = target.grid.shape, target.grid.spacing_mm, logits_spacing_mm, logits.shape[:3]
         z, y, x = (
             np.minimum(((np.arange(n) + 0.5) * mm / other).astype(int), m - 1)
@@ -154,7 +154,7 @@ def clean_by_voxels() -> None:
         found = ndimage.find_objects(labels, max_label=len(ORGANS))
         return [(organ, labels[box]) for organ, box in zip(ORGANS, found, strict=True) if box]
 
-    def clean(labels, spacing_mm):
+    def clean(labels, spacing_mm, organs, hu):
         removed_ml, voxel_ml = {}, float(np.prod(spacing_mm)) / 1000
         for organ, inside in boxes(labels):
             pieces, _ = ndimage.label(inside == organ.value, np.ones((3, 3, 3)))
@@ -217,7 +217,7 @@ def measure_by_voxels() -> None:
             components=int(ndimage.label(mask, np.ones((3, 3, 3)))[1]),
         )
 
-    def measure(labelmap, hu):
+    def measure(labelmap, hu, labels):
         boxes = ndimage.find_objects(labelmap.array, max_label=len(ORGANS))
         rows = tuple(row(one, boxes[one.value - 1], labelmap, hu) for one in ORGANS)
         return Measured(rows, ())

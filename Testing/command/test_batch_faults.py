@@ -306,16 +306,16 @@ def test_a_case_that_hangs_is_stopped_after_its_time_and_others_go_on(
 
 HANGS_AT_B = """
 import ctypes
-from FlareSegLib import resources
+from FlareSegLib.base import resources
 resources.LIMIT_SECONDS = 15.0  # so that a test can wait for it
-from FlareSegLib import plan
+from FlareSegLib.batch import plan
 real = plan.segment_file
 def segment_file(job, *more):
     if job.source.name == "b.nii.gz":
         ctypes.PyDLL(None).pause()  # native code that keeps the interpreter: no thread runs on
     return real(job, *more)
 plan.segment_file = segment_file
-from FlareSegLib.case_process import main
+from FlareSegLib.batch.case_process import main
 main()
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from FlareSegLib.inference.student import FlatConv, Student, StudentConfig
@@ -122,6 +122,12 @@ class Learner:
         self.step = 0
         self.mean: dict[str, Tensor] = {}
         self.counted = 0
+
+    def keep_statistics(self) -> None:
+        """Normalize by the running means from now on, which stay as they are: for batches of one."""
+        for module in self.model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
     def learn(self, batch: Lesson, factor: float) -> Tensor:
         """Update the weights once, at a factor of the rate; return the terms of the loss."""

@@ -52,6 +52,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--patch", type=int, nargs=3, default=(96, 160, 160))
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate-factor", type=float, default=1.0, help="less for a smaller batch")
+    parser.add_argument("--keep-statistics", action="store_true", help="of BatchNorm: for --batch 1")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=480.0, help="wall time of the training")
@@ -120,6 +121,9 @@ class Gpu:
         self.lines: list[str] = []
         if given.resume:
             self._resume()
+        if given.keep_statistics:
+            for learner in self.learners:
+                learner.keep_statistics()
 
     def _resume(self) -> None:
         for learner in self.learners:
