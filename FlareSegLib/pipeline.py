@@ -15,6 +15,7 @@ from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import peak_mib, threads_for
 from FlareSegLib.exports.files import Files
+from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.privacy import hiding
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import check_grid, check_source
@@ -137,8 +138,8 @@ def segment_file(
         FlareSegError: Anything a user can cause; no new file is left, whole or half-written.
     """
     options = dataclasses.replace(options or RunOptions(), uncertainty=bool(job.uncertainty))
-    with none_or_all((*job.targets, *job.extra_folders)):
-        return _segment_file(job, model, options, progress, load)
+    with unzipped(job.source) as source, none_or_all((*job.targets, *job.extra_folders)):
+        return _segment_file(job.unpacked(source), model, options, progress, load)
 
 
 def _segment_file(

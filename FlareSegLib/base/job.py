@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +40,7 @@ class Job:
     """One CT and the files that come of it."""
 
     source: Path
-    """A CT: an image file, or a folder with a DICOM series."""
+    """A CT: an image file, or a folder with a DICOM series, or a zip file of either."""
     labelmap: Path
     """Where the labelmap goes; its extension sets the format."""
     report: Path | None = None
@@ -65,6 +65,12 @@ class Job:
 
     extras: tuple[str, ...] = ()
     """Keys of EXTRAS: what else is written beside the labelmap."""
+    archive: Path | None = None
+    """The zip file that source was unpacked from, if it was."""
+
+    def unpacked(self, source: Path) -> Job:
+        """Return the job with what its zip file holds as source; source itself changes nothing."""
+        return self if source == self.source else replace(self, source=source, archive=self.source)
 
     @property
     def report_path(self) -> Path:

@@ -57,10 +57,14 @@ def find_cases(
     top = top or folder
     found: list[Case] = []
     series: list[Series] = []
+    packed = 0
     for files in _files_by_folder(folder, without.resolve() if without else None):
         images = [path for path in files if _is_image(path)]
+        packed += sum(path.suffix.lower() == ".zip" for path in files)
         found += [case_at(path, top) for path in images]
         series += find_series([path for path in files if path not in set(images)])
+    if packed:
+        _log.warning("left out %d zip files: unpack them, or give one to flareseg segment", packed)
     found = without_labelmaps(found + _series_cases(_merged(series), top))
     return unique_names(sorted(found, key=lambda case: (case.place, case.series or "")))
 

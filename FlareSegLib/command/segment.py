@@ -67,7 +67,12 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         group.add_argument(*names, help=say, metavar=name, **more)  # type: ignore[arg-type]
 
     beside = {"nargs": "?", "const": Path()}
-    add("source", type=Path, name="INPUT", say="CT: an image file, or a folder with DICOM files")
+    add(
+        "source",
+        type=Path,
+        name="INPUT",
+        say="CT: an image file, a folder with DICOM files, or a zip file",
+    )
     add("-o", dest="labelmap", type=Path, required=True, name="OUT", say="labelmap to write")
     add("--report", type=ending(".json"), name="PATH", say="report (default: beside OUT)")
     add("--csv", type=ending(".csv"), **beside, name="PATH", say="organ table (beside OUT)")

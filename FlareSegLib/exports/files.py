@@ -89,7 +89,13 @@ class Files:
         with_person = options.keep_ids or options.keep_demographics
         return {
             "input": self._name,
-            "source": origin(job.source, job.series, job.report_path, keep_ids=options.keep_ids),
+            "source": origin(
+                job.source,
+                job.series,
+                job.report_path,
+                keep_ids=options.keep_ids,
+                archive=job.archive,
+            ),
             "dicom": acquisition(job.source, job.series, with_person=with_person),
             **found.facts,
             "runtime": runtime,

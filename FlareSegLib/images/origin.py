@@ -18,7 +18,12 @@ from FlareSegLib.images.privacy import identity_of, series_uid
 
 
 def origin(
-    source: Path, series: str | None, report: Path, *, keep_ids: bool = False
+    source: Path,
+    series: str | None,
+    report: Path,
+    *,
+    keep_ids: bool = False,
+    archive: Path | None = None,
 ) -> dict[str, object]:
     """Return where a CT lies as seen from its report, its checksum, and the UID of its series.
 
@@ -27,15 +32,16 @@ def origin(
         series: UID of the series, if the folder holds several.
         report: Where the report will be.
         keep_ids: Tell the path even if the patient's name is in it.
+        archive: The zip file that source was unpacked from: it is what can be found again.
     """
     uid, _, part = (series or "").partition("#")
     is_image = source.is_file() and image_format(source) != DICOM
-    path = _relative(source.resolve(), report.resolve().parent)
+    path = _relative((archive or source).resolve(), report.resolve().parent)
     if path and not keep_ids and identity_of(source, series).hide(path) != path:
         path = None
     return {
         "path": path,
-        "sha256": digest(source) if is_image else None,
+        "sha256": digest(archive or source) if archive or is_image else None,
         "series_uid": None if is_image else uid or series_uid(source),
         **({"part": int(part)} if part.isdecimal() else {}),
     }

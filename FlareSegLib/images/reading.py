@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.paths import is_text
+from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.dicom.series import read_series
 from FlareSegLib.images.headers.checks import (
     DICOM,
@@ -55,7 +56,8 @@ def read_volume(
     The array is int16 if its values are whole numbers in that range, else float32.
 
     Args:
-        path: .nii, .nii.gz, .nrrd, .mha, .mhd, a folder of DICOM files, or one file of a series.
+        path: .nii, .nii.gz, .nrrd, .mha, .mhd, a folder of DICOM files, one file of a series, or
+            a zip file of one of these.
         series: UID of the DICOM series; needed if the folder holds several.
         hu_offset: Added to every voxel; -1024 cures files that hold HU + 1024.
         modality: What the model takes; only of CT it is checked that values are HU.
@@ -66,8 +68,8 @@ def read_volume(
     """
     path = Path(path)
     name = path.name or str(path)
-    with _readable_errors(name):
-        volume = _open(path, series, modality)
+    with _readable_errors(name), unzipped(path) as found:
+        volume = _open(found, series, modality)
     return checked(volume, name, hu_offset, modality)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.job import beside
 from FlareSegLib.base.progress import Progress, Step, silent
+from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.privacy import hiding, shown_name
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.preprocessing.orient import to_canonical
@@ -60,7 +61,8 @@ def run(
         FlareSegError: Anything a user can cause; no new file is left. Where many things are asked
             for, one that is not found is flagged; where it is the only one, it is an error.
     """
-    with none_or_all(job.targets):
+    with unzipped(job.source) as source, none_or_all(job.targets):
+        job = replace(job, source=source)
         prompt_files.check_place(job.labelmap, job.source)
         for path in job.targets:
             check_place(path)

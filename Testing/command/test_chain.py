@@ -1,10 +1,12 @@
 """From a folder of CTs to a table of scores and the viewer: each command takes what one gives."""
 
 import json
+import zipfile
 
 import pytest
 
 from FlareSegLib.images.case_files import to_view
+from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import write_labelmap
 from Testing.command.conftest import LEAN
 
@@ -37,3 +39,18 @@ def test_a_file_that_is_no_model_is_told_with_what_to_give(flareseg, ct, tmp_pat
     done = flareseg("segment", ct, "-o", tmp_path / "o.nrrd", "--model", tmp_path / "m.zip")
     assert done.returncode == 1
     assert "give a model folder, a zip file" in done.stderr
+
+
+def test_zip_file_is_segmented_and_found_again(flareseg, ct, model, tmp_path):
+    with zipfile.ZipFile(tmp_path / "Doe Jane.zip", "w") as made:
+        made.write(ct, "export/ct.nii.gz")
+    words = ("--preview", "--model", model, *LEAN)
+    done = flareseg("segment", "Doe Jane.zip", "-o", "organs.nii.gz", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    alone = flareseg("segment", ct, "-o", "alone.nii.gz", "--model", model, *LEAN, cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert (tmp_path / "organs.nii.gz").read_bytes() == (tmp_path / "alone.nii.gz").read_bytes()
+    run = json.loads((tmp_path / "organs.report.json").read_text("utf-8"))["run"]
+    assert run["source"]["path"] == "Doe Jane.zip"
+    found, _ = to_view(tmp_path / "organs.nii.gz")
+    assert read_volume(found).grid.shape == read_volume(ct).grid.shape

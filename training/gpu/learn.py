@@ -124,7 +124,7 @@ class Learner:
         self.counted = 0
 
     def keep_statistics(self) -> None:
-        """Normalize by the running means from now on, which stay as they are: for batches of one."""
+        """Normalize by the running means from now on, and leave them: for batches of one."""
         for module in self.model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()

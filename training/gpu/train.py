@@ -52,7 +52,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--patch", type=int, nargs=3, default=(96, 160, 160))
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate-factor", type=float, default=1.0, help="less for a smaller batch")
-    parser.add_argument("--keep-statistics", action="store_true", help="of BatchNorm: for --batch 1")
+    parser.add_argument(
+        "--keep-statistics", action="store_true", help="of BatchNorm: for --batch 1"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=480.0, help="wall time of the training")
