@@ -15,6 +15,7 @@ from pathlib import Path
 from FlareSegLib.batch.labels_beside import without_labelmaps
 from FlareSegLib.images.dicom.series import Series, find_series
 from FlareSegLib.images.privacy import identity_of
+from FlareSegLib.images.safe_read import frames_of
 
 IMAGES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 """Extensions of files that are taken for a CT."""
@@ -66,7 +67,8 @@ def find_cases(
     if packed:
         _log.warning("left out %d zip files: unpack them, or give one to flareseg segment", packed)
     found = without_labelmaps(found + _series_cases(_merged(series), top))
-    return unique_names(sorted(found, key=lambda case: (case.place, case.series or "")))
+    found.sort(key=lambda case: (case.place, case.series or ""))
+    return unique_names(by_frame(found))
 
 
 def _files_by_folder(top: Path, without: Path | None) -> Iterator[list[Path]]:
@@ -98,6 +100,17 @@ def case_at(path: Path, top: Path, series: str | None = None) -> Case:
     name = place if place != "." else _readable(top.resolve().name)
     ending = next((e for e in IMAGES if series is None and name.lower().endswith(e)), "")
     return Case(safe(_said_once(name[: len(name) - len(ending)])), path, place, series)
+
+
+def by_frame(cases: Sequence[Case]) -> list[Case]:
+    """Return a case for each frame of a 4-D file, called <case>_frame-003; others as they are."""
+    split = []
+    for case in cases:
+        count = 1 if case.series else frames_of(case.source)
+        frames = range(1, count + 1) if count > 1 else ()
+        split += [replace(case, name=f"{case.name}_frame-{n:03d}", series=f"#{n}") for n in frames]
+        split += [] if frames else [case]
+    return split
 
 
 def _said_once(place: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.paths import is_table
-from FlareSegLib.batch.cases import Case, case_at, find_cases, safe, unique_names
+from FlareSegLib.batch.cases import Case, by_frame, case_at, find_cases, safe, unique_names
 from FlareSegLib.batch.labels_beside import without_labelmaps
 from FlareSegLib.batch.summary import check_parquet
 
@@ -38,7 +38,9 @@ def cases_of(source: Path, without: Path | None = None) -> tuple[Case, ...]:
     if source.is_dir():
         return find_cases(source, without)
     if is_table(source):
-        return unique_names(_once([_case(line, source) for line in _lines(source)], source))
+        return unique_names(
+            _once(by_frame([_case(line, source) for line in _lines(source)]), source)
+        )
     return _matching(str(source), without)
 
 
@@ -60,7 +62,7 @@ def _matching(pattern: str, without: Path | None) -> tuple[Case, ...]:
             found |= {f"{one.source}|{one.series}": one for one in find_cases(path, without, top)}
         elif results not in path.resolve().parents:
             found.setdefault(f"{path}|None", case_at(path, top))
-    return unique_names(without_labelmaps(list(found.values())))
+    return unique_names(by_frame(without_labelmaps(list(found.values()))))
 
 
 def _fixed_part(pattern: str) -> Path:

@@ -61,6 +61,15 @@ def check_header(path: Path, format_name: str) -> Header:
     return header
 
 
+def frames_of(path: Path) -> int:
+    """Return how many volumes an image file holds; 1 where its header cannot be used."""
+    with suppress(FlareSegError, OSError):
+        if path.is_file() and (kind := image_format(path)) in FORMATS:
+            shape = _READERS[kind](path).shape
+            return shape[3] if len(shape) > 3 else 1
+    return 1
+
+
 @contextmanager
 def unchanged(path: Path) -> Iterator[None]:
     """Check that a file is the same after the block: what was checked is what was read.

@@ -4,6 +4,8 @@ import SimpleITK as sitk
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.batch.cases import find_cases
+from FlareSegLib.batch.manifest import cases_of
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import write_labelmap
 from Testing.dicom_series import ct_array
@@ -58,3 +60,25 @@ def test_a_damaged_packed_file_of_floats_is_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="cut off or damaged"):
         read_volume(path)
+
+
+def test_batch_takes_every_frame_of_a_4d_file(tmp_path):
+    (tmp_path / "in").mkdir()
+    images = [sitk.GetImageFromArray(ct_array(seed)) for seed in range(11)]
+    sitk.WriteImage(sitk.JoinSeries(images), str(tmp_path / "in" / "gated.nii.gz"))
+    sitk.WriteImage(images[0], str(tmp_path / "in" / "one.nrrd"))
+    found = find_cases(tmp_path / "in")
+    frames = [f"gated_frame-{n:03d}" for n in range(1, 12)]
+    assert [case.name for case in found] == [*frames, "one"]
+    for seed in (0, 1, 10):
+        volume = read_volume(found[seed].source, series=found[seed].series)
+        np.testing.assert_array_equal(volume.array, ct_array(seed))
+    assert [case.name for case in cases_of(tmp_path / "in" / "*.nii.gz")] == frames
+    table = tmp_path / "in" / "cases.csv"
+    table.write_text("path,case\ngated.nii.gz,a\none.nrrd,b\n")
+    assert [case.name for case in cases_of(table)][::11] == ["a_frame-001", "b"]
+
+
+def test_batch_leaves_a_4d_file_that_cannot_be_read_to_the_reader(tmp_path):
+    (tmp_path / "ct.nii").write_bytes(b"no image")
+    assert [case.series for case in find_cases(tmp_path)] == [None]
