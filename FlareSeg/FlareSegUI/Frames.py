@@ -35,7 +35,8 @@ class Frames:
             options: The choices, for all frames.
             ears: Hear of all frames as of one run; the result is what the browser shows of it.
         """
-        self._job, self._volume, self._options, self._ears = job, volume, options, ears
+        self._job, self._volume, self._ears = job, volume, ears
+        self._options = replace(options, doubt=False)  # a volume for each frame would be too much
         self._browser = browserOf(volume)
         self._frames = self._browser.GetSequenceNode(volume)
         self._count, self._index = self._frames.GetNumberOfDataNodes(), 0

@@ -293,4 +293,5 @@ class _Run:
         """Return the words for the worker, which works in the folder of the run."""
         files = ["ct.nrrd", "-o", "organs.nrrd", "--report", "report.json"]
         more = ["--surfaces"] * self.options.surfaces
+        files += ["--uncertainty", "doubt.nii.gz"] * self.options.doubt
         return ["segment", *files, "--progress", "json", *self.options.toArguments(), *more]

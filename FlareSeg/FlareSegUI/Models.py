@@ -21,6 +21,14 @@ def labelsOf(folder: str | Path | None) -> LabelSet:
         return default_labels()
 
 
+def tellsDoubt(folder: str | Path | None) -> bool:
+    """Return whether a model tells how unsure it is: one with a recipe of its own does not."""
+    try:
+        return read_model_config(Path(folder or DEFAULT_MODEL)).recipe is None
+    except ModelError:
+        return True
+
+
 def importedFolder() -> Path:
     """Return where imported models are kept: beside Slicer's settings, for all its versions."""
     return Path(slicer.app.slicerUserSettingsFilePath).parent / "FlareSeg" / "Models"

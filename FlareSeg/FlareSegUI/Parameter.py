@@ -37,6 +37,9 @@ class Options:
     """Make the surfaces for 3-D views in the worker; without, Slicer makes them when they are
     shown."""
 
+    doubt: bool = False
+    """Tell how unsure the network is at each voxel too: a volume beside the segmentation."""
+
     def toArguments(self) -> list[str]:
         """Return the words for the command."""
         words = ["--speed", self.speed, "--organs", self.organs or ALL_ORGANS]
@@ -56,6 +59,7 @@ class FlareSegParameterNode:
     speed: Annotated[str, Choice(["fast", "balanced", "accurate"])] = "balanced"
     organs: str = ALL_ORGANS
     show3D: bool = True
+    showDoubt: bool = False
     colors: Annotated[str, Choice(["FlareSeg", "Slicer"])] = "FlareSeg"
     threads: Annotated[int, WithinRange(0, 64)] = 0
     runtime: Annotated[str, Choice(["auto", "onnxruntime", "openvino"])] = "auto"
@@ -69,4 +73,5 @@ class FlareSegParameterNode:
     def options(self) -> Options:
         """Return the choices for the next run."""
         model = Path(self.modelFolder) if self.modelFolder else None
-        return Options(self.speed, self.organs, self.threads, self.runtime, self.cleanUp, model)
+        chosen = (self.speed, self.organs, self.threads, self.runtime, self.cleanUp, model)
+        return Options(*chosen, doubt=self.showDoubt)

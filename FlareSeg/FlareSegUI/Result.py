@@ -14,7 +14,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from vtk.util.numpy_support import numpy_to_vtk
 
 from FlareSegLib.base.labels import LabelSet, Organ
-from FlareSegUI import Nodes
+from FlareSegUI import Doubt, Nodes
 
 LABELS, PLACE, REPORT = "labels.npy", "labels.json", "report.json"
 
@@ -44,6 +44,7 @@ def toScene(
     put(segmentation, segments)
     Nodes.placeBeside(segmentation, volume)
     Nodes.keepOrigin(segmentation, report, labels)
+    Doubt.toScene(folder, volume, segmentation)
     segmentation.EndModify(before)
     return segmentation
 

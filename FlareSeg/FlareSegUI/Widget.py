@@ -15,6 +15,7 @@ from slicer.util import VTKObservationMixin
 
 from FlareSegUI import Checks, Colors, Models, Nodes, Views
 from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
+from FlareSegUI.Doubt import DoubtLayer, nodeOf
 from FlareSegUI.Frames import Frames, browserOf
 from FlareSegUI.Job import Ears
 from FlareSegUI.Logic import FlareSegLogic
@@ -65,6 +66,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.models = ModelSection(self.ui, self.updateButtons)
         self.packages = PackageSection(self.ui, self.onInstallFrom)
         self.nextSteps = NextSteps(self.ui, self.onDicom)
+        self.doubt = DoubtLayer()
         self.prompts = PromptSection(self.layout, self.logic.promptRunner, self._volume)
         self._memoryTimer = qt.QTimer()
         self._memoryTimer.setInterval(MEMORY_MILLISECONDS)
@@ -101,6 +103,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._memoryTimer.stop()
         self.job.cancel(wait=True)
         self.prompts.close()
+        self.doubt.hide()
         self.setParameterNode(None)
         self.removeObservers()
         slicer.app.disconnect("aboutToQuit()", self.onAboutToQuit)
@@ -133,6 +136,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The volume goes: the job that works on it ends."""
         self.job.cancel(wait=True)
         self.prompts.close()
+        self.doubt.hide()
         self.setParameterNode(None)
 
     def onSceneEndClose(self, _caller: object, _event: object) -> None:
@@ -180,9 +184,22 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """List the organs of the chosen model; all of them, if it lacks one that was ticked."""
         labels = Models.labelsOf(self._parameterNode.modelFolder)
         self.organs.follow(labels)
+        self._followDoubt()
         ticked = set(self._parameterNode.organs.split(",")) - {ALL_ORGANS, ""}
         if ticked - set(labels.keys):
             self._parameterNode.organs = ALL_ORGANS
+
+    def _followDoubt(self) -> None:
+        """A model with a recipe of its own does not tell its doubt."""
+        canTell = Models.tellsDoubt(self._parameterNode.modelFolder)
+        if not canTell and self._parameterNode.showDoubt:
+            self._parameterNode.showDoubt = False
+        self.ui.doubtCheckBox.enabled = canTell
+        self.ui.doubtCheckBox.toolTip = (
+            _("Color where the network is unsure; tick it before Apply, which finds it.")
+            if canTell
+            else _("This model does not tell where it is unsure.")
+        )
 
     def _followVolume(self) -> None:
         """Where another CT was chosen, offer its own segmentation, or a new one."""
@@ -197,6 +214,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         segmentation = self._parameterNode.outputSegmentation
         self.results.show(Nodes.reportOf(segmentation))
         self.nextSteps.show(segmentation, Nodes.sourceOf(segmentation))
+        self._showDoubt()
 
     def onOrgansChanged(self, text: str) -> None:
         """Keep the choice of organs."""
@@ -211,7 +229,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         reason = self._whyNot()
         self.ui.applyButton.enabled = reason is None
         self.ui.applyButton.toolTip = reason or _("Find the organs in the CT volume (Ctrl+Enter)")
-        self.ui.statusLabel.text = self._said or reason or _("Ready")
+        self.ui.statusLabel.text = self._said or reason or self._hint() or _("Ready")
         batchReason = whyNotBatch(self._parameterNode)
         self.ui.batchButton.enabled = batchReason is None
         self.ui.batchButton.toolTip = batchReason or _("Segment every CT of the folder")
@@ -303,6 +321,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onDicom(self, target: Path) -> None:
         """Write the organs that are shown as a DICOM file."""
+        if self.job.isRunning:
+            raise RuntimeError(_("FlareSeg is running: wait, or cancel it"))
         segmentation = self._parameterNode.outputSegmentation
         volume, ears = Nodes.sourceOf(segmentation), self._ears(self.onWritten)
         start = self.job.startDicom
@@ -325,6 +345,17 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show or hide the organs in 3-D."""
         if self._parameterNode is not None and self._parameterNode.outputSegmentation is not None:
             self._show3D(self._parameterNode.outputSegmentation, isShown)
+
+    def _showDoubt(self) -> None:
+        """Show or hide the doubt over the slices, as the switch says."""
+        parameters = self._parameterNode
+        self.doubt.show(parameters.outputSegmentation if parameters.showDoubt else None)
+
+    def _hint(self) -> str:
+        """Return what to do for a doubt that is asked for and was not found yet."""
+        found = self._parameterNode.outputSegmentation
+        isMissing = self._parameterNode.showDoubt and found is not None and nodeOf(found) is None
+        return _("Press Apply again to find the doubt of this result") if isMissing else ""
 
     def _show3D(self, segmentation: vtkMRMLSegmentationNode, isShown: bool) -> None:
         """Show the organs; surfaces that are missing are made one by one, and it is said."""
@@ -360,6 +391,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.onColors(self._parameterNode.colors)
             self._show3D(segmentation, self._parameterNode.show3D)
             Views.centre(segmentation)
+            self._showDoubt()
         finally:
             looks = whatToLookAt(Nodes.reportOf(segmentation))
             self._showIdle(". ".join([said, *looks]), PERCENT)

@@ -8,7 +8,7 @@ Nodes     MRML volume to file, segmentations    Checks     why Apply is disabled
 Packages  onnxruntime in a folder of its own    Models     models on this computer
 Frames    all frames of a sequence              FlareSegSubjectHierarchyPlugin  right-click
 Steps, Words, TimeLeft  what a run says, for people
-Colors, Views, Export, Dicom, NextSteps  what follows a run    Samples  the sample CT
+Colors, Views, Export, Dicom, NextSteps, Doubt  what follows a run    Samples  the sample CT
 PromptSection a lesion at once: PromptClient its process, PromptNodes markups and segments
 OrganList, ResultTable, BatchSection, ModelSection, PackageSection  parts of the panel
 """

@@ -3,6 +3,7 @@
     labels.npy    labels (z, y, x), uint8, only the box that holds organs
     labels.json   where this box lies: first index (z, y, x), the grid of the whole in LPS;
                  and the values that are there
+    doubt.npy     percent of doubt at each voxel of the CT, uint8; only if it was asked for
     3.vtp         closed surface of the organ with value 3, in RAS; only if surfaces are wanted
 
 Slicer would make surfaces of all voxels, in its main thread: 8 s for 500 slices. Here large organs
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 LABELMAP, LABELS, PLACE = "organs.nrrd", "labels.npy", "labels.json"
+DOUBT, DOUBT_ARRAY = "doubt.nii.gz", "doubt.npy"
 SURFACE_MM = 2.0
 """Voxels of large organs are joined up to about this size before their surface is made."""
 LARGE_ML = 30.0
@@ -37,6 +39,8 @@ def hand_over(folder: Path, *, surfaces: bool) -> None:
     place = {"start": start, "values": values.tolist(), **grid}
     np.save(folder / LABELS, labels)
     (folder / PLACE).write_text(json.dumps(place), encoding="utf-8")
+    if (folder / DOUBT).is_file():
+        np.save(folder / DOUBT_ARRAY, read_labelmap(folder / DOUBT).array)
     if surfaces:
         _write_surfaces(folder, labels, place)
 

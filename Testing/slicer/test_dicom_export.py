@@ -206,3 +206,18 @@ def test_a_name_with_slashes_makes_a_file(shown, loaded, tmp_path):
     shown._parameterNode.outputSegmentation.SetName("CT 3/5 organs")
     assert export(shown, "DICOM SEG (.dcm)", tmp_path / "out") == "Written"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["CT 3_5 organs.dcm"]
+
+
+def test_a_run_that_goes_on_is_not_disturbed_by_an_export(shown, tmp_path, monkeypatch):
+    from Testing.slicer.rig import ctk
+
+    monkeypatch.setattr(type(shown.job), "isRunning", True)
+    text, enabled = shown.ui.applyButton.text, shown.ui.batchButton.enabled
+    from Testing.slicer.rig import qt
+
+    qt.ANSWERS |= {"getItem": "DICOM SEG (.dcm)", "getExistingDirectory": str(tmp_path)}
+    shown.ui.exportButton.click()
+    qt.ANSWERS |= {"getItem": "", "getExistingDirectory": ""}
+    assert "is running" in ctk.asked[-1]
+    assert (shown.ui.applyButton.text, shown.ui.batchButton.enabled) == (text, enabled)
+    monkeypatch.undo()

@@ -1,0 +1,105 @@
+"""How unsure the network is at each voxel, in percent: a layer over the slices, and off again."""
+
+from pathlib import Path
+
+import numpy as np
+import slicer
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+
+FILE = "doubt.npy"
+ROLE = "FlareSeg.doubt"
+"""Reference from a segmentation to the volume of its doubt."""
+LEAST_PERCENT, MOST_PERCENT = 5, 60
+"""Less is not shown; more has the brightest color."""
+OPACITY = 0.6
+
+
+def toScene(
+    folder: Path, volume: vtkMRMLScalarVolumeNode, segmentation: vtkMRMLSegmentationNode
+) -> None:
+    """Put the doubt of a run into the scene; without any, that of the run before goes.
+
+    Args:
+        folder: Of the run.
+        volume: The CT.
+        segmentation: Its organs.
+    """
+    node = nodeOf(segmentation)
+    if not (folder / FILE).is_file():
+        if node is not None:
+            slicer.mrmlScene.RemoveNode(node)
+        return
+    if node is None:
+        name = _("{name} doubt").format(name=segmentation.GetName())
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        segmentation.SetNodeReferenceID(ROLE, node.GetID())
+    slicer.util.updateVolumeFromArray(node, np.load(folder / FILE))
+    node.CopyOrientation(volume)
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    _color(node)
+
+
+def _color(node: vtkMRMLScalarVolumeNode) -> None:
+    """Show the percent from red to yellow, and nothing where the network is sure."""
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    shown = node.GetDisplayNode()
+    color = slicer.vtkMRMLColorLogic.GetColorTableNodeID(slicer.vtkMRMLColorTableNode.Warm1)
+    shown.SetAndObserveColorNodeID(color)
+    shown.SetAutoWindowLevel(False)
+    shown.SetWindowLevelMinMax(0, MOST_PERCENT)
+    shown.SetAutoThreshold(False)
+    shown.SetThreshold(LEAST_PERCENT, 100)
+    shown.SetApplyThreshold(True)
+
+
+def nodeOf(segmentation: vtkMRMLSegmentationNode | None) -> vtkMRMLScalarVolumeNode | None:
+    """Return the doubt of a segmentation; None if its run did not tell it."""
+    return segmentation.GetNodeReference(ROLE) if segmentation is not None else None
+
+
+class DoubtLayer:
+    """The layer in the slice views; remembers what was there before."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[str | None, float]] = {}
+        self._shown: str | None = None
+
+    def show(self, segmentation: vtkMRMLSegmentationNode | None) -> bool:
+        """Show the doubt of a segmentation in place of what is shown; return whether there is any.
+
+        Args:
+            segmentation: None hides.
+        """
+        node = nodeOf(segmentation)
+        wanted = node.GetID() if node is not None else None
+        if wanted != self._shown:
+            self.hide()
+            if wanted is not None:
+                self._put(wanted)
+        return wanted is not None
+
+    def _put(self, wanted: str) -> None:
+        self._shown = wanted
+        for composite in _composites():
+            before = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
+            self._before[composite.GetID()] = before
+            composite.SetForegroundVolumeID(wanted)
+            composite.SetForegroundOpacity(OPACITY)
+
+    def hide(self) -> None:
+        """Give the views back what they showed, but where a user has chosen something since."""
+        for composite in _composites():
+            if self._shown and composite.GetForegroundVolumeID() in (self._shown, None):
+                volume, opacity = self._before.get(composite.GetID(), (None, 0.0))
+                composite.SetForegroundVolumeID(volume)
+                composite.SetForegroundOpacity(opacity)
+        self._shown = None
+        self._before.clear()
+
+
+def _composites() -> list:
+    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLSliceCompositeNode")
+    found.UnRegister(None)
+    return [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
