@@ -15,7 +15,7 @@ from FlareSegLib.base.job import Job
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.exports import dicom_documents, dicom_sr, meshes, names, page, split
 from FlareSegLib.images.dicom.seg import Provenance
-from FlareSegLib.images.dicom.series import may_hold_series, series_paths
+from FlareSegLib.images.dicom.series import may_hold_series, series_paths, slice_paths
 from FlareSegLib.images.writing import DICOM_SEG, RTSTRUCT
 from FlareSegLib.reporting import preview
 from FlareSegLib.reporting.report import Report
@@ -86,7 +86,7 @@ def write(job: Job, made: Made) -> None:
 
 def _write_document(kind: str, path: Path, job: Job, made: Made) -> None:
     if kind == "sr":
-        slices = series_paths(job.source, job.series)
+        slices = slice_paths(job.source, job.series)
         rows = made.report.organs
         dicom_sr.write_sr(rows, made.organs, slices, job.labelmap, path, made.provenance)
         return

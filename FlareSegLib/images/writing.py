@@ -22,7 +22,7 @@ from FlareSegLib.images.dicom.seg import (
     check_series,
     write_dicom_seg,
 )
-from FlareSegLib.images.dicom.series import may_hold_series, series_paths
+from FlareSegLib.images.dicom.series import may_hold_series, slice_paths
 from FlareSegLib.images.headers.checks import NIFTI
 from FlareSegLib.images.nifti_labelmap import write_nifti
 from FlareSegLib.images.reading import last_line
@@ -72,7 +72,7 @@ def check_source(path: Path, source: Path, series: str | None) -> None:
         InputError: The DICOM series lacks what a DICOM SEG must refer to.
     """
     if _is_dicom_seg(path):
-        check_series(series_paths(source, series))
+        check_series(slice_paths(source, series))
 
 
 def check_grid(path: Path, grid: Grid) -> None:
@@ -108,10 +108,10 @@ def write_labelmap(
     check_writable(path, made.source if made else None)
     known = labels or LabelSet.plain(range(256))
     if made and _is_rtstruct(path):
-        slices = series_paths(made.source, made.series)
+        slices = slice_paths(made.source, made.series)
         write_rtstruct(labelmap, slices, path, made, known.organs)
     elif made and _is_dicom_seg(path):
-        write_dicom_seg(labelmap, known, series_paths(made.source, made.series), path, made)
+        write_dicom_seg(labelmap, known, slice_paths(made.source, made.series), path, made)
     else:
         _write_image(labelmap, known, path)
 

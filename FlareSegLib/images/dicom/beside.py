@@ -35,12 +35,12 @@ def without_captures(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, .
 
 def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
     """Return the slices without files that are byte for byte another one of the same instance."""
-    counts = Counter(one.instance for one in slices if one.instance)
+    counts = Counter((one.instance, one.frame) for one in slices if one.instance)
     kept: list[Slice] = []
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, int | None, str]] = set()
     for one in slices:
-        if counts[one.instance] > 1:
-            key = (one.instance, digest(one.path))
+        if counts[one.instance, one.frame] > 1:
+            key = (one.instance, one.frame, digest(one.path))
             if key in seen:
                 continue
             seen.add(key)

@@ -28,15 +28,15 @@ _SHORT = {
     b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
 }  # fmt: skip
 """Those with a length of two bytes. What others there are is not known to all readers."""
-_ITEM, _ITEM_END, _ITEMS_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
-_VOXELS = (0x7FE0, 0x0010)
-_UNDEFINED = 0xFFFFFFFF
-_MOST_ELEMENTS = 50_000
-"""Of a file; a slice has some hundred."""
+ITEM, ITEM_END, ITEMS_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
+VOXELS = (0x7FE0, 0x0010)
+UNDEFINED = 0xFFFFFFFF
+_MOST_ELEMENTS = 500_000
+"""Of a file; a slice has some hundred, an enhanced CT some ten for each of its frames."""
 
 
 @dataclass(frozen=True)
-class _Encoding:
+class Encoding:
     """How elements are written."""
 
     order: str
@@ -88,18 +88,18 @@ def _top_level(file: BinaryIO, size: int) -> Iterator[tuple[Tag, int, int]]:
         struct.error: The file ends in the head of an element.
     """
     start = file.read(_START_BYTES)
-    meta, main = _encodings(start)
+    meta, main = encodings_of(start)
     at, depth = 132 if start[128:132] == b"DICM" else 0, 0
     for _ in range(_MOST_ELEMENTS):
         if at >= size:
             return
         file.seek(at)
         head = file.read(16)
-        tag, length, content = _head(head, meta if head[:2] == b"\2\0" else main)
+        tag, length, content = head_of(head, meta if head[:2] == b"\2\0" else main)
         at += content
-        if tag in (_ITEM_END, _ITEMS_END):
+        if tag in (ITEM_END, ITEMS_END):
             depth -= 1
-        elif length == _UNDEFINED:
+        elif length == UNDEFINED:
             depth += 1
         else:
             if depth == 0:
@@ -129,7 +129,7 @@ def _ends(file: BinaryIO, size: int) -> Iterator[int]:
         struct.error: The file ends in the head of an element.
     """
     start = file.read(_START_BYTES)
-    meta, main = _encodings(start)
+    meta, main = encodings_of(start)
     at, encoding, in_voxels = 132 if start[128:132] == b"DICM" else 0, meta, False
     for _ in range(_MOST_ELEMENTS):
         if at >= size:
@@ -138,32 +138,32 @@ def _ends(file: BinaryIO, size: int) -> Iterator[int]:
         head = file.read(16)
         if head[:2] != b"\2\0":
             encoding = main
-        tag, length, content = _head(head, encoding)
+        tag, length, content = head_of(head, encoding)
         at += content
-        in_voxels = tag != _ITEMS_END and (in_voxels or (tag == _VOXELS and length == _UNDEFINED))
-        if length == _UNDEFINED:
+        in_voxels = tag != ITEMS_END and (in_voxels or (tag == VOXELS and length == UNDEFINED))
+        if length == UNDEFINED:
             continue
         yield at + length
-        is_opened = tag == _ITEM or (tag != _VOXELS and _is_item(head[content:], encoding))
+        is_opened = tag == ITEM or (tag != VOXELS and _is_item(head[content:], encoding))
         at += 0 if is_opened and not in_voxels else length
     raise ValueError("too many elements")
 
 
-def _encodings(start: bytes) -> tuple[_Encoding, _Encoding]:
+def encodings_of(start: bytes) -> tuple[Encoding, Encoding]:
     """Return the encoding of group 2, and that of all after it."""
     if start[128:132] != b"DICM":
-        bare = _Encoding("<", has_vr=start[4:6].isalpha())
+        bare = Encoding("<", has_vr=start[4:6].isalpha())
         return bare, bare
     syntax = next(iter(_syntaxes(start)), b"")
     order = ">" if syntax == BIG_ENDIAN else "<"
-    return _Encoding("<", has_vr=True), _Encoding(order, has_vr=syntax != IMPLICIT)
+    return Encoding("<", has_vr=True), Encoding(order, has_vr=syntax != IMPLICIT)
 
 
-def _head(head: bytes, encoding: _Encoding) -> tuple[tuple[int, int], int, int]:
+def head_of(head: bytes, encoding: Encoding) -> tuple[tuple[int, int], int, int]:
     """Return tag and length of the element that begins with these bytes, and where its value is."""
     order, kind = encoding.order, head[4:6]
     group, element = struct.unpack_from(order + "HH", head)
-    if group == _ITEM[0] or not encoding.has_vr:
+    if group == ITEM[0] or not encoding.has_vr:
         return (group, element), struct.unpack_from(order + "I", head, 4)[0], 8
     if kind not in _SHORT and kind not in _LONG:
         raise ValueError("no value representation")
@@ -172,6 +172,6 @@ def _head(head: bytes, encoding: _Encoding) -> tuple[tuple[int, int], int, int]:
     return (group, element), struct.unpack_from(order + "H", head, 6)[0], 8
 
 
-def _is_item(value: bytes, encoding: _Encoding) -> bool:
+def _is_item(value: bytes, encoding: Encoding) -> bool:
     """Return whether a value begins with an item: then it is a sequence, whatever it is called."""
-    return value[:4] == struct.pack(encoding.order + "HH", *_ITEM)
+    return value[:4] == struct.pack(encoding.order + "HH", *ITEM)

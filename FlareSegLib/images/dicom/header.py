@@ -55,15 +55,21 @@ class Slice:
     """Slope and intercept, as they stand."""
     times: tuple[str, ...] = ("", "", "")
     """Acquisition number, temporal position, acquisition time: they tell phases apart."""
+    stack: str = ""
+    """Name of the stack that a frame is in."""
+    frame: int | None = None
+    """Index in a file that holds all slices; None: the file is the slice."""
 
 
 def image_of(paths: Sequence[Path], *, is_mixed: bool = False) -> sitk.Image:
-    """Return the volume in these slices, read here.
+    """Return the volume in these slices, or in one file of frames, read here.
 
     Args:
         paths: In order.
         is_mixed: Their rescale differs: the type of the first does not hold the values of all.
     """
+    if len(paths) == 1:
+        return sitk.ReadImage(str(paths[0]), imageIO=DICOM)
     reader = sitk.ImageSeriesReader()
     if is_mixed:
         reader.SetOutputPixelType(sitk.sitkFloat32)
@@ -108,17 +114,22 @@ def to_slice(facts: dict[str, Any]) -> Slice:
     return Slice(**{**values, "path": Path(facts["path"])})
 
 
+def to_numbers(text: str, comma: str = ".") -> tuple[float, ...]:
+    """Return the numbers in a value; none if one of them is no number."""
+    try:
+        found = tuple(float(part) for part in text.replace(comma, ".").split("\\"))
+    except ValueError:
+        return ()
+    return found if np.isfinite(found).all() else ()
+
+
 def _header(path: Path, reader: sitk.ImageFileReader) -> Slice:
     def text(tag: str) -> str:
         value = reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else ""
         return str(value).encode("ascii", "replace").decode().strip(" \0")
 
     def numbers(tag: str, comma: str = ".") -> tuple[float, ...]:
-        try:
-            found = tuple(float(part) for part in text(tag).replace(comma, ".").split("\\"))
-        except ValueError:
-            return ()
-        return found if np.isfinite(found).all() else ()
+        return to_numbers(text(tag), comma)
 
     spacing = numbers("0028|0030", comma=",")
     return Slice(

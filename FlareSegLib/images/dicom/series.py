@@ -15,9 +15,10 @@ from FlareSegLib.base.resources import free_mib
 from FlareSegLib.images.dicom.apart import headers_apart, read_apart
 from FlareSegLib.images.dicom.beside import left_out, without_captures, without_copies
 from FlareSegLib.images.dicom.elements import is_plain
+from FlareSegLib.images.dicom.enhanced import check_flat, with_frames
+from FlareSegLib.images.dicom.frames import read_frames
 from FlareSegLib.images.dicom.header import Slice, image_of, read_headers, to_slice
 from FlareSegLib.images.dicom.stack import (
-    CONVERT,
     EXPORT,
     check_alike,
     check_steps,
@@ -53,7 +54,7 @@ def find_series(files: Sequence[Path]) -> list[Series]:
     groups = _by_series([one for one in headers if one.is_whole])
     parts: dict[str, list[Slice]] = {}
     for uid, group in groups.items():
-        found = acquisitions(group) if is_doubled(group) else {}
+        found = acquisitions(group) if _is_several(group) else {}
         parts |= {f"{uid}#{number}": part for number, part in found.items()} or {uid: group}
     return [_series_of(uid, files[0].parent, group) for uid, group in parts.items()]
 
@@ -83,6 +84,8 @@ def read_series(
     """
     slices, said = _series_slices(path, series, modality)
     _check_memory(slices, path.name or str(path))
+    if slices[0].frame is not None:
+        return read_frames(slices, path.name or str(path)), said
     paths = [one.path for one in slices]
     is_mixed = len({one.rescale for one in slices}) > 1
     read = image_of if all(map(is_plain, paths)) else read_apart
@@ -95,10 +98,28 @@ def read_series(
 def series_paths(path: Path, series: str | None) -> list[Path]:
     """Return the files that read_series() reads, one for each plane of its volume, in order.
 
+    Planes that are frames of one file have that file.
+
     Raises:
         InputError: As read_series().
     """
     return [one.path for one in _series_slices(path, series, "any")[0]]
+
+
+def slice_paths(path: Path, series: str | None) -> list[Path]:
+    """Return the files of a series, each of which is one slice, in order.
+
+    Raises:
+        InputError: As read_series(); or all slices are in one file.
+    """
+    slices = _series_slices(path, series, "any")[0]
+    if slices[0].frame is not None:
+        raise InputError(
+            f"{path.name or path} is an enhanced CT with all slices in one file, to which a DICOM "
+            "SEG, RT structure set or report of FlareSeg cannot refer: let OUT end in .nii.gz, "
+            ".seg.nrrd or .mha"
+        )
+    return [one.path for one in slices]
 
 
 def _series_slices(
@@ -122,17 +143,12 @@ def _series_slices(
         raise InputError(f"{name} has modality {kind}: give a CT series")
     slices, captures = without_captures(chosen)
     slices, copies = without_copies(slices)
-    _check_not_enhanced(slices, name)
+    check_flat(slices, name)
     slices = _acquisition(slices, number, name)
     commas = check_alike(slices, name)
     slices, positions_mm = sorted_along_normal(slices)
     check_steps(positions_mm, name)
     return slices, (*left_out(others), *captures, *copies, *commas)
-
-
-def _check_not_enhanced(slices: list[Slice], name: str) -> None:
-    if any(len(one.size) > 2 and one.size[2] > 1 for one in slices):
-        raise InputError(f"{name} is an enhanced DICOM with all slices in one file: {CONVERT}")
 
 
 def _check_memory(slices: list[Slice], name: str) -> None:
@@ -194,7 +210,7 @@ def _headers(paths: list[Path]) -> list[Slice]:
     if others:
         found = headers_apart(sorted(others))
         slices = sorted(slices + [to_slice(one) for one in found], key=lambda one: one.path)
-    return [one for one in slices if one.modality not in RESULTS]
+    return with_frames([one for one in slices if one.modality not in RESULTS])
 
 
 def _chosen(slices: list[Slice], series: str | None, path: Path) -> list[Slice]:
@@ -243,17 +259,22 @@ def _check_whole(broken: list[Slice], series: str) -> None:
         )
 
 
+def _is_several(slices: list[Slice]) -> bool:
+    return len({one.stack for one in slices}) > 1 or is_doubled(slices)
+
+
 def acquisitions(slices: list[Slice]) -> dict[int, list[Slice]]:
     """Return the stacks of a series in which slices lie at one place, by number; else nothing.
 
-    Acquisition numbers tell them apart, or temporal positions; acquisition times count from 1.
+    Names of stacks tell them apart, acquisition numbers or temporal positions; acquisition times
+    count from 1.
     """
-    for key in range(3):
+    for key in range(4):
         groups: dict[str, list[Slice]] = {}
         for one in slices:
-            groups.setdefault(one.times[key], []).append(one)
+            groups.setdefault((one.stack, *one.times)[key], []).append(one)
         if len(groups) > 1 and not any(is_doubled(group) for group in groups.values()):
-            names = [name if key < 2 and name.isdecimal() else "" for name in sorted(groups)]
+            names = [name if key < 3 and name.isdecimal() else "" for name in sorted(groups)]
             numbers = map(int, names) if all(names) else range(1, len(names) + 1)
             return dict(zip(numbers, (groups[name] for name in sorted(groups)), strict=True))
     return {}
@@ -261,7 +282,7 @@ def acquisitions(slices: list[Slice]) -> dict[int, list[Slice]]:
 
 def _acquisition(slices: list[Slice], number: str, name: str) -> list[Slice]:
     """Return the slices of the acquisition that is asked for, or all if there is only one."""
-    found = acquisitions(slices) if is_doubled(slices) else {}
+    found = acquisitions(slices) if _is_several(slices) else {}
     if not number and not found:
         return slices
     if number.isdecimal() and int(number) in found:

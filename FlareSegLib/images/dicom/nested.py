@@ -1,0 +1,96 @@
+"""Follow a DICOM data set into its sequences (DICOM PS3.5, 7.5), without a reader in C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from mmap import mmap
+
+from FlareSegLib.images.dicom.elements import (
+    ITEM,
+    ITEM_END,
+    ITEMS_END,
+    UNDEFINED,
+    VOXELS,
+    Encoding,
+    Tag,
+    head_of,
+)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A part of a file that holds elements; what cannot be followed in it is a ValueError."""
+
+    data: mmap
+    at: int
+    end: int
+    encoding: Encoding
+
+    def elements(self) -> Iterator[tuple[Tag, DataSet]]:
+        """Yield tag and value of each element, not of those inside sequences; voxels end it.
+
+        Coded voxels, whose length is not defined, reach to the end.
+        """
+        at = self.at
+        while at < self.end:
+            tag, length, content = self._head(at)
+            if tag in (ITEM_END, ITEMS_END):
+                return
+            start = at + content
+            if tag == VOXELS:
+                yield tag, self._part(start, self.end if length == UNDEFINED else start + length)
+                return
+            at = self._after(start) if length == UNDEFINED else start + length
+            if at > self.end:
+                raise ValueError("an element is longer than what holds it")
+            yield tag, self._part(start, at)
+
+    def items(self) -> Iterator[DataSet]:
+        """Yield the items of a value that is a sequence."""
+        at = self.at
+        while at < self.end:
+            tag, length, content = self._head(at)
+            if tag == ITEMS_END:
+                return
+            if tag != ITEM:
+                raise ValueError("no item")
+            start = at + content
+            at = self._after(start) if length == UNDEFINED else start + length
+            if at > self.end:
+                raise ValueError("an item is longer than what holds it")
+            yield self._part(start, at)
+
+    def content(self) -> bytes:
+        """Return the bytes of a value."""
+        return self.data[self.at : self.end]
+
+    def text(self) -> str:
+        """Return a value that is text."""
+        return self.content()[:64].decode("ascii", "replace").strip(" \0")
+
+    def number(self) -> int:
+        """Return a value that is one whole number without sign (US or UL)."""
+        return int.from_bytes(self.content()[:4], "little")
+
+    def _part(self, at: int, end: int) -> DataSet:
+        return DataSet(self.data, at, end, self.encoding)
+
+    def _head(self, at: int) -> tuple[Tag, int, int]:
+        return head_of(self.data[at : at + 16], self.encoding)
+
+    def _after(self, at: int) -> int:
+        """Return where what begins at a place, and has no length, has ended."""
+        depth = 1
+        while at < self.end:
+            tag, length, content = self._head(at)
+            at += content
+            if tag in (ITEM_END, ITEMS_END):
+                depth -= 1
+                if not depth:
+                    return at
+            elif length == UNDEFINED:
+                depth += 1
+            else:
+                at += length
+        raise ValueError("what has no length does not end")
