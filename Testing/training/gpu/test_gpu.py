@@ -15,6 +15,7 @@ from FlareSegLib.inference.student import FlatConv, Student, StudentConfig  # no
 from Testing.phantoms import abdomen  # noqa: E402
 from Testing.training.gpu.little_teacher import CHANNELS, SHOWN, write_teacher  # noqa: E402
 from training.gpu import augment, learn, means, pack, store, teacher, train  # noqa: E402
+from training.sections import Train  # noqa: E402
 
 SMALL = StudentConfig((4, 8, 12), (1, 1, 1), (1, 1, 2))
 DEEPER = StudentConfig((4, 8, 12), (1, 1, 2), (1, 1, 2))
@@ -226,3 +227,15 @@ def test_run_writes_students_that_load_and_go_on(
     assert state["step"] == 8
     found = means.weights([tmp_path / "out" / "wide.pt", tmp_path / "out" / "wide_0.pt"], [0])
     Student(WIDER).load_state_dict(found)
+
+
+def test_running_means_stay_where_they_are_to_be_kept() -> None:
+    made = learn.Learner(
+        "deep", SMALL, a_student().state_dict(), CHANNELS, Train(), torch.device("cpu")
+    )
+    made.keep_statistics()
+    before = {k: v.clone() for k, v in made.model.state_dict().items() if "running" in k}
+    made.model.features(torch.randn(1, 1, 8, 16, 16))
+    after = made.model.state_dict()
+    assert before
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
