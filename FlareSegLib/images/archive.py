@@ -14,10 +14,11 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from FlareSegLib.base.errors import InputError, ResourceError
+from FlareSegLib.images.headers.checks import image_format
 
 MOST_FILES = 20_000
 """Of a zip file: the longest series have a few thousand."""
@@ -33,10 +34,9 @@ _DAMAGED = (
 
 def is_zip(path: Path) -> bool:
     """Return whether path is a zip file by its first bytes."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+    with suppress(OSError):  # who reads it says what is wrong
+        return path.is_file() and image_format(path) == "ZIP"
+    return False
 
 
 @contextmanager

@@ -150,3 +150,13 @@ def test_batch_tells_of_zip_files_that_it_leaves_out(tmp_path, caplog):
     packed(write_series(tmp_path / "in" / "series"), Path(tmp_path, "in", "other.zip"))
     assert len(find_cases(tmp_path / "in")) == 1
     assert "left out 1 zip files" in caplog.text
+
+
+def test_file_that_cannot_be_opened_is_left_to_the_reader(tmp_path, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError("no")
+
+    (tmp_path / "ct.nii").write_bytes(b"x")
+    monkeypatch.setattr(Path, "open", refused)
+    with unzipped(tmp_path / "ct.nii") as found:
+        assert found == tmp_path / "ct.nii"

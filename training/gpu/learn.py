@@ -126,7 +126,7 @@ class Learner:
     def keep_statistics(self) -> None:
         """Normalize by the running means from now on, and leave them: for batches of one."""
         for module in self.model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, nn.BatchNorm2d):
                 module.eval()
 
     def learn(self, batch: Lesson, factor: float) -> Tensor:
