@@ -23,6 +23,8 @@ FIRST_LOOK = 2
 """Cells of the first look are this many cells of the logits wide."""
 MOST_NUMBERS = 2_000_000
 """Probabilities that are held at a time."""
+ROUNDING = 1e-6
+"""Voxels: the middle of a cell may lie just between two, and must not fall to either by chance."""
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
 
@@ -133,9 +135,12 @@ def _mean(values: NDArray[np.generic]) -> float:
 
 
 def at_cells(target: Labelmap, shape: tuple[int, ...], spacing_mm: ZyxMm) -> NDArray[np.uint8]:
-    """Return the labels at the middle of cells of a shape and spacing over the same box."""
+    """Return the labels at the middle of cells of a shape and spacing over the same box.
+
+    Where the middle lies between two voxels, the label is that of the later one.
+    """
     places = (
-        np.minimum(((np.arange(n) + 0.5) * mm / own).astype(np.intp), size - 1)
+        np.minimum(((np.arange(n) + 0.5) * mm / own + ROUNDING).astype(np.intp), size - 1)
         for n, mm, own, size in zip(
             shape[:3], spacing_mm, target.grid.spacing_mm, target.grid.shape, strict=True
         )

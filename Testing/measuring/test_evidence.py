@@ -90,6 +90,14 @@ def test_labels_at_cells_are_those_at_their_middle(mm):
     assert (cells[:, 14:] == 0).all()
 
 
+@pytest.mark.parametrize("factor", [1 - 1e-12, 1, 1 + 1e-12])
+def test_rounding_of_the_spacing_moves_no_cell(factor):
+    labels = np.arange(12, dtype=np.uint8).reshape(12, 1, 1)
+    grid = Grid(labels.shape, (2.5 * factor, 5.0, 5.0))
+    cells = at_cells(Labelmap(labels, grid), (6, 1, 1, 5), (5.0, 5.0, 5.0))
+    assert cells.ravel().tolist() == [1, 3, 5, 7, 9, 11]
+
+
 def test_classes_are_told_by_the_values_that_they_have():
     labels = labelled()
     grid, values = Grid(labels.shape, MM), (0, 40, 7)
