@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from FlareSegLib.batch.labels_beside import without_labelmaps
+from FlareSegLib.images.dicom import disc
 from FlareSegLib.images.dicom.series import Series, find_series
 from FlareSegLib.images.privacy import identity_of
 from FlareSegLib.images.safe_read import frames_of
@@ -58,17 +59,30 @@ def find_cases(
     top = top or folder
     found: list[Case] = []
     series: list[Series] = []
+    directories: list[Path] = []
     packed = 0
     for files in _files_by_folder(folder, without.resolve() if without else None):
         images = [path for path in files if _is_image(path)]
         packed += sum(path.suffix.lower() == ".zip" for path in files)
         found += [case_at(path, top) for path in images]
+        directories += [path for path in files if path.name in disc.NAMES]
         series += find_series([path for path in files if path not in set(images)])
     if packed:
         _log.warning("left out %d zip files: unpack them, or give one to flareseg segment", packed)
+    _tell_lost(directories, {one.uid.partition("#")[0] for one in series})
     found = without_labelmaps(found + _series_cases(_merged(series), top))
     found.sort(key=lambda case: (case.place, case.series or ""))
     return unique_names(by_frame(found))
+
+
+def _tell_lost(directories: Sequence[Path], found: set[str]) -> None:
+    """Say which series a media directory names that have no case, since no file is there."""
+    for path in directories:
+        if lost := disc.lost_series(path, found):
+            _log.warning(
+                "%s names %d CT series of which no file is there, first %s: copy the disc again",
+                path.name, len(lost), lost[0].name,
+            )  # fmt: skip
 
 
 def _files_by_folder(top: Path, without: Path | None) -> Iterator[list[Path]]:

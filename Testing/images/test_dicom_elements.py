@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from FlareSegLib.base.errors import InputError, ResourceError
-from FlareSegLib.images.dicom import series
+from FlareSegLib.images.dicom import files, series
 from FlareSegLib.images.dicom.elements import is_plain, is_sound
 from FlareSegLib.images.reading import read_volume
 from Testing.dicom_series import write_series
@@ -100,7 +100,7 @@ def test_a_huge_length_is_no_memory_of_this_process(tmp_path, monkeypatch):
     tag = b"\x10\0\x20\0LO\4\0"  # PatientID
     path.write_bytes(content.replace(tag, b"\x10\0\x20\0UN\0\0\xf0\xff\xff\xff"))
     opened = []
-    monkeypatch.setattr(series, "read_headers", lambda paths: opened.extend(paths) or [])
+    monkeypatch.setattr(files, "read_headers", lambda paths: opened.extend(paths) or [])
     with pytest.raises(InputError, match=r"cut off or damaged|no DICOM images"):
         read_volume(folder)
     assert len(opened) == 17

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from mmap import ACCESS_READ, mmap
-from pathlib import Path
+from mmap import mmap
 
 import numpy as np
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.images.dicom.elements import VOXELS, Tag, encodings_of, head_of, is_coded
+from FlareSegLib.images.dicom.elements import VOXELS, Tag, is_coded
 from FlareSegLib.images.dicom.header import CT_CLASSES, Slice, to_numbers
-from FlareSegLib.images.dicom.nested import DataSet
+from FlareSegLib.images.dicom.nested import DataSet, main_of, opened
 from FlareSegLib.images.dicom.stack import CONVERT
 
 ENHANCED = CT_CLASSES[1:]
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
-_START_BYTES = 4096
 _SHARED, _PER_FRAME = (0x5200, 0x9229), (0x5200, 0x9230)
 _COUNT, _ROWS, _COLUMNS = (0x0028, 0x0008), (0x0028, 0x0010), (0x0028, 0x0011)
 _SAMPLES, _ALLOCATED, _STORED, _HIGH, _SIGNED = (
@@ -139,13 +135,6 @@ def _frame(one: Slice, at: int, said: dict[Tag, str], file: Layout) -> Slice:
     )
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[mmap]:
-    """Map a file."""
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-        yield data
-
-
 def layout_of(data: mmap) -> Layout:
     """Return what the header of a file says.
 
@@ -153,18 +142,13 @@ def layout_of(data: mmap) -> Layout:
         ValueError: It is not written in a way that is followed here.
         struct.error: It ends in the head of an element.
     """
-    start = data[:_START_BYTES]
-    meta, main = encodings_of(start)
-    if main.order != "<" or _DEFLATED in start:
-        raise ValueError("big endian or deflated")
-    at = 132 if start[128:132] == b"DICM" else 0
-    while data[at : at + 2] == b"\2\0":
-        _, length, content = head_of(data[at : at + 16], meta)
-        at += content + length
-    found = dict(DataSet(data, at, len(data), main).elements())
+    main = main_of(data)
+    if main.encoding.order != "<":
+        raise ValueError("big endian")
+    found = dict(main.elements())
     shared = next(_groups(found[_SHARED]), {}) if _SHARED in found else {}
     own = _groups(found[_PER_FRAME]) if _PER_FRAME in found else iter(())
-    voxels = found.get(VOXELS) or DataSet(data, len(data), len(data), main)
+    voxels = found.get(VOXELS) or replace(main, at=main.end)
     return Layout(
         {tag: found[tag].number() if tag in found else 0 for tag in _NUMBERS},
         int(found[_COUNT].text()) if _COUNT in found else 1,

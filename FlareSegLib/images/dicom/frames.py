@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.images.dicom.apart import read_apart
 from FlareSegLib.images.dicom.elements import is_coded
-from FlareSegLib.images.dicom.enhanced import Layout, layout_of, opened
+from FlareSegLib.images.dicom.enhanced import Layout, layout_of
 from FlareSegLib.images.dicom.header import Slice
+from FlareSegLib.images.dicom.nested import opened
 from FlareSegLib.images.dicom.stack import CONVERT, EXPORT
 
 _INT16 = np.iinfo(np.int16)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from mmap import mmap
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Literal
 
 from FlareSegLib.images.dicom.elements import (
     ITEM,
@@ -14,8 +17,43 @@ from FlareSegLib.images.dicom.elements import (
     VOXELS,
     Encoding,
     Tag,
+    encodings_of,
     head_of,
 )
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_START_BYTES = 4096
+"""Of a file; the transfer syntax is in its first 500 or so."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[mmap]:
+    """Map a file.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: It is empty.
+    """
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        yield data
+
+
+def main_of(data: mmap) -> DataSet:
+    """Return the data set of a file, behind its preamble and group 2.
+
+    Raises:
+        ValueError: It is deflated.
+        struct.error: It ends in the head of an element.
+    """
+    start = data[:_START_BYTES]
+    meta, main = encodings_of(start)
+    if _DEFLATED in start:
+        raise ValueError("deflated")
+    at = 132 if start[128:132] == b"DICM" else 0
+    while data[at : at + 2] == b"\2\0":
+        _, length, content = head_of(data[at : at + 16], meta)
+        at += content + length
+    return DataSet(data, at, len(data), main)
 
 
 @dataclass(frozen=True)
@@ -65,13 +103,14 @@ class DataSet:
         """Return the bytes of a value."""
         return self.data[self.at : self.end]
 
-    def text(self) -> str:
-        """Return a value that is text."""
-        return self.content()[:64].decode("ascii", "replace").strip(" \0")
+    def text(self, most: int = 64) -> str:
+        """Return a value that is text, or its start of so many bytes."""
+        return self.content()[:most].decode("ascii", "replace").strip(" \0")
 
     def number(self) -> int:
         """Return a value that is one whole number without sign (US or UL)."""
-        return int.from_bytes(self.content()[:4], "little")
+        order: Literal["little", "big"] = "little" if self.encoding.order == "<" else "big"
+        return int.from_bytes(self.content()[:4], order)
 
     def _part(self, at: int, end: int) -> DataSet:
         return DataSet(self.data, at, end, self.encoding)
