@@ -153,14 +153,23 @@ def _centre_line(runs: Runs, grid: Grid) -> NDArray[np.float64]:
 
 def _smooth(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
     """Return straight lines fitted to 2 * half + 1 values around each, at its place."""
-    found = np.empty_like(values)
-    for i in range(values.size):
-        start, stop = max(0, i - half), min(values.size, i + half + 1)
-        at = np.arange(start, stop) - i
-        found[i] = np.polynomial.polynomial.polyfit(at, values[start:stop], 1)[0]
+    windows = _windows(values, half)
+    steps = np.where(np.isnan(windows), np.nan, np.arange(-half, half + 1.0))
+    centre = np.nanmean(steps, axis=1, keepdims=True)
+    away = steps - centre
+    spread = np.maximum(np.nansum(away**2, axis=1), 1e-12)
+    slope = np.nansum(away * windows, axis=1) / spread
+    found: NDArray[np.float64] = np.nanmean(windows, axis=1) - slope * centre[:, 0]
     return found
 
 
 def _medians(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
-    ends = ((max(0, i - half), i + half + 1) for i in range(values.size))
-    return np.array([np.median(values[start:stop]) for start, stop in ends])
+    found: NDArray[np.float64] = np.nanmedian(_windows(values, half), axis=1)
+    return found
+
+
+def _windows(values: NDArray[np.float64], half: int) -> NDArray[np.float64]:
+    """Return 2 * half + 1 values around each (n, 2 * half + 1); NaN beyond the ends."""
+    padded = np.pad(values, half, constant_values=np.nan)
+    found: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    return found

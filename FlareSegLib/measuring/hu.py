@@ -80,7 +80,7 @@ def core_of(
     steps = _steps(box, spacing_mm)
     sampled_mm = [n * mm for n, mm in zip(steps, spacing_mm, strict=True)]
     wide, place = _around(box, steps, labels.shape)
-    inside, values = labels[wide], hu[wide]
+    inside, values = np.ascontiguousarray(labels[wide]), np.ascontiguousarray(hu[wide])
     organ = inside == value
     count = np.count_nonzero(organ)
     for depth in CORE_MM:
