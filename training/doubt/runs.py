@@ -15,6 +15,7 @@ from FlareSegLib.evaluation.metrics import dice
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment
+from FlareSegLib.reporting.result import Result
 from training.cases import store
 from training.cases.index import Entry, read_index
 from training.cases.layouts import find
@@ -117,8 +118,17 @@ def _row(
     facts: ModelConfig,
 ) -> dict:
     copy, known = copy_of(config, entry, *drawn)
-    threads = config.data.threads
-    result = segment(copy.volume, network, facts, RunOptions(threads=threads))
+    result = segment(copy.volume, network, facts, RunOptions(threads=config.data.threads))
+    grid = {"shape": copy.hu.shape, "spacing_mm": copy.spacing_mm}
+    return {
+        "sha256": facts.sha256, "case": entry.case, "patient": entry.patient,
+        "split": entry.split, "way": drawn[0], "seed": drawn[1], "grid": grid,
+        **seen_by(result, copy, known),
+    }  # fmt: skip
+
+
+def seen_by(result: Result, copy: Copy, known: tuple[bool, ...]) -> dict:
+    """Return what a run knew and said of each organ, with its truth and DSC."""
     truth, said = copy.labels, result.labelmap.array
     organs = {}
     for row in result.report.organs:
@@ -131,10 +141,5 @@ def _row(
             "true_ml": count * copy.volume.grid.voxel_ml,
             "dsc": dice(true, said == row.value) if is_told and (count or row.components) else None,
         }
-    grid = {"shape": copy.hu.shape, "spacing_mm": copy.spacing_mm}
-    return {
-        "sha256": facts.sha256, "case": entry.case, "patient": entry.patient,
-        "split": entry.split, "way": drawn[0], "seed": drawn[1], "grid": grid,
-        "scan": asdict(result.seen.scan), "organs": organs,
-        "removed_ml": result.report.facts["removed_ml"],
-    }  # fmt: skip
+    removed = result.report.facts["removed_ml"]
+    return {"scan": asdict(result.seen.scan), "organs": organs, "removed_ml": removed}
