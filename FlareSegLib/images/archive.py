@@ -5,19 +5,17 @@ No path of the zip reaches the disk, only the last part of a name behind a numbe
 
 from __future__ import annotations
 
-import lzma
 import re
 import shutil
 import stat
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from FlareSegLib.base.errors import InputError, ResourceError
+from FlareSegLib.base.zips import DAMAGED
 from FlareSegLib.images.headers.checks import image_format
 
 MOST_FILES = 20_000
@@ -26,10 +24,6 @@ MOST_BYTES = 8 * 2**30
 """Of all files, unpacked."""
 _IMAGES = (".nii", ".nii.gz", ".nrrd", ".mha")
 _CHUNK = 1 << 20
-_DAMAGED = (
-    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, OverflowError,
-    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
-)  # fmt: skip
 
 
 def is_zip(path: Path) -> bool:
@@ -61,7 +55,7 @@ def unzipped(source: Path) -> Iterator[Path]:
         folder.mkdir()
         try:
             _unpack(source, folder)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             said = " ".join(str(error).split())[:120]
             raise InputError(
                 f"{source.name} cannot be unpacked ({said}): copy or download it again"

@@ -5,22 +5,22 @@ The ONNX file of a flat network takes cells (1, 8, rows, columns): each 2 x 2 x 
 chain of 2-D convolutions with free extents, but for one number: a convolution along z skips the
 rows of whole slices, so the height of a slice stands in its dilation and padding. with_rows()
 writes another height there, so that one file serves windows that just cover the patient.
-The numbers of fields are those of onnx.proto, the encoding is protobuf's.
+The numbers of fields are those of onnx.proto.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import Zyx
+from FlareSegLib.inference.protobuf import BYTES, NUMBER, fields_of, varint
 
 MULTIPLE: Zyx = (2, 16, 16)
 """Shapes (z, y, x) of windows are multiples of this: cells, halved in-plane at three levels."""
 _GRAPH, _NODE, _ATTRIBUTE, _NAME, _INTS = 7, 1, 5, 1, 8
-_NUMBER, _BYTES, _WIDTHS = 0, 2, {1: 8, 5: 4}
 
 
 def to_cells(window: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -52,7 +52,7 @@ def with_rows(content: bytes, made_for: int, rows: int) -> bytes:
         return _with_ints(data, scaled(_ints(data))) if is_meant else data
 
     def node(data: bytes) -> bytes:
-        attributes = (value for tag, value, _ in _fields(data) if tag == _ATTRIBUTE << 3 | _BYTES)
+        attributes = (value for tag, value, _ in fields_of(data) if tag == _ATTRIBUTE << 3 | BYTES)
         along_z = any(_text(a) == b"dilations" and max(_ints(a)) > 1 for a in attributes)
         return _replaced(data, _ATTRIBUTE, attribute) if along_z else data
 
@@ -62,65 +62,34 @@ def with_rows(content: bytes, made_for: int, rows: int) -> bytes:
 def _replaced(data: bytes, number: int, change: Callable[[bytes], bytes]) -> bytes:
     """Return a message with the values of one of its fields changed."""
     found = []
-    for tag, value, raw in _fields(data):
-        found.append(_field(tag, change(value)) if tag == number << 3 | _BYTES else raw)
+    for tag, value, raw in fields_of(data):
+        found.append(_field(tag, change(value)) if tag == number << 3 | BYTES else raw)
     return b"".join(found)
 
 
 def _text(attribute: bytes) -> bytes:
-    return next((v for tag, v, _ in _fields(attribute) if tag == _NAME << 3 | _BYTES), b"")
+    return next((v for tag, v, _ in fields_of(attribute) if tag == _NAME << 3 | BYTES), b"")
 
 
 def _ints(attribute: bytes) -> list[int]:
     """Return the numbers of an attribute, written one by one or packed."""
     found = []
-    for tag, value, _ in _fields(attribute):
+    for tag, value, _ in fields_of(attribute):
         at = 0 if tag >> 3 == _INTS else len(value)
         while at < len(value):
-            number, at = _varint(value, at)
+            number, at = varint(value, at)
             found.append(number)
     return found
 
 
 def _with_ints(attribute: bytes, values: list[int]) -> bytes:
-    others = [raw for tag, _, raw in _fields(attribute) if tag >> 3 != _INTS]
-    numbers = [_bytes_of(_INTS << 3 | _NUMBER) + _bytes_of(value) for value in values]
+    others = [raw for tag, _, raw in fields_of(attribute) if tag >> 3 != _INTS]
+    numbers = [_bytes_of(_INTS << 3 | NUMBER) + _bytes_of(value) for value in values]
     return b"".join(others + numbers)
 
 
 def _field(tag: int, value: bytes) -> bytes:
     return _bytes_of(tag) + _bytes_of(len(value)) + value
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield tag, value and all bytes of each field of a message."""
-    at = 0
-    while at < len(data):
-        first = at
-        tag, start = _varint(data, at)
-        if tag & 7 == _NUMBER:
-            at = _varint(data, start)[1]
-        elif tag & 7 == _BYTES:
-            count, start = _varint(data, start)
-            at = start + count
-        elif tag & 7 in _WIDTHS:
-            at = start + _WIDTHS[tag & 7]
-        else:
-            raise ValueError(f"no ONNX file: wire type {tag & 7}")
-        if at > len(data):
-            raise ValueError("no ONNX file: cut off")
-        yield tag, data[start:at], data[first:at]
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number of 7 bits per byte, and where it ends."""
-    value = 0
-    for shift in range(0, 70, 7):
-        value |= (data[at] & 127) << shift
-        at += 1
-        if data[at - 1] < 128:
-            return value, at
-    raise ValueError("no ONNX file: number too long")
 
 
 def _bytes_of(value: int) -> bytes:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import lzma
 import shutil
 import stat
-import struct
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from FlareSegLib.base.confidence_file import CONFIDENCE_JSON
 from FlareSegLib.base.config import MODEL_JSON, MOST_JSON_BYTES, ModelConfig, read_model_config
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import LABELS_JSON, MOST_BYTES
+from FlareSegLib.base.zips import DAMAGED
 from FlareSegLib.inference.network import MOST_ONNX_BYTES, read_checked
 
 CARD = "MODEL_CARD.md"
@@ -24,11 +22,6 @@ MOST_ENTRIES = 1000
 MOST_RATIO = 100
 """Of a packed file: weights can hardly be packed, a bomb can."""
 _CHUNK = 1 << 20
-DAMAGED = (
-    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, OverflowError,
-    struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
-)  # fmt: skip
-"""What zipfile raises for a file that is none, damaged, encrypted or packed in an unknown way."""
 
 
 def import_model(source: Path, into: Path) -> Path:

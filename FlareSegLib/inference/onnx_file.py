@@ -2,7 +2,7 @@
 
 A network may only be made of ONNX's own operators, and all its weights lie inside the one file
 whose sha256 was checked: no code and no other file can come in with it. The numbers of fields are
-those of onnx.proto (github.com/onnx/onnx), the encoding is protobuf's (protobuf.dev, Encoding).
+those of onnx.proto (github.com/onnx/onnx).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.inference.protobuf import fields_of
 
 ONNX_DOMAINS = ("", "ai.onnx")
 """Operators of ONNX itself."""
@@ -58,40 +59,9 @@ def _values(data: memoryview, message: str, depth: int) -> Iterator[tuple[str, m
     """Yield kind and bytes of the values in a message, and in all those that it holds."""
     if depth > _MOST_DEPTH:
         raise ValueError("nested too deep")
-    for number, value in _fields(data):
-        kind = _MESSAGES[message].get(number)
+    for tag, value, _ in fields_of(data):
+        kind = _MESSAGES[message].get(tag >> 3)
         if kind in _MESSAGES:
             yield from _values(value, str(kind), depth + 1)
         elif kind:
             yield kind, value
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yield number and bytes of each field; of a number the bytes as they stand."""
-    at = 0
-    while at < len(data):
-        tag, start = _varint(data, at)
-        kind = tag & 7
-        if kind == 0:
-            at = _varint(data, start)[1]
-        elif kind in (1, 5):
-            at = start + (8 if kind == 1 else 4)
-        elif kind == 2:
-            count, start = _varint(data, start)
-            at = start + count
-        else:
-            raise ValueError(f"wire type {kind}")
-        if at > len(data):
-            raise ValueError("cut off")
-        yield tag >> 3, data[start:at]
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Return a number of 7 bits per byte, and where it ends."""
-    value = 0
-    for shift in range(0, 70, 7):
-        value |= (data[at] & 127) << shift
-        at += 1
-        if data[at - 1] < 128:
-            return value, at
-    raise ValueError("number too long")

@@ -15,12 +15,8 @@ from pathlib import Path, PurePosixPath
 from FlareSegLib.base.config import MODEL_JSON
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import LABELS_JSON, write_labels
-from FlareSegLib.inference.model_import import (
-    CARD,
-    DAMAGED,
-    check_entries,
-    import_model,
-)
+from FlareSegLib.base.zips import DAMAGED
+from FlareSegLib.inference.model_import import CARD, check_entries, import_model
 from FlareSegLib.models.json_file import read_json
 from FlareSegLib.models.store import models_folder
 from FlareSegLib.models.trained import Trained, label_set, read_trained, to_facts
