@@ -35,6 +35,7 @@ ONLY_IN = {
     "highdicom": {"images/dicom/seg", "exports/dicom_sr", "exports/dicom_documents"},
     "pydicom": {
         "images/dicom/seg",
+        "images/dicom/objects",
         "images/dicom/rtstruct",
         "exports/dicom_sr",
         "exports/dicom_documents",

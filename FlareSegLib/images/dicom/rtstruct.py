@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from FlareSegLib import __version__
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Grid, Labelmap
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.runs import boxes_of
 from FlareSegLib.images.dicom.contours import Loop, contours, without_straights
+from FlareSegLib.images.dicom.objects import begun
 from FlareSegLib.images.dicom.seg import DISCLAIMER, Provenance, header_of
 
 if TYPE_CHECKING:
@@ -30,12 +30,6 @@ STUDY = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management, retired: what DICOM wants as class of a referenced study."""
 STRAIGHT = 0.9999
 """Cosine between slices' normal and the patient's axis: less is an oblique series."""
-_KEPT = (
-    "SpecificCharacterSet", "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
-    "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
-    "ReferringPhysicianName", "StudyDescription", "FrameOfReferenceUID",
-)  # fmt: skip
-"""What is said of patient and study."""
 
 
 def check_straight(grid: Grid) -> None:
@@ -142,23 +136,10 @@ def _image(header: Dataset) -> Dataset:
 
 def _structure_set(headers: Sequence[Dataset], organs: list[Organ], made: Provenance) -> Dataset:
     """Return all but the contours."""
-    from pydicom import Dataset
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-
     first, now = headers[0], datetime.now()
-    found = Dataset()
-    found.file_meta = FileMetaDataset()
-    found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    found.SOPClassUID, found.SOPInstanceUID = STORAGE, generate_uid()
-    for name in _KEPT:
-        if name in first:
-            setattr(found, name, first[name].value)
-    found.Modality, found.Manufacturer = "RTSTRUCT", "FlareSeg"
-    found.ManufacturerModelName, found.SoftwareVersions = made.model, __version__
-    found.SeriesInstanceUID = generate_uid()
-    found.SeriesNumber = 2000 + int(first.get("SeriesNumber") or 0)
-    found.SeriesDescription = "FlareSeg organs (research use)"
+    found = begun(first, STORAGE, "FlareSeg organs (research use)", 2000)
+    found.Modality, found.ManufacturerModelName = "RTSTRUCT", made.model
+    found.FrameOfReferenceUID = first.FrameOfReferenceUID
     found.OperatorsName = found.PositionReferenceIndicator = ""
     found.StructureSetLabel, found.StructureSetName = "ORGANS", "FlareSeg organs"
     found.StructureSetDescription = DISCLAIMER
@@ -167,7 +148,7 @@ def _structure_set(headers: Sequence[Dataset], organs: list[Organ], made: Proven
         found.StructureSetDate,
         found.StructureSetTime,
     )
-    found.InstanceNumber, found.ApprovalStatus = 1, "UNAPPROVED"
+    found.ApprovalStatus = "UNAPPROVED"
     found.ReferencedFrameOfReferenceSequence = [_frame_of_reference(headers)]
     numbers = list(enumerate(organs, 1))
     found.StructureSetROISequence = [_roi(n, organ, first) for n, organ in numbers]
