@@ -51,6 +51,8 @@ class Job:
     """Where the picture goes, if it is wanted."""
     thumbnail: Path | None = None
     """Where a very small picture goes, if it is wanted."""
+    tiles: Path | None = None
+    """Where a strip of very small pictures of the organs goes, if it is wanted."""
     uncertainty: Path | None = None
     """Where the uncertainty of each voxel goes (uint8, percent), if it is wanted: an image file."""
     series: str | None = None
@@ -80,8 +82,9 @@ class Job:
     @property
     def targets(self) -> tuple[Path, ...]:
         """All files to write."""
-        wanted = (self.labelmap, self.report_path, self.csv, self.preview, self.thumbnail)
-        return (*(path for path in (*wanted, self.uncertainty) if path), *self._extra_files)
+        wanted = (self.labelmap, self.report_path, self.csv, self.preview, self.uncertainty)
+        small = (self.thumbnail, self.tiles)
+        return (*(path for path in (*wanted, *small) if path), *self._extra_files)
 
     @property
     def extra_paths(self) -> dict[str, tuple[Path, ...]]:

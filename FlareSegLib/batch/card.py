@@ -1,46 +1,100 @@
-"""The card of a case on the page of a cohort: picture, links, numbers, remarks, and a verdict."""
+"""The card of a case on the page of a cohort: pictures, links, numbers, remarks."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
 from contextlib import suppress
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from FlareSegLib.base.job import beside
+from FlareSegLib.base.labels import Organ
+from FlareSegLib.batch.cohort import ml_text
 from FlareSegLib.batch.plan import MARK, Plan
 from FlareSegLib.batch.summary import Row
 
 MOST_REMARKS = 4
 HU_OF = ("liver", "spleen")
-"""Whose HU a card tells."""
-VERDICTS = ("accept", "reject")
+"""Whose HU a card tells at once."""
+STATES = {"cut": "cut", "absent": "absent", "out_of_field": "outside the scan"}
+"""What a tile says of an organ that is not whole."""
 
 
-def card(row: Row, remarks: Sequence[str], plan: Plan, *, with_picture: bool) -> str:
-    """Return the HTML of a case.
+@dataclass(frozen=True)
+class Tile:
+    """An organ of a case."""
+
+    key: str
+    name: str
+    color: str
+    """As CSS has it."""
+    ml: float
+    """To sort by; 0 if absent."""
+    said: str
+    """Volume, HU and state, for people."""
+    at: int
+    """Which picture of the strip."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a page tells of a case."""
+
+    case: str
+    place: str
+    numbers: str
+    """Phase, and HU of some organs."""
+    picture: str
+    """Its coronal slice as data of a URL; empty if there is none."""
+    strip: str
+    """Pictures of its organs, likewise."""
+    tiles: list[Tile]
+    links: list[tuple[str, str]]
+    """URL and name of its files, relative to the page."""
+    remarks: list[str]
+    """Why a person should look; not all of them if there are many."""
+    urgency: int
+    """How many reasons there are."""
+
+
+def card(
+    row: Row, remarks: Sequence[str], plan: Plan, organs: Sequence[Organ], *, with_pictures: bool
+) -> Card:
+    """Return the card of a case.
 
     Args:
         row: With results.
         remarks: Why a person should look.
         plan: Says where the files are.
-        with_picture: Put the thumbnail into the page.
+        organs: Those to tell of, in the order of the strip.
+        with_pictures: Put the pictures into the page.
     """
     more = [f"and {len(remarks) - MOST_REMARKS} more"] if len(remarks) > MOST_REMARKS else []
-    said = "".join(f"<li>{escape(text)}</li>" for text in [*remarks[:MOST_REMARKS], *more])
-    picture = _picture(row, plan) if with_picture else ""
-    name = escape(row.case)
-    buttons = "".join(
-        f'<button type="button" data-verdict="{one}">{one}</button>' for one in VERDICTS
+    return Card(
+        case=row.case,
+        place=row.place,
+        numbers=_numbers(row),
+        picture=_data(plan.thumbnail(row.case)) if with_pictures else "",
+        strip=_data(plan.tiles(row.case)) if with_pictures else "",
+        tiles=[_tile(row, organ, i) for i, organ in enumerate(organs)],
+        links=_links(row, plan),
+        remarks=[*remarks[:MOST_REMARKS], *more],
+        urgency=len(remarks),
     )
-    return (
-        f'<article id="{name}" data-remarks="{len(remarks)}">{picture}<h3>{name}</h3>'
-        f"<p>{escape(row.place)}</p><p>{escape(_numbers(row))}</p><p>{_links(row, plan)}</p>"
-        f'<ul>{said}</ul><p class="verdict">{buttons}'
-        '<input placeholder="comment" autocomplete="off"></p></article>'
-    )
+
+
+def _tile(row: Row, organ: Organ, at: int) -> Tile:
+    known = row.measured.details
+    ml = row.measured.volumes_ml.get(organ.key, 0.0)
+    said = [f"{ml_text(ml)} ml"] if ml else []
+    if (hu := known.get(f"{organ.key}_core_hu")) is not None:
+        said.append(f"{hu:z.0f} HU")
+    if state := STATES.get(known.get(f"{organ.key}_state", "" if ml else "absent")):
+        said.append(state)
+    color = "#{:02x}{:02x}{:02x}".format(*organ.color)
+    return Tile(organ.key, organ.name, color, round(ml, 2), ", ".join(said), at)
 
 
 def _numbers(row: Row) -> str:
@@ -53,19 +107,15 @@ def _numbers(row: Row) -> str:
     return ", ".join(said)
 
 
-def _links(row: Row, plan: Plan) -> str:
-    """Return links to the files of a case that are there, relative to the page."""
+def _links(row: Row, plan: Plan) -> list[tuple[str, str]]:
+    """Return links to the files of a case that are there."""
     labelmap = plan.output / f"{row.case}{MARK}{plan.extension}"
     files = {
         "picture": beside(labelmap, ".png"),
         "labels": labelmap,
         "report": beside(labelmap, ".report.json"),
     }
-    return " ".join(
-        f'<a href="{escape(quote(f"./{path.name}"))}">{said}</a>'
-        for said, path in files.items()
-        if _is_there(path)
-    )
+    return [(quote(f"./{path.name}"), said) for said, path in files.items() if _is_there(path)]
 
 
 def _is_there(path: Path) -> bool:
@@ -74,8 +124,7 @@ def _is_there(path: Path) -> bool:
     return False
 
 
-def _picture(row: Row, plan: Plan) -> str:
-    with suppress(OSError):
-        data = base64.b64encode(plan.thumbnail(row.case).read_bytes()).decode("ascii")
-        return f'<img alt="coronal slice" src="data:image/png;base64,{data}">'
+def _data(path: Path) -> str:
+    with suppress(OSError, ValueError):
+        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
     return ""

@@ -17,6 +17,8 @@ Handle Outliers, section 3)."""
 FEWEST = 10
 """With fewer cases nothing is called an outlier."""
 CUT = "touches_border"
+MANY_ML = 20.0
+"""From here on decimals of a volume say nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Spread:
     """25 %, median, 75 %, in ml; zeros if there is no case."""
     outliers: dict[str, float]
     """Modified z-score by case."""
+    median_hu: float | None = None
+    """Of the cores; None if no report tells one."""
 
 
 def done(rows: Iterable[Row]) -> list[Row]:
@@ -63,7 +67,24 @@ def spread(rows: Sequence[Row], organ: Organ) -> Spread:
         cut=len(cut),
         quartiles=(float(low), float(median), float(high)),
         outliers=outliers(counted),
+        median_hu=_median_hu(rows, organ),
     )
+
+
+def _median_hu(rows: Sequence[Row], organ: Organ) -> float | None:
+    known = [row.measured.details.get(f"{organ.key}_core_hu") for row in rows]
+    hu = [float(one) for one in known if one is not None]
+    return float(np.median(hu)) if hu else None
+
+
+def ml_text(ml: float, beside: float | None = None) -> str:
+    """Return a volume with the decimals that mean something: an adrenal gland has 4.3 ml.
+
+    Args:
+        ml: The volume.
+        beside: One whose decimals it shall have, if not its own.
+    """
+    return f"{ml:.{0 if (ml if beside is None else beside) >= MANY_ML else 1}f}"
 
 
 def outliers(ml: dict[str, float]) -> dict[str, float]:
@@ -90,8 +111,8 @@ def remarks(row: Row, spreads: Sequence[Spread]) -> list[str]:
     for one in spreads:
         if score := one.outliers.get(row.case):
             side = "larger" if score > 0 else "smaller"
-            ml, median = one.ml[row.case], one.quartiles[1]
-            said.append(f"{one.organ.name}: {ml:.0f} ml, far {side} than usual here ({median:.0f})")
+            ml, usual = ml_text(one.ml[row.case]), ml_text(one.quartiles[1])
+            said.append(f"{one.organ.name}: {ml} ml, far {side} than usual here ({usual})")
     names = {one.organ.key: one.organ.name for one in spreads}
     said += [
         f"{names[flag[0]]}: {flag[1].replace('_', ' ')}"

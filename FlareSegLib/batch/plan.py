@@ -15,6 +15,7 @@ from FlareSegLib.base.errors import Cancelled, to_line
 from FlareSegLib.base.job import Job, beside
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.progress import Progress, Step, silent
+from FlareSegLib.batch import template
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.batch.summary import NOTHING, Row, check_parquet, measured
 from FlareSegLib.images.dicom import seg
@@ -53,7 +54,7 @@ class Plan:
     with_preview: bool = False
     """Write a picture of each case too."""
     with_page: bool = False
-    """Write a page of the whole cohort, and a thumbnail of each case for it."""
+    """Write a page of the whole cohort, and small pictures of each case for it."""
     with_parquet: bool = False
     """Write the summary as Parquet too."""
     with_tidy: bool = False
@@ -90,6 +91,7 @@ class Plan:
             csv=beside(labelmap, ".csv") if self.with_csv else None,
             preview=beside(labelmap, ".png") if self.with_preview else None,
             thumbnail=self.thumbnail(case.name) if self.with_page else None,
+            tiles=self.tiles(case.name) if self.with_page else None,
             series=case.series,
             hu_offset=self.hu_offset,
             seg=self.seg,
@@ -100,6 +102,10 @@ class Plan:
     def thumbnail(self, name: str) -> Path:
         """Return where the thumbnail of a case goes."""
         return self.output / "thumbnails" / f"{name}{MARK}.thumbnail.png"
+
+    def tiles(self, name: str) -> Path:
+        """Return where the pictures of a case's organs go."""
+        return self.output / "thumbnails" / f"{name}{MARK}.tiles.png"
 
     def check(self) -> None:
         """Check before the first case what would make all of them fail.
@@ -113,6 +119,8 @@ class Plan:
             preview.check_installed()
         if self.with_parquet:
             check_parquet()
+        if self.with_page:
+            template.check_installed()
         if self.extension == DICOM_SEG:
             seg.check_installed()
 

@@ -1,13 +1,13 @@
-"""The volumes of an organ as a strip of dots: SVG, drawn without a library."""
+"""The volumes of an organ as a strip of dots: where everything lies, in pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
+from dataclasses import dataclass
 
 import numpy as np
 
-from FlareSegLib.batch.cohort import Spread
+from FlareSegLib.batch.cohort import Spread, ml_text
 
 WIDTH, HEIGHT, MARGIN = 520, 46, 8
 AXIS = 32
@@ -17,10 +17,39 @@ MOST_DOTS = 1000
 ROUND = (1, 2, 5, 10)
 
 
-def plot(one: Spread) -> str:
-    """Return the SVG of a spread; empty if no case has the organ."""
+@dataclass(frozen=True)
+class Dot:
+    """A case."""
+
+    case: str
+    x: float
+    y: float
+    said: str
+    """Its volume."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A strip; x and widths in pixels."""
+
+    end: float
+    """Of the scale."""
+    ticks: list[tuple[float, str]]
+    """x and volume in ml."""
+    band: tuple[float, float] | None
+    """x and width of what is not flagged; None if the label set has no limits."""
+    box: tuple[float, float]
+    """x and width of the middle half."""
+    median: float
+    near: list[Dot]
+    far: list[Dot]
+    """Outliers."""
+
+
+def plot(one: Spread) -> Plot | None:
+    """Return the strip of a spread; None if no case has the organ."""
     if not one.ml:
-        return ""
+        return None
     usual = one.organ.plausible_ml or (0.0, 0.0)
     most = max([*one.ml.values(), usual[1] * 0.6]) * 1.03
     scale = (WIDTH - 2 * MARGIN) / most
@@ -28,50 +57,33 @@ def plot(one: Spread) -> str:
     def at(ml: float) -> float:
         return round(MARGIN + min(ml, most) * scale, 1)
 
-    parts = [_band(one, at), _ticks(most, at), _box(one, at), *_dots(one, at)]
-    return f'<svg width="{WIDTH}" height="{HEIGHT}" role="img">{"".join(parts)}</svg>'
+    low, median, high = (at(ml) for ml in one.quartiles)
+    ends = [at(ml) for ml in usual]
+    return Plot(
+        end=at(most),
+        ticks=[(at(ml), f"{ml:g}") for ml in _ticks(most)],
+        band=(ends[0], round(ends[1] - ends[0], 1)) if one.organ.plausible_ml else None,
+        box=(low, round(max(high - low, 1), 1)),
+        median=median,
+        near=_near(one, at),
+        far=[Dot(case, at(one.ml[case]), 16, ml_text(one.ml[case])) for case in one.outliers],
+    )
 
 
-def _band(one: Spread, at: Callable[[float], float]) -> str:
-    if not one.organ.plausible_ml:
-        return ""
-    low, high = (at(ml) for ml in one.organ.plausible_ml)
-    return f'<rect class="band" x="{low}" y="2" width="{high - low:.1f}" height="{AXIS - 4}"/>'
-
-
-def _ticks(most: float, at: Callable[[float], float]) -> str:
+def _ticks(most: float) -> list[float]:
+    """Return five round volumes or so."""
     power = 10.0 ** np.floor(np.log10(most))
     step = next(power * n / 10 for n in (*ROUND, 20, 50, 100) if most / (power * n / 10) <= 6)
-    marks = [
-        f'<path d="M{at(ml)} {AXIS}v3"/><text x="{at(ml)}" y="{AXIS + 13}">{ml:g}</text>'
-        for ml in np.arange(0, most, step)
-    ]
-    return f'<g class="axis"><path d="M{at(0)} {AXIS}H{at(most)}"/>{"".join(marks)}</g>'
+    return [float(ml) for ml in np.arange(0, most, step)]
 
 
-def _box(one: Spread, at: Callable[[float], float]) -> str:
-    low, median, high = (at(ml) for ml in one.quartiles)
-    return (
-        f'<rect class="box" x="{low}" y="6" width="{max(high - low, 1):.1f}" height="20"/>'
-        f'<path class="median" d="M{median} 4v24"/>'
-    )
-
-
-def _dots(one: Spread, at: Callable[[float], float]) -> list[str]:
+def _near(one: Spread, at: Callable[[float], float]) -> list[Dot]:
     every = -(-len(one.ml) // MOST_DOTS)
-    red, green, blue = one.organ.color
-    near = "".join(
-        f'<a href="#{escape(case)}"><circle cx="{at(ml)}" cy="{_height(i)}" r="2.2">'
-        f"<title>{escape(case)}: {ml:.1f} ml</title></circle></a>"
+    return [
+        Dot(case, at(ml), _height(i), ml_text(ml))
         for i, (case, ml) in enumerate(one.ml.items())
         if i % every == 0 and case not in one.outliers
-    )
-    far = "".join(
-        f'<a href="#{escape(case)}"><circle class="far" cx="{at(one.ml[case])}" cy="16" r="4">'
-        f"<title>{escape(case)}: {one.ml[case]:.1f} ml</title></circle></a>"
-        for case in one.outliers
-    )
-    return [f'<g fill="rgb({red},{green},{blue})">{near}</g>', far]
+    ]
 
 
 def _height(i: int) -> float:

@@ -22,7 +22,7 @@ from FlareSegLib.images.privacy import shown_name
 from FlareSegLib.images.writing import check_writable, write_labelmap
 from FlareSegLib.postprocessing.uncertainty import check_uncertainty
 from FlareSegLib.preprocessing import orient
-from FlareSegLib.reporting import preview, report, thumbnail
+from FlareSegLib.reporting import preview, report, thumbnail, tiles
 from FlareSegLib.reporting.report import Report
 from FlareSegLib.reporting.result import Result
 
@@ -71,6 +71,8 @@ class Files:
                 draw(job.preview)
         if job.thumbnail:
             thumbnail.write_thumbnail(*_upright(volume, result), organs, job.thumbnail)
+        if job.tiles:
+            tiles.write_tiles(*_upright(volume, result), organs, job.tiles)
         found = dataclasses.replace(result.report, facts=self._facts(result.report, runtime))
         if job.extras:
             with watch.step("export"):

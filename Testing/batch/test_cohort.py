@@ -1,6 +1,7 @@
 """What the page of a cohort says is true, is safe to open, and fetches nothing."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -8,14 +9,20 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from FlareSegLib.base.errors import OutputError
+from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.batch import template
 from FlareSegLib.batch.cohort import outliers, remarks, spread
 from FlareSegLib.batch.page import write_page
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.summary import Measured, Row
+from FlareSegLib.pipeline import default_model
 from FlareSegLib.reporting.thumbnail import draw, to_png, write_thumbnail
+from FlareSegLib.reporting.tiles import SIDE, draw_tiles, write_tiles
 from Testing.flare import BY_KEY, ORGANS
 from Testing.phantoms import abdomen
 
+PHASES = (("portal venous", 90.0), ("portal venous", 100.0), ("native", 110.0))
 LIVER, AORTA = BY_KEY["liver"], BY_KEY["aorta"]
 
 
@@ -89,6 +96,7 @@ def page(tmp_path):
     plan = Plan(tmp_path / "cohort <b>", tmp_path / "model", with_page=True)
     hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
     write_thumbnail(hu, labelmap, ORGANS, plan.thumbnail("c0"))
+    write_tiles(hu, labelmap, ORGANS, plan.tiles("c0"))
     rows = [
         *livers(range(1500, 1520)),
         row("huge", liver=9000.0),
@@ -105,7 +113,8 @@ def test_the_page_fetches_nothing_and_runs_no_foreign_code(page):
     assert found.tags.count("img") == 1
     assert all(link.startswith(("data:image/png;base64,", "#", "./")) for link in found.links)
     assert "default-src 'none'" in page
-    assert not re.search(r"url\(|@import|<link", page)
+    assert len(re.findall(r"url\(data:image/png;base64,", page)) == 1
+    assert not re.search(r"url\((?!data:)|@import|<link", page)
 
 
 def test_the_page_names_counts_reasons_and_outliers(page):
@@ -133,15 +142,71 @@ def test_a_card_links_to_the_files_that_are_there_and_takes_a_verdict(tmp_path):
         f"./{name}_organs.nii.gz", f"./{name}_organs.report.json",
     ]  # fmt: skip
     assert "portal venous, liver 101 HU" in text
-    assert text.count('<button type="button" data-verdict=') == 2
+    assert text.count('<button type="button" data-choice=') == 2
+    assert re.search(r"</b> 1500 ml, 101 HU<", text)
 
 
 def test_small_organs_have_a_decimal_and_each_dot_a_name(tmp_path):
     plan = Plan(tmp_path, tmp_path / "model", with_page=True)
-    write_page([row("a", left_adrenal_gland=4.26)], 1, plan, ORGANS)
+    near = [row(f"c{i}", left_adrenal_gland=4 + i / 100) for i in range(20)]
+    write_page([*near, row("a", left_adrenal_gland=14.26)], 21, plan, ORGANS)
     text = plan.page.read_text("utf-8")
-    assert "<td>4.3<td>4.3 to 4.3" in text
-    assert "<title>a: 4.3 ml</title>" in text
+    assert "<td>4.1<td>4.0 to 4.2" in text
+    assert "<title>c0: 4.0 ml</title>" in text
+    assert "<title>a: 14.3 ml</title>" in text
+    assert "left adrenal gland: 14.3 ml, far larger than usual here (4.1)" in text
+
+
+def test_volumes_have_hu_and_phases_are_counted(tmp_path):
+    plan = Plan(tmp_path, tmp_path / "model", with_page=True)
+    details = [{"phase": phase, "liver_core_hu": hu} for phase, hu in PHASES]
+    rows = [
+        Row(f"c{i}", "x", "", "ok", "", Measured(1.0, {"liver": 1500.0}, (), found))
+        for i, found in enumerate(details)
+    ]
+    write_page(rows, 3, plan, ORGANS)
+    text = plan.page.read_text("utf-8")
+    assert "<td>1500<td>1500 to 1500<td>100<td>" in text
+    assert "Contrast phase: portal venous 2, native 1." in text
+
+
+def test_without_jinja2_a_batch_says_so_before_the_first_ct(tmp_path, monkeypatch):
+    monkeypatch.setattr(template, "find_spec", lambda _: None)
+    plan = Plan(tmp_path, default_model(), with_page=True)
+    with pytest.raises(OutputError, match=r"needs Jinja2.*pip install .*or leave out --html"):
+        plan.check()
+
+
+def test_each_organ_has_a_tile_with_its_outline_and_an_absent_one_is_black():
+    hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
+    labelmap.array[labelmap.array == BY_KEY["spleen"].value] = 0
+    strip = draw_tiles(hu, labelmap, ORGANS)
+    assert strip.shape == (SIDE, SIDE * len(ORGANS), 3)
+    for organ, tile in zip(ORGANS, np.split(strip, len(ORGANS), axis=1), strict=True):
+        outline = (tile == organ.color).all(axis=2)
+        assert outline.any() == (organ.key != "spleen")
+        assert tile.any() == (organ.key != "spleen")
+        if outline.any():  # in the middle, and not cut by the tile
+            rows, columns = np.nonzero(outline)
+            assert abs(rows.min() + rows.max() - SIDE) <= 8
+            assert abs(columns.min() + columns.max() - SIDE) <= 8
+
+
+def test_a_tile_shows_at_least_50_mm_and_its_pixels_lie_where_the_voxels_lie():
+    """An organ of 8 mm in 1 mm voxels: 50 mm on 64 pixels, so its square is 8 / 50 * 64 wide."""
+    hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
+    grid = replace(labelmap.grid, spacing_mm=(1.0, 1.0, 1.0), shape=(4, 100, 100))
+    labels = np.zeros((4, 100, 100), np.uint8)
+    labels[2, 10:18, 60:68] = LIVER.value
+    voxels = np.full((4, 100, 100), -160, np.int16)
+    voxels[2, 10:18, 68:] = 240  # white toward the patient's left
+    tile = draw_tiles(replace(hu, array=voxels, grid=grid), Labelmap(labels, grid), [LIVER])
+    rows, columns = np.nonzero((tile == LIVER.color).all(axis=2))
+    assert np.ptp(columns) + 1 == pytest.approx(8 / 50 * SIDE, abs=1)
+    assert np.ptp(rows) + 1 == pytest.approx(8 / 50 * SIDE, abs=1)
+    white = np.nonzero((tile == 255).all(axis=2))[1]
+    assert white.min() == columns.max() + 1
+    assert not tile[: int(SIDE * (0.5 - 14 / 50)) - 1].any()  # above the edge of the slice
 
 
 def test_a_page_without_a_result_is_a_page(tmp_path):
