@@ -14,8 +14,9 @@ from FlareSegLib.base.resources import LIMIT_SECONDS, THREAD_MIB, limit_seconds,
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.images.dicom.elements import is_sound
 from FlareSegLib.images.dicom.series import may_hold_series, series_paths
-from FlareSegLib.images.headers.checks import image_format
-from FlareSegLib.images.safe_read import FORMATS, check_header
+from FlareSegLib.images.headers.checks import DICOM, check_size, image_format
+from FlareSegLib.images.itk_header import itk_header
+from FlareSegLib.images.safe_read import FORMATS, read_header
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,18 @@ def _grid(case: Case) -> Grid:
         slices = series_paths(case.source, case.series)
         if not is_sound(slices[0]):
             raise InputError(f"{slices[0].name} is damaged")
-        one = _as_header_says(str(slices[0]), "GDCMImageIO")
+        one = _grid_of(itk_header(slices[0], DICOM))
         return replace(one, shape=(len(slices), *one.shape[1:]))
     kind = image_format(case.source)
-    if kind in FORMATS:
-        with suppress(ResourceError):  # too large for what is free now: others may end first
-            check_header(case.source, kind)
-    return _as_header_says(str(case.source), kind)
+    if kind not in FORMATS:
+        raise InputError(f"{case.source.name} is no image")
+    header = read_header(case.source, kind)
+    with suppress(ResourceError):  # too large for what is free now: others may end first
+        check_size(header, case.source.name)
+    return _grid_of(itk_header(case.source, kind, header.stand_in))
 
 
-def _as_header_says(name: str, kind: str) -> Grid:
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(kind)
-    reader.SetFileName(name)
-    reader.ReadImageInformation()
+def _grid_of(reader: sitk.ImageFileReader) -> Grid:
     x, y, z = (*reader.GetSize(), 1)[:3]
     spacing_x, spacing_y, spacing_z = (*reader.GetSpacing(), 1.0)[:3]
     return Grid((z, y, x), (spacing_z, spacing_y, spacing_x))

@@ -30,6 +30,7 @@ from FlareSegLib.images.headers.checks import (
     image_format,
 )
 from FlareSegLib.images.hounsfield import check_ct, to_hounsfield
+from FlareSegLib.images.itk_header import itk_header
 from FlareSegLib.images.padding import without_nan, without_padding
 from FlareSegLib.images.safe_read import (
     FORMATS,
@@ -187,10 +188,7 @@ def _read_file(path: Path, format_name: str, frame: str = "") -> Volume:
         frame: Number, from 1, of the volume in a 4-D file; empty if there is only one.
     """
     header = check_header(path, format_name)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(format_name)
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
+    reader = itk_header(path, format_name, header.stand_in)
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelIDValue())
     if "complex" in kind or "vector" in kind:
         raise InputError(

@@ -56,16 +56,25 @@ def check_header(path: Path, format_name: str) -> Header:
         InputError: A field is not as its format defines it, or voxels are missing.
         ResourceError: The voxels do not fit into memory.
     """
-    header = _READERS[format_name](path)
+    header = read_header(path, format_name)
     check_size(header, path.name)
     return header
+
+
+def read_header(path: Path, format_name: str) -> Header:
+    """Return what the header of an image file promises, whether there is memory for it or not.
+
+    Raises:
+        InputError: A field is not as its format defines it.
+    """
+    return _READERS[format_name](path)
 
 
 def frames_of(path: Path) -> int:
     """Return how many volumes an image file holds; 1 where its header cannot be used."""
     with suppress(FlareSegError, OSError):
         if path.is_file() and (kind := image_format(path)) in FORMATS:
-            shape = _READERS[kind](path).shape
+            shape = read_header(path, kind).shape
             return shape[3] if len(shape) > 3 else 1
     return 1
 

@@ -114,7 +114,7 @@ def test_messages_have_no_pointers_and_no_folders():
         ("c1_no_qform_no_sform.nii.gz", None),
         ("c3_scl_slope_nan.nii.gz", None),
         ("c4_pixdim4_nan.nii.gz", None),
-        ("c6_nifti2.nii.gz", "NIfTI-2"),
+        ("c6_nifti2.nii.gz", None),
         ("d1_no_spacing.nrrd", "no voxel spacing"),
         ("d2_dot_slash.nhdr", None),
     ],

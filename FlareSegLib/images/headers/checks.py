@@ -62,6 +62,8 @@ class Header:
     """Of a NIfTI header, see forms.py."""
     warnings: tuple[str, ...] = ()
     """Sentences for people."""
+    stand_in: bytes = b""
+    """A NIfTI-1 header that says the same, where ITK does not know the header of the file."""
 
     @property
     def expected(self) -> int:

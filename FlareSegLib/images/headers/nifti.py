@@ -12,6 +12,7 @@ from typing import Any
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.images.headers.checks import MOST_AXES, Header, check_regular, damaged, shape_of
 from FlareSegLib.images.headers.forms import check_forms, geometry
+from FlareSegLib.images.headers.nifti1 import MOST_LENGTH, nifti1_header
 
 _BITS = {
     2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24, 256: 8, 512: 16, 768: 32, 1024: 64,
@@ -21,7 +22,14 @@ _BITS = {
 _FIELDS = {"dim": "40s8h", "type": "70s2h", "pixdim": "76s8f", "offset": "108sf",
            "scale": "112s2f", "units": "123sB", "codes": "252s2h", "forms": "256s18f",
            "magic": "344s4s"}  # fmt: skip
-"""Where the fields are: bytes before them, and their kinds."""
+_FIELDS_2 = {"dim": "16s8q", "type": "12s2h", "pixdim": "104s8d", "offset": "168sq",
+             "scale": "176s2d", "units": "500si", "codes": "344s2i", "forms": "352s18d",
+             "magic": "4s8s"}  # fmt: skip
+"""Where the fields are: bytes before them, and their kinds; of NIfTI-1 and NIfTI-2."""
+_BYTES, _BYTES_2 = 348, 540
+_MAGICS_2 = {b"n+2\0": b"n+2\0\r\n\x1a\n", b"ni2\0": b"ni2\0\r\n\x1a\n"}
+"""Their ends tell of programs that change the ends of lines."""
+_MOST_SINGLE = 3e38
 _KINDS = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4",
           1024: "i8", 1280: "u8"}  # fmt: skip
 """Of a voxel, by datatype, as NumPy calls them."""
@@ -53,14 +61,35 @@ def nifti_header(path: Path) -> Header:
         damaged(name, f"vox_offset is {offset:g}")
     shape = shape_of(fields["dim"][1 : count + 1], name)
     data, is_packed = _data_of_pair(path) if is_pair else (path, is_packed)
-    scale = _scale(*fields["scale"])
-    is_plain = kind == _INT16 and fields["scale"] in _UNSCALED and order == "<"
-    is_odd = kind in _FLOATS or scale != fields["scale"]  # ITK makes 0 of NaN, and adds to slope 0
-    own = scale if is_odd and not is_plain and kind in _KINDS else None
-    dtype = order + _KINDS[kind] if is_plain or own else ""
     found = geometry(fields["pixdim"], fields["units"][0], fields["codes"], fields["forms"])
     said = check_forms(shape, found, name)
-    return Header(shape, bits // 8, data, int(offset), is_packed, dtype, own, found, said)
+    stand_in = _stand_in(shape, kind, found, name) if len(start) == _BYTES_2 else b""
+    dtype, own = _way(kind, fields["scale"], order, is_known=not stand_in)
+    return Header(shape, bits // 8, data, int(offset), is_packed, dtype, own, found, said, stand_in)
+
+
+def _way(
+    kind: int, scale: tuple[float, float], order: str, *, is_known: bool
+) -> tuple[str, tuple[float, float] | None]:
+    """Return how NumPy reads the voxels, and their scale if ITK would read them otherwise.
+
+    ITK makes 0 of NaN, adds an intercept to slope 0, and does not know NIfTI-2.
+    """
+    meant = _scale(*scale)
+    is_plain = is_known and kind == _INT16 and scale in _UNSCALED and order == "<"
+    is_odd = kind in _FLOATS or meant != scale or not is_known
+    own = meant if is_odd and not is_plain and kind in _KINDS else None
+    return order + _KINDS[kind] if is_plain or own else "", own
+
+
+def _stand_in(shape: tuple[int, ...], kind: int, found: bytes, name: str) -> bytes:
+    """Return a NIfTI-1 header for a NIfTI-2 file."""
+    if max(shape) > MOST_LENGTH:
+        raise InputError(
+            f"{name} has {max(shape)} voxels along an axis, more than the {MOST_LENGTH} of a CT: "
+            "crop it"
+        )
+    return nifti1_header(shape, kind, _BITS[kind], found)
 
 
 def _start(path: Path) -> tuple[bytes, bool]:
@@ -71,25 +100,47 @@ def _start(path: Path) -> tuple[bytes, bool]:
         damaged(path.name, "packed content and the extension .gz do not belong together")
     try:
         with gzip.open(path) if is_packed else path.open("rb") as file:
-            start = file.read(540)
+            start = file.read(_BYTES_2)
     except (EOFError, OSError, zlib.error) as error:
         damaged(path.name, f"gzip: {error}")
-    if start[4:7] in (b"n+2", b"ni2"):
-        raise InputError(
-            f"{path.name} is NIfTI-2, which is not read: save it as NIfTI-1, such as with "
-            "nibabel's Nifti1Image.from_image()"
-        )
-    return start[:348], is_packed
+    return start[: _BYTES_2 if start[4:8] in _MAGICS_2 else _BYTES], is_packed
 
 
 def _fields(start: bytes, name: str) -> tuple[str, dict[str, tuple[Any, ...]]]:
     """Return the order of bytes, and the fields."""
+    known = _FIELDS_2 if len(start) == _BYTES_2 else _FIELDS
     for order in "<>":
-        if len(start) == 348 and struct.unpack_from(f"{order}i", start)[0] == 348:
-            return order, {
-                key: struct.unpack_from(order + kinds, start)[1:] for key, kinds in _FIELDS.items()
+        if len(start) in (_BYTES, _BYTES_2) and struct.unpack_from(f"{order}i", start) == (
+            len(start),
+        ):
+            fields = {
+                key: struct.unpack_from(order + kinds, start)[1:] for key, kinds in known.items()
             }
-    return damaged(name, "sizeof_hdr is not 348")
+            return order, fields if known is _FIELDS else _as_in_nifti1(fields, name)
+    return damaged(name, "sizeof_hdr is neither 348 nor 540")
+
+
+def _as_in_nifti1(fields: dict[str, tuple[Any, ...]], name: str) -> dict[str, tuple[Any, ...]]:
+    """Return the fields of NIfTI-2 that say where voxels lie as NIfTI-1 can say them.
+
+    Numbers become single; the scale of the values stays double.
+    """
+    if fields["magic"][0] not in _MAGICS_2.values():
+        damaged(name, f"magic is {fields['magic'][0]!r}")
+    if not 0 <= fields["units"][0] <= 255:
+        damaged(name, f"xyzt_units is {fields['units'][0]}")
+    if not all(-(2**15) <= code < 2**15 for code in fields["codes"]):
+        damaged(name, f"qform_code and sform_code are {fields['codes']}")
+    single = {key: tuple(map(_single, fields[key])) for key in ("pixdim", "forms")}
+    return {**fields, **single}
+
+
+def _single(value: float) -> float:
+    """Return a number as four bytes hold it."""
+    if abs(value) > _MOST_SINGLE:
+        return math.copysign(math.inf, value)
+    found: float = struct.unpack("f", struct.pack("f", value))[0]
+    return found
 
 
 def _scale(slope: float, intercept: float) -> tuple[float, float]:
