@@ -20,8 +20,8 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     panel.ui.batchInputPath.currentPath = str(folder)
     panel.ui.batchOutputPath.currentPath = str(output)
     steps = []
-    tell = panel.onProgress
-    panel.onProgress = lambda step, share: (steps.append(step), tell(step, share))
+    tell = panel.runs.onProgress
+    panel.runs.onProgress = lambda step, share: (steps.append(step), tell(step, share))
     panel.ui.batchButton.click()
     assert panel.ui.batchButton.text == "Cancel"
     wait_until(lambda: not panel.job.isRunning)
@@ -87,7 +87,7 @@ def test_dicom_seg_is_refused_where_slicer_has_an_older_pydicom(panel, tmp_path,
     panel.ui.batchInputPath.currentPath = str(tmp_path / "in")
     panel.ui.batchOutputPath.currentPath = str(tmp_path / "out")
     with pytest.raises(Packages.PackageError):
-        panel.onBatchButton()
+        panel.runs.onBatchButton()
     said = panel.ui.statusLabel.text
     assert "needs pydicom 3.0 or later, which Slicer 5.12 brings; this Slicer has 2.4.4" in said
     assert not panel.job.isRunning

@@ -135,8 +135,8 @@ def test_all_frames_give_a_sequence_of_segmentations(panel, series, model):
     assert panel.ui.framesCheckBox.visible or not panel.ui.framesCheckBox.isHidden()
     parameters.allFrames = True
     shares, steps = [], []
-    tell = panel.onProgress
-    panel.onProgress = lambda step, share: (
+    tell = panel.runs.onProgress
+    panel.runs.onProgress = lambda step, share: (
         shares.append(share),
         steps.append(step),
         tell(step, share),

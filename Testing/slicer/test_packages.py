@@ -195,7 +195,7 @@ def test_each_failure_of_pip_has_its_own_reason(lacking, meaning):
 def test_a_failed_installation_leaves_nothing_and_says_why(lacking, panel, ct, model, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    panel.onInstallFrom(empty)
+    panel.runs.onInstallFrom(empty)
     wait_until(lambda: not panel.job.isRunning)
     assert "no wheel of it fits" in panel.ui.statusLabel.text, panel.ui.logText.toPlainText()
     assert not lacking._newFolder().exists()

@@ -105,7 +105,7 @@ def test_voxels_that_change_are_looked_at_again(panel, ct):
     panel._parameterNode.inputVolume = ct
     assert reason(panel) == ""
     slicer.util.updateVolumeFromArray(ct, np.zeros(SHAPE, np.int16))
-    panel.updateButtons()
+    panel.runs.updateButtons()
     assert "Does not look like a CT" in reason(panel)
 
 

@@ -51,8 +51,8 @@ def put_into_study(ct):
 def done(panel, ct, model):
     """The panel after a run on the phantom."""
     seen = []
-    tell = panel.onProgress
-    panel.onProgress = lambda step, share: (seen.append((step, share)), tell(step, share))
+    tell = panel.runs.onProgress
+    panel.runs.onProgress = lambda step, share: (seen.append((step, share)), tell(step, share))
     put_into_study(ct)
     panel.parameters = start(panel, ct, model)
     panel.whileRunning = panel.ui.applyButton.text
@@ -142,7 +142,7 @@ def test_what_to_look_at_is_said_and_marked(done):
     report |= {"flags": {"odd": "The scan is odd"}, "warnings": []}
     said = ["The scan is odd", "Please look at: liver, spleen"]
     assert ResultTable.whatToLookAt(report) == said
-    done.results.show(report)
+    done.runs.result.table.show(report)
     item = done.ui.resultTable.item(0, 1)
     assert item.text() == "cut off; unusual volume"
     assert item.toolTip() == "reaches the edge. is too large"
