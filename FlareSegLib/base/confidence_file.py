@@ -46,6 +46,8 @@ def _check(facts: Any) -> None:
     _need(all(math.isfinite(facts[name]) for name in _NUMBERS), "numbers")
     _need(all(isinstance(name, str) for name in (*names, *facts["organs"])), "names")
     _need(len(names) <= MOST_FEATURES and len(trees) <= MOST_TREES, "size")
+    widths = facts.get("width", [0.0] * len(names))
+    _need(len(widths) == len(names) and all(0 <= w < math.inf for w in widths), "width")
     for tree in trees:
         nodes, leaves = len(tree["feature"]), tree["leaf"]
         _need(0 < nodes < 256 and nodes & (nodes + 1) == 0 and len(leaves) == nodes + 1, "tree")

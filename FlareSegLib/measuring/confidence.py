@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.scan import Scan
@@ -161,10 +162,13 @@ def predict(rows: Sequence[Mapping[str, float]], told: Mapping[str, Any]) -> lis
     """Return what trees say of rows of features.
 
     Trees are complete: node i goes on to 2 i + 1, or to 2 i + 2 if its feature is over its
-    threshold, or missing where missing is 1; leaves follow the nodes.
+    threshold, or missing where missing is 1; leaves follow the nodes. Within a feature's width of
+    the threshold a row goes both ways, in shares, so that a hair's breadth in a feature is one in
+    what is said.
     """
     names, trees = told["features"], told["trees"]
     table = np.array([[row.get(name, math.nan) for name in names] for row in rows])
+    width = np.array(told.get("width", [0.0] * len(names)))
     total = np.full(len(rows), float(told["base"]))
     depths = {len(tree["feature"]) for tree in trees}
     for nodes in sorted(depths):  # all trees of a depth at once
@@ -173,14 +177,22 @@ def predict(rows: Sequence[Mapping[str, float]], told: Mapping[str, Any]) -> lis
             np.array([tree[name] for tree in same])
             for name in ("feature", "threshold", "missing", "leaf")
         )
-        number, at = np.arange(len(same))[:, None], np.arange(len(rows))[None]
-        node = np.zeros((len(same), len(rows)), np.intp)
-        for _ in range(nodes.bit_length()):
-            value = table[at, feature[number, node]]
-            over = value > threshold[number, node]
-            node = 2 * node + 1 + np.where(np.isnan(value), missing[number, node] > 0, over)
-        total += leaf[number, node - nodes].sum(axis=0)
+        value = table[:, feature]  # (rows, trees, nodes)
+        over = _shares(value - threshold, width[feature])
+        over = np.where(np.isnan(value), missing, over)
+        reached = np.ones((len(rows), len(same), 2 * nodes + 1))
+        for node in range(nodes):
+            reached[..., 2 * node + 1] = reached[..., node] * (1 - over[..., node])
+            reached[..., 2 * node + 2] = reached[..., node] * over[..., node]
+        total += (reached[..., nodes:] * leaf).sum(axis=(1, 2))
     return [float(value) for value in np.clip(total, 0, 1)]
+
+
+def _shares(over: NDArray[np.float64], width: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return which share goes on as over a threshold: a step, or a ramp as wide as said."""
+    ramp = np.clip(0.5 + over / np.where(width > 0, width, 1), 0, 1)
+    found: NDArray[np.float64] = np.where(width > 0, ramp, over > 0)
+    return found
 
 
 def _reasons(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.scan import Scan
-from FlareSegLib.measuring.usual import shipped
+from FlareSegLib.measuring.usual import orders, shipped
 
 FEWEST_ORGANS = 3
 """Fewer convincing ones are a limb, a phantom, or a small part of an abdomen."""
@@ -22,6 +22,8 @@ BONE_IN_FRONT = -0.04
 """Place of bone in a body, share of its depth; no trunk of ours is below -0.02."""
 LUNGS, NO_LUNGS = 0.15, 0.05
 """Share of air at an end of the scan that is lungs, and that is not."""
+LEAST_REVERSED = 1.0
+"""So many pairs of organs, surely found, must lie in reverse; in a good CT of ours 0.8 do."""
 USUAL_HU = {"liver": (-30.0, 230.0), "spleen": (0.0, 260.0), "aorta": (0.0, 900.0)}
 """Of cores: fatty livers and arterial vessels included."""
 
@@ -48,7 +50,7 @@ def findings(rows: Mapping[str, OrganRow], scan: Scan) -> tuple[Finding, ...]:
         _few_organs(abdominal),
         _small_body(scan),
         _upside_down(rows, scan),
-        _turned(scan),
+        _turned(rows, scan),
         _unusual_hu(rows),
     )
     return tuple(one for one in found if one)
@@ -82,7 +84,13 @@ def _small_body(scan: Scan) -> Finding | None:
 
 
 def _upside_down(rows: Mapping[str, OrganRow], scan: Scan) -> Finding | None:
-    """Lungs at the lower end alone: so has a chest without an abdomen, but no whole organ."""
+    """Kidneys over liver and spleen, or lungs at the lower end alone.
+
+    So has a chest without an abdomen, but no whole organ.
+    """
+    if _is_reversed(rows, 2):
+        said = "organs lie in reverse, head to foot: it may be upside down (order of the slices)"
+        return Finding("upside_down", said)
     abdominal = [rows[key] for key in ("liver", "spleen", "stomach") if key in rows]
     is_full = any(row.state == "whole" for row in abdominal)
     if scan.air_low < LUNGS or scan.air_high > NO_LUNGS or not is_full:
@@ -91,11 +99,19 @@ def _upside_down(rows: Mapping[str, OrganRow], scan: Scan) -> Finding | None:
     return Finding("upside_down", said)
 
 
-def _turned(scan: Scan) -> Finding | None:
-    if scan.bone_behind >= BONE_IN_FRONT or scan.bone < 0.005:
-        return None
-    said = "bone lies in front of the middle of the body: front and back may be swapped"
-    return Finding("front_to_back", said)
+def _turned(rows: Mapping[str, OrganRow], scan: Scan) -> Finding | None:
+    if scan.bone >= 0.005 and scan.bone_behind < BONE_IN_FRONT:
+        said = "bone lies in front of the middle of the body: front and back may be swapped"
+        return Finding("front_to_back", said)
+    if _is_reversed(rows, 1):
+        said = "organs lie in reverse, front to back: front and back may be swapped"
+        return Finding("front_to_back", said)
+    return None
+
+
+def _is_reversed(rows: Mapping[str, OrganRow], axis: int) -> bool:
+    right, wrong = orders(rows, axis)
+    return wrong > max(right, LEAST_REVERSED)
 
 
 def _unusual_hu(rows: Mapping[str, OrganRow]) -> Finding | None:

@@ -6,6 +6,7 @@ lies in a scan is told by the organs that are whole. From Resources/Trust/usual.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +20,8 @@ from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.scan import Scan
 
 FEWEST_ANCHORS = 2
+APART_MM = (60.0, 30.0, 40.0)
+"""Along L, P and S: organs that usually lie so far from each other keep their order."""
 LUNGS = 0.3
 """Share of air in the lowest slices from which on these are lungs: the abdomen lies below."""
 Usual = Mapping[str, Mapping[str, Any]]
@@ -46,6 +49,35 @@ def expected_mm(key: str, rows: Mapping[str, OrganRow], usual: Usual) -> NDArray
     origins = [np.subtract(row.centroid_mm, usual[row.key]["position_mm"]) for row in anchors]  # type: ignore[arg-type]
     found: NDArray[np.float64] = np.median(origins, axis=0) + usual[key]["position_mm"]
     return found
+
+
+def orders(
+    rows: Mapping[str, OrganRow], axis: int, usual: Usual | None = None
+) -> tuple[float, float]:
+    """Return how much says that organs lie in their usual order along an axis, and how much not.
+
+    Each pair of organs that usually lie far apart says so, with the product of their confidences,
+    and with less weight where they lie close together.
+
+    Args:
+        rows: By organ key.
+        axis: 0: L, 1: P, 2: S.
+        usual: Where organs lie; None: what ships.
+    """
+    usual, far = usual or shipped(), APART_MM[axis]
+    found = [row for key, row in rows.items() if row.centroid_mm and key in usual]
+    right = wrong = 0.0
+    for one, other in itertools.combinations(found, 2):
+        apart = usual[one.key]["position_mm"][axis] - usual[other.key]["position_mm"][axis]
+        seen = one.centroid_mm[axis] - other.centroid_mm[axis]  # type: ignore[index]
+        if abs(apart) >= far:
+            share = _sure(one) * _sure(other) * min(1.0, abs(seen) / far)
+            right, wrong = (right + share, wrong) if seen * apart > 0 else (right, wrong + share)
+    return right, wrong
+
+
+def _sure(row: OrganRow) -> float:
+    return 1.0 if row.confidence is None else row.confidence
 
 
 def is_out_of_field(

@@ -36,6 +36,13 @@ def test_a_tree_gives_what_is_worked_out_by_hand(row, expected):
     assert predict([row, {"chance": 0.4, "noise_hu": 0}], TOLD) == pytest.approx([expected, 0.2])
 
 
+@pytest.mark.parametrize(("chance", "share"), [(0.4, 0), (0.45, 0.25), (0.5, 0.5), (0.6, 1)])
+def test_near_a_threshold_a_row_goes_both_ways_in_shares(chance, share):
+    told = {**TOLD, "width": [0.2, 0.0]}
+    expected = 0.2 * (1 - share) + 0.7 * share
+    assert predict([{"chance": chance, "noise_hu": 5}], told) == pytest.approx([expected])
+
+
 def test_a_confidence_stays_between_0_and_1():
     told = {**TOLD, "base": 5.0}
     assert predict([{}], told) == [1.0]

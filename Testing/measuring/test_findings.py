@@ -61,6 +61,19 @@ def test_lungs_below_a_whole_liver_mean_upside_down(rows):
     assert keys(cut, replace(GOOD_SCAN, air_low=0.3, air_high=0.0)) == set()  # a chest
 
 
+@pytest.mark.parametrize(("axis", "key"), [(2, "upside_down"), (1, "front_to_back")])
+def test_organs_in_reverse_tell_how_a_scan_lies(rows, axis, key):
+    """Where lungs and bone tell nothing."""
+    turned = {name: replace(row, centroid_mm=reversed_at(row, axis)) for name, row in rows.items()}
+    assert keys(turned, GOOD_SCAN) == {key}
+    unsure = {name: replace(row, confidence=0.1) for name, row in turned.items()}
+    assert key not in keys(unsure, GOOD_SCAN)  # what hardly is there tells nothing
+
+
+def reversed_at(row, axis):
+    return tuple(-mm if i == axis else mm for i, mm in enumerate(row.centroid_mm))
+
+
 def test_hu_that_no_organ_has_are_named(rows):
     hot = {**rows, "liver": with_core(rows["liver"], 400)}
     (found,) = findings(hot, GOOD_SCAN)

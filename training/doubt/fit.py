@@ -25,6 +25,8 @@ FLAGGED = 0.1
 """Share of good organs that may be flagged."""
 FOLDS = 12
 ROUND = 4
+STEP = 0.2
+"""Width of a step of the trees, share of the middle half of the feature."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,17 @@ def fit(rows: Sequence[Example], seed: int, growth: Growth | None = None) -> dic
     return {
         "organs": keys,
         "features": names,
+        "width": _widths(table),
         **told,
         "good": {key: _good(rows, key) for key in keys},
     }
+
+
+def _widths(table: NDArray[np.float64]) -> list[float]:
+    """Return how wide the steps of trees are for each feature: a share of its middle half."""
+    low, high = np.nanpercentile(table, (25, 75), axis=0)
+    widths: list[float] = np.nan_to_num(STEP * (high - low)).round(ROUND).tolist()
+    return widths
 
 
 def _good(rows: Sequence[Example], key: str) -> dict[str, list[float]]:

@@ -177,13 +177,15 @@ class Kind:
     is_drawn: bool = False
     """Whether it needs no CT."""
     needs: tuple[int, ...] = (1, 2, 3, 13)
-    """Values of organs that the labels of its CT must have."""
+    """Values of organs that the labels of its CT must have; empty: it is a CT as it came."""
 
 
 ODD = frozenset({"few_organs", "no_organ_found"})
 SMALL = ODD | {"small_body"}
 KINDS = {
-    "as_it_is": Kind("a CT of ours", as_it_is, needs=()),
+    "as_it_is": Kind("a CT with organs", as_it_is, needs=()),
+    "limb": Kind("a limb", as_it_is, SMALL, needs=()),
+    "no_organs": Kind("a pelvis of a cadaver", as_it_is, ODD, needs=()),
     "slices_reversed": Kind(
         "slices in the wrong order", _flipped(0), frozenset({"upside_down", "mirrored"})
     ),

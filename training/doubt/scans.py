@@ -1,6 +1,6 @@
 """What is said of scans that are not ours, and of those that are: lines for scan_table.py.
 
-    python -m training.doubt.scans CONFIG LINES [--real FOLDER ...] [--each N]
+    python -m training.doubt.scans CONFIG LINES [--real FOLDER ...] [--limbs FOLDER ...] [--each N]
 
 Each scan is written and read as a user's is, so that what reading refuses counts as told. Lines
 that are there already are kept.
@@ -37,22 +37,27 @@ UNKNOWN = (False,) * 256
 NOTHING = Copy(np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.uint8), (1.0, 1.0, 1.0))
 
 
-def planned(config: Config, real: list[Path], each: int) -> Iterator[tuple[str, str, Path | None]]:
+def planned(
+    config: Config, real: list[Path], limbs: list[Path], each: int
+) -> Iterator[tuple[str, str, Path | None]]:
     """Yield kind, case and file: all real CTs, then each kind of a CT per patient, then drawings.
 
     Args:
         config: Of the prepared cases.
         real: Folders of CTs that are run as they are.
+        limbs: Folders of CTs of limbs.
         each: Scans of each kind, at the most.
     """
-    for folder in real:
-        for path in sorted(folder.glob("*/ct.nii.gz")):
-            yield "as_it_is", path.parent.name, path
+    for path in sorted(path for folder in real for path in folder.glob("*/ct.nii.gz")):
+        case = path.parent.name
+        yield ("no_organs" if case in config.data.without_organs else "as_it_is"), case, path
+    for path in sorted(path for folder in limbs for path in folder.glob("*/ct.nii.gz")):
+        yield "limb", path.parent.name, path
     whole = _one_per_patient(config)
     for name, kind in KINDS.items():
         if kind.is_drawn:
             yield from ((name, f"drawing_{number}", None) for number in range(each))
-        elif name != "as_it_is":
+        elif kind.needs:
             fit = [case for case, values in whole.items() if set(kind.needs) <= values]
             yield from ((name, case, None) for case in fit[:each])
 
@@ -135,10 +140,11 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("lines", type=Path)
     parser.add_argument("--real", type=Path, nargs="*", default=[])
+    parser.add_argument("--limbs", type=Path, nargs="*", default=[])
     parser.add_argument("--each", type=int, default=8)
     given = parser.parse_args()
     config = read_config(given.config)
-    write(config, given.lines, list(planned(config, given.real, given.each)))
+    write(config, given.lines, list(planned(config, given.real, given.limbs, given.each)))
 
 
 if __name__ == "__main__":
