@@ -20,8 +20,12 @@ def gflop(network: nn.Module, shape: tuple[int, int, int]) -> float:
     A multiplication and an addition count as two, so a figure in multiply-adds is half of it.
     Counted by torch on the meta device: convolutions and matrix products, nothing else.
     """
+    return 2 * gmac(network, (1, 1, *shape))
+
+
+def gmac(network: nn.Module, *shapes: tuple[int, ...]) -> float:
+    """Return billions of multiply-adds of a network with inputs of these shapes."""
     hollow = copy.deepcopy(network).to("meta").eval()
-    window = torch.empty(1, 1, *shape, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        hollow(window)
-    return float(counter.get_total_flops()) / 1e9
+        hollow(*(torch.empty(*shape, device="meta") for shape in shapes))
+    return float(counter.get_total_flops()) / 2e9

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.prompt.scenes import SHAPE, axes
+from training.prompt.scenes import axes
 
 CYSTS, CORES, SHELLS, CALCIFIED = 0.15, 0.25, 0.20, 0.30
 """Shares of lesions that are cysts, that have a core, a shell; of shells that are calcified."""
@@ -21,29 +21,33 @@ def paint(hu: Tensor, places: list[str], rng: np.random.Generator) -> tuple[Tens
     """Return scenes with a lesion in the middle of each, and the masks of these.
 
     Args:
-        hu: Scenes (n, 1, z, y, x).
+        hu: Scenes (n, 1, z, y, x), about four radii wide; z = 1 shows the middle of each lesion.
         places: Where each lies: organ, soft, node, nodule.
         rng: Numbers are drawn from it, noise from torch.
     """
-    n, device = len(hu), hu.device
-    radius = _radius(n, device, rng)
-    bumps = _noise(n, (4, 5, 5), device) * _column(rng.uniform(0, 0.26, n), device)
-    bumps = bumps + _noise(n, (9, 12, 12), device) * _column(rng.uniform(0, 0.11, n), device)
+    n, device, shape = len(hu), hu.device, tuple(hu.shape[2:])
+    radius = _radius(n, shape, device, rng)
+    bumps = _noise(n, (4, 5, 5), shape, device) * _column(rng.uniform(0, 0.26, n), device)
+    bumps = bumps + _noise(n, (9, 12, 12), shape, device) * _column(rng.uniform(0, 0.11, n), device)
     inside = 0.8 + bumps - radius
     soft = torch.sigmoid(inside / (_column(rng.uniform(0.03, 0.2, n), device) * 0.5))
-    smooth = functional.avg_pool3d(hu, 9, 1, 4, count_include_pad=False)
+    reach = [min(4, (count - 1) // 2) for count in shape]
+    size = [2 * count + 1 for count in reach]
+    smooth = functional.avg_pool3d(hu, size, 1, reach, count_include_pad=False)
     about = (radius < 1.3).float()
     level = (smooth * about).sum((2, 3, 4)) / about.sum((2, 3, 4)).clamp_min(1)
     value = _column(_values(level.flatten().cpu().numpy(), places, rng), device)
-    value = value + _noise(n, (11, 22, 22), device) * _column(rng.uniform(0, 14, n), device)
+    value = value + _noise(n, (11, 22, 22), shape, device) * _column(rng.uniform(0, 14, n), device)
     value = value + (hu - smooth) * _column(rng.uniform(0.3, 1, n), device)
     value = value + _core(radius, rng) + _shell(inside, rng)
     return hu * (1 - soft) + value * soft, (inside > 0).float()
 
 
-def _radius(n: int, device: torch.device, rng: np.random.Generator) -> Tensor:
+def _radius(
+    n: int, shape: tuple[int, ...], device: torch.device, rng: np.random.Generator
+) -> Tensor:
     """Return the distance of each voxel in a turned super-ellipsoid, 1 about at its border."""
-    grid = torch.stack(torch.meshgrid(*axes(SHAPE, device), indexing="ij")) * 2.0
+    grid = torch.stack(torch.meshgrid(*axes(shape, device), indexing="ij")) * 2.0
     turns = torch.linalg.qr(torch.randn(n, 3, 3))[0].to(device)
     scale = torch.tensor(rng.uniform(0.75, 1.0, (n, 3)), dtype=torch.float32, device=device)
     at = torch.einsum("nij,jzyx->nizyx", turns, grid) / scale[:, :, None, None, None]
@@ -82,9 +86,11 @@ def _shell(inside: Tensor, rng: np.random.Generator) -> Tensor:
     return _column(change, inside.device) * torch.exp(-(((inside - 0.06) / 0.05) ** 2))
 
 
-def _noise(n: int, coarse: tuple[int, int, int], device: torch.device) -> Tensor:
+def _noise(
+    n: int, coarse: tuple[int, int, int], shape: tuple[int, ...], device: torch.device
+) -> Tensor:
     low = torch.randn(n, 1, *coarse, device=device)
-    found: Tensor = functional.interpolate(low, SHAPE, mode="trilinear", align_corners=False)
+    found: Tensor = functional.interpolate(low, shape, mode="trilinear", align_corners=False)
     return found
 
 

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from training.config import ConfigError
+from training.networks.embed import EmbedSizes
+from training.networks.repvit import RepVitSizes
+from training.networks.swin import SwinSizes
 
 PATHS = ("out", "labels", "start")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run can be told."""
+class Common:
+    """What a run of either way can be told."""
 
     packs: tuple[Path, ...]
     """Folders of training.gpu.pack: CTs at 2 x 1.5 x 1.5 mm."""
     labels: Path
     """Folder with <case>.labels.xz: organs 1 to 13, 255 unknown."""
     out: Path
-    """Takes checkpoint.pt and metrics.jsonl."""
+    """Takes checkpoints and metrics."""
     left_out: tuple[int, ...] = (2, 3, 5, 9, 13)
     """Organs that are never shown as organs: right kidney, spleen, aorta, gallbladder, left one."""
     often: tuple[str, ...] = ("hcctace", "crlm", "cptac")
     """Cases with one of these in their name are drawn three times as often."""
-    grid: tuple[int, int, int] = (32, 64, 64)
-    """Voxels (z, y, x) of a crop."""
     steps: int = 3600
     seconds: float = float("inf")
     """The run ends before its steps when so much time is over; the rate follows the steps."""
     batch: int = 64
-    fresh: int = 16
-    """Scenes made anew for each step."""
-    ring: int = 512
-    """Scenes that crops are drawn from; a multiple of fresh."""
     rate: float = 2e-3
     warmup: int = 200
     """Steps until the rate is reached."""
@@ -46,6 +44,18 @@ class Settings:
     """Weights to begin with."""
     checkpoint_steps: int = 100
 
+
+@dataclass(frozen=True)
+class Settings(Common):
+    """The crop network's."""
+
+    grid: tuple[int, int, int] = (32, 64, 64)
+    """Voxels (z, y, x) of a crop."""
+    fresh: int = 16
+    """Scenes made anew for each step."""
+    ring: int = 512
+    """Scenes that crops are drawn from; a multiple of fresh."""
+
     def __post_init__(self) -> None:
         if self.ring % self.fresh or self.ring < self.fresh:
             raise ConfigError(f"ring is {self.ring}: give a multiple of fresh, {self.fresh}")
@@ -53,8 +63,31 @@ class Settings:
             raise ConfigError(f"grid is {self.grid}: give an even depth and multiples of 8")
 
 
-def read_settings(path: Path) -> Settings:
-    """Return the settings in a TOML file.
+@dataclass(frozen=True)
+class EmbedSettings(Common):
+    """Those of paper 4's way; steps are the teacher's."""
+
+    student_steps: int = 1800
+    things: int = 4
+    """Boxes a slice: it is embedded once for all of them."""
+    sizes: EmbedSizes = field(default_factory=EmbedSizes)
+
+    def __post_init__(self) -> None:
+        sizes = self.sizes
+        swin = sizes.swin
+        halvings = sum(a != b for a, b in zip(swin.widths, swin.widths[1:], strict=False))
+        if swin.patch * 2**halvings != 4 or sizes.image % 8:
+            raise ConfigError(
+                f"patches of {swin.patch} and widths {swin.widths} of image {sizes.image}: the "
+                "teacher's embedding must be a quarter of the image, as the student's is"
+            )
+
+
+WAYS: dict[str, type[Settings] | type[EmbedSettings]] = {"crop": Settings, "embed": EmbedSettings}
+
+
+def read_settings(path: Path) -> Settings | EmbedSettings:
+    """Return the settings in a TOML file; `way` in it says whose.
 
     Raises:
         ConfigError: It is missing or no TOML, or a key is unknown or missing.
@@ -63,14 +96,39 @@ def read_settings(path: Path) -> Settings:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is no config that can be read ({error})") from error
-    known, base = [item.name for item in fields(Settings)], path.absolute().parent
+    way = raw.pop("way", "crop")
+    if way not in WAYS:
+        raise ConfigError(f'{path} has way = "{way}": give one of {", ".join(WAYS)}')
+    base = path.absolute().parent
+    _check_keys(raw, [item.name for item in fields(WAYS[way])], path)
+    said = _tuples(raw) | {key: base / str(raw[key]) for key in PATHS if key in raw}
+    try:
+        if "sizes" in said:
+            said["sizes"] = _sizes(said["sizes"])
+        return WAYS[way](**{**said, "packs": tuple(base / one for one in raw["packs"])})
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{path} lacks a key or has a wrong one ({error})") from error
+
+
+def _check_keys(raw: dict[str, Any], known: list[str], path: Path) -> None:
     for key in raw:
         if key not in known:
             near = get_close_matches(key, known, 1)
             raise ConfigError(f"{path} has {key}: {f'did you mean {near[0]}?' if near else known}")
-    said = {key: tuple(v) if isinstance(v, list) else v for key, v in raw.items()}
-    said |= {key: base / str(said[key]) for key in PATHS if key in said}
-    try:
-        return Settings(**{**said, "packs": tuple(base / one for one in raw["packs"])})
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{path} lacks a key or has a wrong one ({error})") from error
+
+
+def _tuples(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table with tuples for lists."""
+    return {
+        key: tuple(v) if isinstance(v, list) else _tuples(v) if isinstance(v, dict) else v
+        for key, v in table.items()
+    }
+
+
+def _sizes(table: dict[str, Any]) -> EmbedSizes:
+    own = {key: v for key, v in table.items() if key not in ("swin", "repvit")}
+    return EmbedSizes(
+        **own,
+        swin=SwinSizes(**table.get("swin", {})),
+        repvit=RepVitSizes(**table.get("repvit", {})),
+    )

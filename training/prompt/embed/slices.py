@@ -1,0 +1,214 @@
+"""Axial slices with masks and boxes: organs, painted lesions and grown regions of one slice.
+
+Also what a slice becomes before it is embedded: see shown().
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+from training.prompt import lesions
+from training.prompt.cases import SCALE, SPACING, TISSUES, Case
+from training.prompt.crops import jitter
+from training.prompt.regions import BONE_HU, GAS_HU
+from training.prompt.scenes import LESION_ORGANS, LESION_PLACES, OF_PLACE, REGIONS
+from training.prompt.settings import EmbedSettings
+
+LOW_HU, HIGH_HU = -160.0, 240.0
+"""Window of what is shown, 0 to 1."""
+ORGANS, LESIONS = 0.3, 0.75
+"""Shares of organs, and of organs and lesions; the rest are regions."""
+LEAST_SHARE = 20 / 256**2
+"""Of a thing in its slice: 20 pixels of 256 x 256 (paper 4)."""
+ZOOM = 0.7
+"""The longest side of a slice takes that to all of the image."""
+TRIES = 12
+
+Slice = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """A batch: images (n, 1, y, x), masks (n, k, y, x), boxes (n, k, 4), weight (n, k)."""
+
+    images: Tensor
+    masks: Tensor
+    boxes: Tensor
+    weight: Tensor
+    """0 where nothing was found to show."""
+
+
+def shown(hu: Tensor, image: int, side: int) -> Tensor:
+    """Return slices (n, 1, y, x) as a network sees them: window, longest side, padding.
+
+    Args:
+        hu: Slices.
+        image: Pixels of what is returned, along each axis.
+        side: Pixels of the longest side in it; the rest, right and below, is 0.
+    """
+    scaled = ((hu - LOW_HU) / (HIGH_HU - LOW_HU)).clamp(0, 1)
+    rows, columns = (max(1, round(n * side / max(hu.shape[2:]))) for n in hu.shape[2:])
+    small = functional.interpolate(
+        scaled, (rows, columns), mode="bilinear", antialias=True, align_corners=False
+    )
+    return functional.pad(small, (0, image - columns, 0, image - rows))
+
+
+class SliceSource:
+    """Gives the slices of each step; what is in it depends on seed, kind and step alone."""
+
+    def __init__(self, cases: list[Case], settings: EmbedSettings, device: torch.device) -> None:
+        self._cases, self._settings, self._device = cases, settings, device
+        often = [any(word in case.name for word in settings.often) for case in cases]
+        self._chances = np.where(often, 3.0, 1.0) / np.where(often, 3.0, 1.0).sum()
+
+    def batch(self, step: int, kind: int) -> Slices:
+        """Return the slices of a step, counted from 0, of the teacher (0) or the student (1)."""
+        rng = np.random.default_rng([self._settings.seed, step, kind])
+        torch.manual_seed(int(rng.integers(2**62)))
+        drawn = [self._one(rng) for _ in range(self._settings.batch)]
+        parts = (torch.stack(part).to(self._device) for part in zip(*drawn, strict=True))
+        return Slices(*parts)
+
+    def _one(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        case = self._cases[int(rng.choice(len(self._cases), p=self._chances))]
+        z = int(rng.integers(case.labels.shape[0]))
+        hu = case.hu[0, z].float().cpu().numpy() * SCALE
+        labels = case.labels[z].cpu().numpy()
+        count, sizes = self._settings.things, self._settings.sizes
+        hu, masks = things(hu, labels, count, self._settings.left_out, rng)
+        side = round(sizes.image * rng.uniform(ZOOM, 1))
+        image = shown(torch.from_numpy(_as_scanned(hu, rng))[None, None], sizes.image, side)[0]
+        found = _resized(torch.from_numpy(np.stack(masks)), sizes.image, side)
+        for axis in (1, 2):
+            if rng.random() < 0.5:
+                image, found = image.flip(axis), found.flip(axis)
+        boxes, weight = boxes_of(found)
+        return image, found, boxes, weight
+
+
+def things(
+    hu: Slice, labels: NDArray[np.uint8], count: int, left_out: tuple[int, ...],
+    rng: np.random.Generator,
+) -> tuple[Slice, list[Mask]]:  # fmt: skip
+    """Return a slice (y, x) with lesions painted in, and masks of so many things, some empty."""
+    hu, masks = hu.copy(), []
+    kinds = [float(rng.random()) for _ in range(count)]
+    for _ in range(sum(ORGANS <= kind < LESIONS for kind in kinds)):
+        lesion = _lesion(hu, labels, rng)
+        masks = [mask & ~lesion for mask in masks] + [lesion]
+    for kind in kinds:
+        if kind < ORGANS:
+            masks.append(_organ(labels, left_out, rng))
+        elif kind >= LESIONS:
+            masks.append(_region(hu, rng))
+    return hu, masks
+
+
+def _organ(labels: NDArray[np.uint8], left_out: tuple[int, ...], rng: np.random.Generator) -> Mask:
+    known = [v for v in np.unique(labels) if 0 < v <= 13 and v not in left_out]
+    return labels == rng.choice(known) if known else np.zeros(labels.shape, bool)
+
+
+def _lesion(hu: Slice, labels: NDArray[np.uint8], rng: np.random.Generator) -> Mask:
+    """Paint a lesion into a slice, in place; return its mask."""
+    mask = np.zeros(hu.shape, bool)
+    for _ in range(TRIES):
+        share = rng.random()
+        place = next(name for name, until in LESION_PLACES if share < until)
+        if place == "organ":
+            where = labels == rng.choice(LESION_ORGANS)
+        else:
+            where = _tissue(hu, OF_PLACE[place])
+        most = 42.0 if place == "organ" else 20.0
+        side = round(4 * math.exp(rng.uniform(math.log(3), math.log(most))) / SPACING[1])
+        box = _about(where, side, rng)
+        if box is not None:
+            patch = torch.from_numpy(hu[box])[None, None, None]
+            painted, inside = lesions.paint(patch, [place], rng)
+            hu[box], mask[box] = painted[0, 0, 0].numpy(), inside[0, 0, 0].numpy() > 0
+            break
+    return mask
+
+
+def _region(hu: Slice, rng: np.random.Generator) -> Mask:
+    """Return what is connected to a random pixel and alike, unless it leaves a window."""
+    mask = np.zeros(hu.shape, bool)
+    smooth = ndimage.uniform_filter(hu, 3)
+    for _ in range(TRIES):
+        tissue = str(rng.choice(list(REGIONS), p=list(REGIONS.values())))
+        side = round(2 * math.exp(rng.uniform(math.log(8), math.log(60))) / SPACING[1])
+        box = _about(_tissue(hu, tissue), side, rng)
+        if box is None:
+            continue
+        part = smooth[box]
+        middle = part[side // 2, side // 2]
+        alike = np.abs(part - middle) < math.exp(rng.uniform(math.log(10), math.log(60)))
+        if tissue == "bone":
+            alike = part > BONE_HU
+        if tissue in ("lung", "air"):
+            alike = part < GAS_HU
+        pieces, _ = ndimage.label(alike)
+        one = pieces == pieces[side // 2, side // 2]
+        if alike[side // 2, side // 2] and not (one[[0, -1]].any() or one[:, [0, -1]].any()):
+            mask[box] = ndimage.binary_fill_holes(one)
+            break
+    return mask
+
+
+def _tissue(hu: Slice, name: str) -> Mask:
+    low, high = TISSUES[name]
+    return (hu > low) & (hu < high)
+
+
+def _about(where: Mask, side: int, rng: np.random.Generator) -> tuple[slice, slice] | None:
+    """Return a square about a random pixel of a mask; None where it does not fit the slice."""
+    places = np.flatnonzero(where)
+    if not len(places):
+        return None
+    y, x = np.unravel_index(rng.choice(places), where.shape)
+    start = np.array([y, x]) - side // 2
+    if np.any(start < 0) or np.any(start + side > where.shape):
+        return None
+    return slice(start[0], start[0] + side), slice(start[1], start[1] + side)
+
+
+def _as_scanned(hu: Slice, rng: np.random.Generator) -> Slice:
+    """Return a slice with another contrast and noise."""
+    changed = hu * rng.uniform(0.8, 1.25) + rng.uniform(-40, 40)
+    noise = rng.standard_normal(hu.shape, np.float32) * rng.uniform(0, 22)
+    if rng.random() < 0.5:
+        noise = ndimage.uniform_filter(noise, 3) * 2
+    return (changed + noise).astype(np.float32)
+
+
+def _resized(masks: Tensor, image: int, side: int) -> Tensor:
+    rows, columns = (max(1, round(n * side / max(masks.shape[1:]))) for n in masks.shape[1:])
+    small = functional.interpolate(
+        masks[None].float(), (rows, columns), mode="bilinear", antialias=True
+    )[0]
+    return functional.pad((small > 0.5).float(), (0, image - columns, 0, image - rows))
+
+
+def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return boxes (k, 4) about masks (k, y, x) as people draw them, and whether there are any."""
+    boxes = torch.zeros(len(masks), 4)
+    least = LEAST_SHARE * masks[0].numel()
+    weight = (masks.sum((1, 2)) > least).float()
+    out = jitter(len(masks), masks.device)[:, :, 1:]
+    for i, mask in enumerate(masks):
+        if weight[i] > 0:
+            x, y = (torch.nonzero(mask.any(axis)).flatten() for axis in (0, 1))
+            low, high = torch.stack([x[0], y[0]]), torch.stack([x[-1], y[-1]]) + 1
+            boxes[i, :2] = low - out[i, 0] * (high - low)
+            boxes[i, 2:] = high + out[i, 1] * (high - low)
+    return (boxes / masks.shape[-1]).clamp(0, 1), weight
