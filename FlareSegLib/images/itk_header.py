@@ -7,6 +7,10 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from FlareSegLib.images.headers.checks import META, NIFTI
+
+_ENDINGS = {NIFTI: ".nii", META: ".mha"}
+
 
 def itk_header(path: Path, format_name: str, stand_in: bytes = b"") -> sitk.ImageFileReader:
     """Return a reader that has read the header of a file.
@@ -22,7 +26,7 @@ def itk_header(path: Path, format_name: str, stand_in: bytes = b"") -> sitk.Imag
     if not stand_in:
         return _informed(path, format_name)
     with tempfile.TemporaryDirectory(prefix="flareseg-") as folder:
-        place = Path(folder, "header.nii")
+        place = Path(folder, f"header{_ENDINGS[format_name]}")
         place.write_bytes(stand_in)
         return _informed(place, format_name)
 

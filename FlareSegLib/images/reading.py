@@ -31,6 +31,7 @@ from FlareSegLib.images.headers.checks import (
 )
 from FlareSegLib.images.hounsfield import check_ct, to_hounsfield
 from FlareSegLib.images.itk_header import itk_header
+from FlareSegLib.images.made_even import made_even
 from FlareSegLib.images.padding import without_nan, without_padding
 from FlareSegLib.images.safe_read import (
     FORMATS,
@@ -203,7 +204,8 @@ def _read_file(path: Path, format_name: str, frame: str = "") -> Volume:
     if format_name == NIFTI:
         check_whole(header, path.name)
     grid = replace(_to_grid(reader), nifti=header.geometry)
-    return Volume(_voxels(header, format_name, reader, at), grid, header.warnings)
+    said = (*header.warnings, *(made_even(path) if format_name == NIFTI else ()))
+    return Volume(_voxels(header, format_name, reader, at), grid, said)
 
 
 def _frame(number: str, size: tuple[int, ...], name: str) -> int:
@@ -226,7 +228,7 @@ def _voxels(
     header: Header, format_name: str, reader: sitk.ImageFileReader, frame: int
 ) -> NDArray[Any]:
     """Return the voxels (z, y, x) of a frame of a file, read here or by ITK."""
-    if format_name == NIFTI and header.scale:
+    if header.scale:
         return read_here(header, frame)
     if format_name == NIFTI and (voxels := unpacked(header)) is not None:
         return voxels

@@ -148,7 +148,7 @@ def unpacked(header: Header) -> NDArray[np.int16] | None:
 
 
 def read_here(header: Header, frame: int = 0) -> NDArray[Any]:
-    """Return the voxels (z, y, x) of a NIfTI file that ITK would not read as they are meant.
+    """Return the voxels (z, y, x) of a file that ITK would not read as they are meant.
 
     NaN stay NaN.
 
@@ -162,12 +162,7 @@ def read_here(header: Header, frame: int = 0) -> NDArray[Any]:
     import numpy as np
 
     assert header.scale is not None
-    content = b""
-    with (
-        suppress(EOFError, OSError, zlib.error),
-        gzip.open(header.data) if header.is_packed else header.data.open("rb") as file,
-    ):
-        content = file.read(header.expected)
+    content = _content_here(header)
     if len(content) < header.expected:
         raise InputError(f"{header.data.name} is cut off or damaged: {COPY}")
     count = math.prod(header.shape)
@@ -179,6 +174,19 @@ def read_here(header: Header, frame: int = 0) -> NDArray[Any]:
         return native
     scaled: NDArray[Any] = voxels * np.float64(slope) + intercept
     return scaled
+
+
+def _content_here(header: Header) -> bytes:
+    """Return header and voxels of a file, unpacked by gzip or zlib; less if it is damaged."""
+    with suppress(EOFError, OSError, zlib.error), header.data.open("rb") as file:
+        if not header.is_packed:
+            return file.read(header.expected)
+        if file.read(2) == b"\x1f\x8b":
+            with gzip.open(header.data) as unpacked_file:
+                return unpacked_file.read(header.expected)
+        file.seek(header.packed_at)
+        return zlib.decompressobj().decompress(file.read(), header.expected)
+    return b""
 
 
 def _content(header: Header) -> bytes | None:

@@ -29,6 +29,7 @@ from FlareSegLib.batch.summary import Row, finished, row_of, write_summary
 from FlareSegLib.images.dicom.elements import is_plain
 from FlareSegLib.images.dicom.header import read_headers
 from FlareSegLib.images.headers.checks import DICOM, NIFTI, check_regular, image_format
+from FlareSegLib.images.itk_header import itk_header
 from FlareSegLib.images.privacy import identity_of
 from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, unpacked
 from FlareSegLib.inference.flat import with_rows
@@ -88,11 +89,8 @@ def image(name: str) -> Rule:
 
 
 def _itk_bytes(path: Path, kind: str) -> int:
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(kind)
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        reader = itk_header(path, kind, check_header(path, kind).stand_in)
     except RuntimeError:
         return 0
     one = sitk.Image([1, 1], reader.GetPixelID(), max(1, reader.GetNumberOfComponents()))

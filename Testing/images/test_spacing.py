@@ -1,5 +1,6 @@
 """NRRD and MetaImage files that do not say their spacing, and small things that do no harm."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -98,9 +99,92 @@ def test_a_meta_image_with_spacing_is_read(tmp_path, fields):
     np.testing.assert_allclose(volume.grid.spacing_mm, (2.5, 0.75, 0.5))
 
 
-def test_a_meta_image_with_a_header_size_is_refused_as_such(tmp_path):
-    with pytest.raises(InputError, match="HeaderSize = -1: save it anew"):
-        read_volume(write_meta(tmp_path, ElementSpacing="0.5 0.75 2.5", HeaderSize="-1"))
+def odd_meta(folder, *, packed="", order="<", kind="i2", front=b"", **fields):
+    """Write a MetaImage; packed: LOCAL, or a file beside it, or nothing for raw voxels."""
+    voxels = ct_array().astype(order + kind).tobytes()
+    known = {"NDims": "3", "DimSize": "24 20 18", "ElementSpacing": "0.5 0.75 2.5",
+             "ElementType": {"i2": "MET_SHORT", "f4": "MET_FLOAT"}[kind],
+             "ElementByteOrderMSB": str(order == ">")}  # fmt: skip
+    if packed:
+        voxels = zlib.compress(voxels)
+        known |= {"CompressedData": "True", "CompressedDataSize": str(len(voxels))}
+    data = fields.pop("ElementDataFile", "LOCAL")
+    lines = [f"{key} = {value}" for key, value in {**known, **fields}.items()]
+    content = "\n".join([*lines, f"ElementDataFile = {data}", ""]).encode()
+    path = folder / "ct.mhd"
+    path.write_bytes(content + (front + voxels if data == "LOCAL" else b""))
+    if data != "LOCAL":
+        (folder / data).write_bytes(front + voxels)
+    return path
+
+
+LONG = "Portal venous phase, 5 mm, Ärztin %s%n " * 20
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["i2", "f4"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("data", ["LOCAL", "ct.raw"])
+@pytest.mark.parametrize("texts", [{"Comment": LONG}, {"Origin_of_scan": LONG}, {"Name": "a\tb"}])
+def test_long_and_odd_texts_in_a_meta_image_do_no_harm(tmp_path, order, kind, packed, data, texts):
+    path = odd_meta(tmp_path, packed=packed, order=order, kind=kind, ElementDataFile=data, **texts)
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.array, ct_array())
+    path = odd_meta(tmp_path, packed=packed, order=order, kind=kind, ElementDataFile=data)
+    expected = read_volume(path)
+    np.testing.assert_array_equal(volume.array, expected.array)
+    assert volume.grid == expected.grid
+
+
+@pytest.mark.parametrize("key", ["ElementType", "DimSize", "TransformMatrix", "no name", "ä"])
+def test_long_values_of_what_counts_are_refused(tmp_path, key):
+    with pytest.raises(InputError, match="damaged header"):
+        read_volume(odd_meta(tmp_path, **{key: LONG}))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("front", [b"", b"the header of a scanner"])
+@pytest.mark.parametrize("data", ["LOCAL", "ct.raw"])
+def test_voxels_at_the_end_of_their_file_are_read(tmp_path, order, front, data):
+    """HeaderSize = -1 says so."""
+    fields = {"HeaderSize": "-1", "ElementDataFile": data}
+    path = odd_meta(tmp_path, order=order, front=front, **fields)
+    np.testing.assert_array_equal(read_volume(path).array, ct_array())
+
+
+@pytest.mark.parametrize(("size", "packed"), [("-1", True), ("23", False), ("-2", False)])
+def test_other_sizes_of_a_header_are_refused_as_such(tmp_path, size, packed):
+    with pytest.raises(InputError, match=f"HeaderSize = {size}: save it anew"):
+        read_volume(odd_meta(tmp_path, packed=packed, HeaderSize=size))
+
+
+@pytest.mark.parametrize(
+    ("packed", "fields"),
+    [(False, {"Comment": LONG}), (True, {"Comment": LONG}), (False, {"HeaderSize": "-1"})],
+)
+def test_odd_meta_images_that_are_cut_off_are_refused(tmp_path, packed, fields):
+    path = odd_meta(tmp_path, packed=packed, ElementDataFile="ct.raw", **fields)
+    data = tmp_path / "ct.raw"
+    data.write_bytes(data.read_bytes()[:-100])
+    with pytest.raises(InputError, match="cut off or damaged"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("even", ["ct_Eq.nii.gz", "ct_Eq_1.nii.gz", "ct_Tilt_Eq_1.nii", None])
+@pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nii"])
+def test_a_file_of_uneven_slices_says_that_an_even_one_lies_beside(tmp_path, name, even):
+    image = sitk.GetImageFromArray(ct_array())
+    sitk.WriteImage(image, str(tmp_path / name))
+    for other in (even, "ct2_Eq.nii.gz", "ct_Equal.nii.gz"):
+        if other:
+            sitk.WriteImage(image, str(tmp_path / other))
+    said = read_volume(tmp_path / name).warnings
+    if even is None:
+        assert said == ()
+        return
+    assert len(said) == 1
+    assert said[0].startswith(f"{even} lies beside it: dcm2niix has made it")
+    assert read_volume(tmp_path / even).warnings == ()
 
 
 def test_messages_have_no_pointers_and_no_folders():

@@ -63,7 +63,9 @@ class Header:
     warnings: tuple[str, ...] = ()
     """Sentences for people."""
     stand_in: bytes = b""
-    """A NIfTI-1 header that says the same, where ITK does not know the header of the file."""
+    """A header that says the same, where ITK must not see that of the file."""
+    packed_at: int = 0
+    """Bytes before what is packed."""
 
     @property
     def expected(self) -> int:

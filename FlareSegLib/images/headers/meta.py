@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
@@ -21,7 +23,14 @@ _BYTES = {
     "MET_LONG": 4, "MET_ULONG": 4, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8, "MET_FLOAT": 4,
     "MET_DOUBLE": 8,
 }  # fmt: skip
-_TRUTHS = {"BinaryData", "CompressedData", "BinaryDataByteOrderMSB", "ElementByteOrderMSB"}
+_KINDS = {
+    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
+    "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
+}  # fmt: skip
+"""Of a voxel, as NumPy calls them."""
+_ORDERS = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
+_TRUTHS = {"BinaryData", "CompressedData", *_ORDERS}
 _VECTORS = {
     "Offset": 1, "Origin": 1, "Position": 1, "CenterOfRotation": 1, "ElementSpacing": 1,
     "ElementSize": 1, "TransformMatrix": 2, "Rotation": 2, "Orientation": 2,
@@ -32,8 +41,13 @@ _COUNTS = {"NDims", "DimSize", "CompressedDataSize", "ElementNumberOfChannels", 
 _TEXTS = {"ObjectType", "ObjectSubType", "Comment", "Name", "AnatomicalOrientation", "Modality",
           "ElementType", "ElementDataFile", "DistanceUnits", "AcquisitionDate", "Color",
           "ITK_InputFilterName", "TransformType", "CompressedDataLevel"}  # fmt: skip
+_FREE = {"Comment", "Name", "AcquisitionDate"}
+"""Texts that say nothing of the voxels."""
 _MOST_TEXT = 255
-"""Letters of a text; longer ones than MetaIO's fixed fields were the end of the process."""
+"""Letters of a line; longer ones than MetaIO's fixed fields were the end of the process."""
+_MOST_KEY = 60
+_INSIDE = ("LOCAL", "Local", "local")
+_OF_DATA = ("HeaderSize", "CompressedData", "CompressedDataSize", "ElementDataFile")
 
 
 def meta_header(path: Path) -> Header:
@@ -44,8 +58,8 @@ def meta_header(path: Path) -> Header:
     """
     name = path.name
     with path.open("rb") as file:
-        fields = _fields(text_lines(file, name), name)
-        offset = position(file)
+        fields, is_odd = _fields(text_lines(file, name), name)
+        start = position(file)
     axes = whole_numbers_of(fields["NDims"], name, "NDims")
     shape = shape_of(whole_numbers_of(fields["DimSize"], name, "DimSize"), name)
     if axes != (len(shape),):
@@ -57,20 +71,59 @@ def meta_header(path: Path) -> Header:
     channels = _one(fields.get("ElementNumberOfChannels", "1"), name)
     is_packed = fields.get("CompressedData", "False") == "True"
     named = fields["ElementDataFile"]
-    is_inside = named in ("LOCAL", "Local", "local")
-    data = path if is_inside else sibling(path, named, name)
-    at = offset if is_inside and not is_packed else 0
-    return Header(shape, _BYTES[kind] * channels, data, at, is_packed)
+    data = path if named in _INSIDE else sibling(path, named, name)
+    header = Header(shape, _BYTES[kind] * channels, data, is_packed=is_packed)
+    if not is_packed:
+        header = replace(header, offset=_offset(fields, header, start))
+    return _read_here(header, fields, start) if is_odd or "HeaderSize" in fields else header
 
 
-def _fields(lines: list[str], name: str) -> dict[str, str]:
+def _offset(fields: dict[str, str], header: Header, start: int) -> int:
+    """Return where the voxels begin; HeaderSize = -1: they are the last bytes of the file."""
+    if fields.get("HeaderSize") == "-1":
+        with suppress(OSError):  # who looks for the voxels says so
+            return max(0, header.data.stat().st_size - header.expected)
+    return start if fields["ElementDataFile"] in _INSIDE else 0
+
+
+def _read_here(header: Header, fields: dict[str, str], start: int) -> Header:
+    """Return the header of a file whose voxels are read here, and what ITK reads of it."""
+    order = ">" if any(fields.get(key) == "True" for key in _ORDERS) else "<"
+    lines = [f"{key} = {value}" for key, value in fields.items() if key not in _OF_DATA]
+    return replace(
+        header,
+        packed_at=start if fields["ElementDataFile"] in _INSIDE else 0,
+        dtype=order + _KINDS[fields["ElementType"]],
+        scale=(1.0, 0.0),
+        stand_in="\n".join([*lines, "ElementDataFile = LOCAL", ""]).encode("latin-1"),
+    )
+
+
+def _fields(lines: list[str], name: str) -> tuple[dict[str, str], bool]:
+    """Return the fields, and whether free texts were left out that MetaIO must not see."""
     fields: dict[str, str] = {}
+    is_odd = False
     for line in lines:
         key, sign, value = (part.strip() for part in line.partition("="))
-        is_text = key.isascii() and value.isprintable() and len(line) <= _MOST_TEXT
-        if not (sign and key and value and is_text) or key in fields:
+        is_text = key.isascii() and bool(value) and value.isprintable() and len(line) <= _MOST_TEXT
+        if sign and not is_text and _is_free(key):
+            is_odd = True
+            continue
+        if not (sign and key and is_text) or key in fields:
             damaged(name, line)
         fields[key] = value
+    _check_order(fields, name)
+    return fields, is_odd
+
+
+def _is_free(key: str) -> bool:
+    """Return whether a field says nothing of the voxels."""
+    is_known = key in _TEXTS | _TRUTHS | _COUNTS or key in _VECTORS
+    is_name = key.isascii() and key.replace("_", "").isalnum() and len(key) <= _MOST_KEY
+    return key in _FREE or (is_name and not is_known)
+
+
+def _check_order(fields: dict[str, str], name: str) -> None:
     for key in ("NDims", "DimSize", "ElementType", "ElementDataFile"):
         if key not in fields:
             damaged(name, f"{key} is missing")
@@ -81,7 +134,6 @@ def _fields(lines: list[str], name: str) -> dict[str, str]:
         damaged(name, "NDims does not come first")
     if order[-1] != "ElementDataFile":
         damaged(name, "ElementDataFile is not last")
-    return fields
 
 
 def _check_fields(fields: dict[str, str], axes: int, name: str) -> None:
@@ -109,7 +161,8 @@ def _check_choices(fields: dict[str, str], name: str) -> None:
         raise InputError(f"{name} is no image but {fields['ObjectType'][:40]!r}: give a CT")
     if fields.get("BinaryData", "True") != "True":
         raise InputError(f"{name} holds its voxels as text (BinaryData = False): save it anew")
-    if fields.get("HeaderSize", "0") != "0":
+    is_packed = fields.get("CompressedData") == "True"
+    if fields.get("HeaderSize", "0") not in (("0",) if is_packed else ("0", "-1")):
         raise InputError(f"{name} has HeaderSize = {fields['HeaderSize']}: save it anew")
 
 
