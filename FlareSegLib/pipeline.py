@@ -110,7 +110,7 @@ def segment(
         "versions": report.versions(),
     }
     said = report_of(found, organs, facts, (*config.warnings, *volume.warnings))
-    return Result(labelmap, said, found.seen, unsure if options.uncertainty else None)
+    return Result(labelmap, said, found.seen, unsure if options.uncertainty else None, found.doubt)
 
 
 def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:

@@ -208,7 +208,9 @@ def _write_plots(job: EvaluationJob, rules: Rules, scores: list[Score], folder: 
         truth, pred = (_read(one, rules.labels) for one in cases[case])
         path = folder / f"worst_{rank}_{case}.png"
         hu = _background(images.get(case_files.bare_name(case)), truth.grid)
-        preview.write_preview(hu, pred, rules.organs, path, preview.Caption(title), truth)
+        preview.write_preview(
+            hu, pred, rules.organs, path, preview.Caption(title), preview.Over(truth)
+        )
 
 
 def _background(path: Path | None, grid: Grid) -> Volume:

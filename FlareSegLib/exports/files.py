@@ -125,4 +125,5 @@ def _write_preview(
     volume: Volume, result: Result, organs: tuple[Organ, ...], title: str, path: Path
 ) -> None:
     caption = preview.Caption(title, {row.key: row.flags for row in result.report.organs})
-    preview.write_preview(*_upright(volume, result), organs, path, caption)
+    over = preview.Over(doubt=result.doubt)
+    preview.write_preview(*_upright(volume, result), organs, path, caption, over)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.geometry import Labelmap, ZyxMm
+from FlareSegLib.base.geometry import Grid, Labelmap, ZyxMm
 
 NEAR = 2
 """Cells this near to an organ are looked at too."""
@@ -30,9 +30,22 @@ Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What the network knew of a scan."""
+
+    organs: dict[int, dict[str, float]]
+    """Of each organ, by its value: name and number."""
+    doubt: Labelmap
+    """100 % minus the highest probability, of cells near organs; 0 elsewhere. Canonical, on the
+    grid of the logits."""
+
+
+@dataclass(frozen=True)
 class _Cells:
     """What is known of cells that hold an organ or lie near one: an entry per cell or class."""
 
+    at: Ints
+    """Where they are in the array."""
     own: Ints
     """Class of each cell's label."""
     chance: Floats
@@ -51,6 +64,8 @@ class _Cells:
     """Cells of each class with a probability of FAINT or more."""
     most: Floats
     """Highest probability of each class."""
+    best: Floats
+    """Highest probability in each cell."""
 
 
 def evidence(
@@ -59,8 +74,8 @@ def evidence(
     target: Labelmap,
     values: tuple[int, ...],
     first_look: NDArray[np.uint8] | None = None,
-) -> dict[int, dict[str, float]]:
-    """Return what is known of each organ, by its value: name and number.
+) -> Evidence:
+    """Return what is known of each organ, and where the network was unsure.
 
     Args:
         logits: (z, y, x, classes), over the box of target.
@@ -74,11 +89,23 @@ def evidence(
     classes = class_of[at_cells(target, logits.shape, logits_spacing_mm)]
     cells = _cells(logits, classes)
     agreeing = _agreement(classes, first_look, len(values)) if first_look is not None else {}
-    return {
+    organs = {
         value: {**_of_organ(number, cells), "first_look": agreeing.get(number, np.nan)}
         for number, value in enumerate(values)
         if number
     }
+    return Evidence(organs, _doubt(cells, classes.shape, logits_spacing_mm, target.grid))
+
+
+def _doubt(cells: _Cells, shape: tuple[int, ...], spacing_mm: ZyxMm, grid: Grid) -> Labelmap:
+    """Return the doubt of cells in percent, on a grid of their own over that of the labels."""
+    found = np.zeros(shape, np.uint8)
+    found.reshape(-1)[cells.at] = np.rint(100 * (1 - cells.best))
+    z, y, x = ((mm / own - 1) / 2 for mm, own in zip(spacing_mm, grid.spacing_mm, strict=True))
+    return Labelmap(
+        found,
+        Grid((shape[0], shape[1], shape[2]), spacing_mm, grid.to_world((z, y, x)), grid.direction),
+    )
 
 
 def _cells(logits: NDArray[np.float16], classes: NDArray[np.uint8]) -> _Cells:
@@ -88,7 +115,7 @@ def _cells(logits: NDArray[np.float16], classes: NDArray[np.uint8]) -> _Cells:
     count = flat.shape[1]
     total, faint = np.zeros(count), np.zeros(count, np.intp)
     most = np.zeros(count, np.float32)
-    chance, nothing, margin = (np.zeros(at.size, np.float32) for _ in range(3))
+    chance, nothing, margin, best = (np.zeros(at.size, np.float32) for _ in range(4))
     step = max(1, MOST_NUMBERS // count)
     for first in range(0, at.size, step):
         part = slice(first, first + step)
@@ -97,9 +124,9 @@ def _cells(logits: NDArray[np.float16], classes: NDArray[np.uint8]) -> _Cells:
         faint += np.count_nonzero(chances >= FAINT, axis=1)
         np.maximum(most, chances.max(axis=1), out=most)
         chance[part] = chances[own[part], np.arange(chances.shape[1])]
-        nothing[part] = chances[0]
+        nothing[part], best[part] = chances[0], chances.max(axis=0)
     border, edge = (grid.reshape(-1)[at] for grid in (_border(classes), _edge(classes.shape)))
-    return _Cells(own, chance, nothing, margin, border, edge, total, faint, most)
+    return _Cells(at, own, chance, nothing, margin, border, edge, total, faint, most, best)
 
 
 def _of_organ(number: int, cells: _Cells) -> dict[str, float]:

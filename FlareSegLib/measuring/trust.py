@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from FlareSegLib.base.geometry import Grid
+from FlareSegLib.base.geometry import Grid, Labelmap
 from FlareSegLib.measuring.confidence import Judged, Seen, judge
 from FlareSegLib.measuring.derived import Measure
+from FlareSegLib.measuring.evidence import Evidence
 from FlareSegLib.measuring.findings import Finding, findings
 from FlareSegLib.measuring.measure import Measured
 from FlareSegLib.measuring.phase import Phase, phase_of
@@ -27,11 +28,13 @@ class Trusted:
     findings: tuple[Finding, ...]
     seen: Seen | None
     """What it was told from."""
+    doubt: Labelmap | None
+    """See Evidence."""
 
 
 def trusted(
     measured: Measured,
-    evidence: Mapping[int, Mapping[str, float]],
+    evidence: Evidence,
     scan: Scan,
     removed_ml: Mapping[str, float],
     canonical: Grid,
@@ -41,14 +44,14 @@ def trusted(
 
     Args:
         measured: Of all organs of the model.
-        evidence: See evidence.py.
+        evidence: What the network knew.
         scan: Body, air, noise.
         removed_ml: What the clean-up took from each organ.
         canonical: Grid of the canonical CT.
         told: confidence.json of the model; None if it has none.
     """
     rows = {row.key: row for row in measured.organs}
-    seen = Seen(rows, evidence, scan, removed_ml)
+    seen = Seen(rows, evidence.organs, scan, removed_ml)
     judged = judge(seen, told)
     ends = canonical.origin[2], canonical.to_world((canonical.shape[0] - 1, 0, 0))[2]
     wide = any(
@@ -60,14 +63,13 @@ def trusted(
             marked[key] = replace(row, flags=("out_of_field",))
         else:
             marked[key] = _marked(row, judged.get(key), is_wide=wide and key == "aorta")
-    return Trusted(
-        tuple(marked.values()), measured.derived, phase_of(rows), findings(marked, scan), seen
-    )
+    said = phase_of(rows), findings(marked, scan)
+    return Trusted(tuple(marked.values()), measured.derived, *said, seen, evidence.doubt)
 
 
 def untold(measured: Measured) -> Trusted:
     """Return measured rows of a model of others, of which no more is thought."""
-    return Trusted(measured.organs, measured.derived, None, (), None)
+    return Trusted(measured.organs, measured.derived, None, (), None, None)
 
 
 def _marked(row: OrganRow, thought: Judged | None, *, is_wide: bool) -> OrganRow:

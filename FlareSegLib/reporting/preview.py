@@ -30,6 +30,7 @@ from FlareSegLib.reporting.canvas import (
     rgb,
     write,
 )
+from FlareSegLib.reporting.hatching import explain, hatch
 from FlareSegLib.reporting.legend import (
     GAP_INCHES,
     HEADER_INCHES,
@@ -52,8 +53,18 @@ FOOTER_INCHES = 0.36
 TILE_INCHES, TILE_MM, MOST_TILES = 1.7, 120.0, 8
 """Of the small axial pictures of flagged organs that no view shows."""
 DPI = 120
-__all__ = ["Caption", "best_slices", "check_installed", "write_preview"]
+__all__ = ["Caption", "Over", "best_slices", "check_installed", "write_preview"]
 DISCLAIMER = "research use, not a medical device"
+
+
+@dataclass(frozen=True)
+class Over:
+    """What is drawn over the views besides organs."""
+
+    truth: Labelmap | None = None
+    """Organ values on the grid of the organs, outlined in dots; the slices are those of truth."""
+    doubt: Labelmap | None = None
+    """Percent on a canonical grid of its own; hatched where it is high."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ def write_preview(
     organs: Iterable[Organ],
     path: Path,
     caption: Caption,
-    truth: Labelmap | None = None,
+    over: Over | None = None,
 ) -> None:
     """Write a PNG of the slices that show most organs; either whole or not at all.
 
@@ -106,12 +117,12 @@ def write_preview(
         organs: Organs to outline and list.
         path: File to write, .png.
         caption: Title, and the flags of organs.
-        truth: Organ values on the same grid, to be outlined in dots; the slices are those of truth.
+        over: What else is drawn.
 
     Raises:
         OutputError: matplotlib is missing, or the file cannot be written.
     """
-    figure = _draw(hu, labelmap, tuple(organs), caption, truth)
+    figure = _draw(hu, labelmap, tuple(organs), caption, over)
     with atomic(path) as temporary, warnings.catch_warnings():
         # the font lacks, say, Chinese: boxes in the title are no reason to fail
         warnings.simplefilter("ignore")
@@ -146,22 +157,29 @@ def _draw(
     labelmap: Labelmap,
     organs: tuple[Organ, ...],
     caption: Caption,
-    truth: Labelmap | None = None,
+    over: Over | None = None,
 ) -> Figure:
-    at = best_slices(truth or labelmap, organs)
+    over = over or Over()
+    at = best_slices(over.truth or labelmap, organs)
     hidden = _hidden(labelmap, organs, caption, at)[:MOST_TILES]
     below = TILE_INCHES + GAP_INCHES * 2 if hidden else 0.0
     figure, frames = _lay_out(labelmap, len(organs), below)
     for view, axes in zip(VIEWS, frames, strict=True):
         _draw_view(axes, view, hu, labelmap, at[view.axis], organs)
-        if truth:
-            _outline(axes, view, truth, at[view.axis], organs, ":")
+        if over.doubt:
+            hatch(axes, over.doubt, labelmap.grid, view, at[view.axis])
+        if over.truth:
+            _outline(axes, view, over.truth, at[view.axis], organs, ":")
     draw_legend(figure, labelmap, organs, caption)
     for i, organ in enumerate(hidden):
-        _draw_tile(figure, i, hu, labelmap, organ)
+        axes, z = _draw_tile(figure, i, hu, labelmap, organ)
+        if over.doubt:
+            hatch(axes, over.doubt, labelmap.grid, VIEWS[2], z)
     top = figure.get_size_inches()[1] - HEADER_INCHES / 2.6
     write(figure, (GAP_INCHES, top), caption.title, TEXT, 13)
     write(figure, (GAP_INCHES, FOOTER_INCHES / 2), f"FlareSeg: {DISCLAIMER}", DIM, 8)
+    if over.doubt:
+        explain(figure, FOOTER_INCHES / 2)
     return figure
 
 
@@ -180,8 +198,10 @@ def _hidden(
     ]
 
 
-def _draw_tile(figure: Figure, i: int, hu: Volume, labelmap: Labelmap, organ: Organ) -> None:
-    """Draw the axial slice with most of an organ, near the organ, below the views."""
+def _draw_tile(
+    figure: Figure, i: int, hu: Volume, labelmap: Labelmap, organ: Organ
+) -> tuple[Axes, int]:
+    """Draw the axial slice with most of an organ, near the organ, below; return its index too."""
     voxels = np.count_nonzero(labelmap.array == organ.value, axis=(1, 2))
     z = int(voxels.argmax())
     left = GAP_INCHES + i * (TILE_INCHES + GAP_INCHES)
@@ -193,6 +213,7 @@ def _draw_tile(figure: Figure, i: int, hu: Volume, labelmap: Labelmap, organ: Or
     y, x = ((float(n.mean()) + 0.5) * s for n, s in zip((rows, columns), steps_mm, strict=True))
     axes.set(xlim=(x - TILE_MM / 2, x + TILE_MM / 2), ylim=(y + TILE_MM / 2, y - TILE_MM / 2))
     axes.set_title(f"look: {organ.name}", color=WARN, size=9, loc="left", pad=3)
+    return axes, z
 
 
 def _lay_out(labelmap: Labelmap, count: int, below: float = 0.0) -> tuple[Figure, list[Axes]]:

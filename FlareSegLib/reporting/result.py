@@ -21,3 +21,5 @@ class Result:
     """What confidence and findings were told from."""
     uncertainty: Labelmap | None = None
     """Percent at each voxel of the CT, if it was asked for."""
+    doubt: Labelmap | None = None
+    """Percent near organs, on the grid of the logits; of FlareSeg's own models."""

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from FlareSegLib.base.geometry import Grid
+import numpy as np
+
+from FlareSegLib.base.geometry import Grid, Labelmap
+from FlareSegLib.measuring.evidence import Evidence
 from FlareSegLib.measuring.hu import Core
 from FlareSegLib.measuring.measure import measure
 from FlareSegLib.measuring.scan import Scan
@@ -14,6 +17,11 @@ GOOD_SCAN = Scan(
     air=0.1, fat=0.35, soft=0.4, bone=0.04, bone_behind=0.1, noise_hu=12,
 )  # fmt: skip
 GRID = Grid((80, 75, 95), (4.0, 4.0, 4.0))
+
+
+def evidence_of(organs):
+    """Return evidence without doubt anywhere."""
+    return Evidence(dict(organs), Labelmap(np.zeros(GRID.shape, np.uint8), GRID))
 
 
 def phantom_rows():

@@ -10,7 +10,7 @@ from FlareSegLib.measuring.confidence import Seen, features, judge, predict
 from FlareSegLib.measuring.measure import Measured
 from FlareSegLib.measuring.trust import trusted
 from FlareSegLib.measuring.usual import expected_mm, shipped
-from Testing.measuring.seen import GOOD_SCAN, GRID, gone, phantom_rows
+from Testing.measuring.seen import GOOD_SCAN, GRID, evidence_of, gone, phantom_rows
 
 TREE = {"feature": [0, 1, 1], "threshold": [0.5, 10, 20], "missing": [1, 0, 0],
         "leaf": [-0.4, -0.2, 0.1, 0.3]}  # fmt: skip
@@ -96,7 +96,7 @@ def test_every_feature_is_a_number_for_every_organ_there_or_not():
 def test_doubt_becomes_a_flag_with_its_sentence():
     one = seen(chance=0.3, noise=40, unsure=0.3)
     measured = Measured(tuple(one.rows.values()), ())
-    found = trusted(measured, one.evidence, one.scan, {}, GRID, TOLD)
+    found = trusted(measured, evidence_of(one.evidence), one.scan, {}, GRID, TOLD)
     liver = found.organs[0]
     assert "doubtful" in liver.flags
     assert liver.sentence("doubtful").startswith("is doubtful: the network was unsure in 30% of it")

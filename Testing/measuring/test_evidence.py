@@ -24,7 +24,7 @@ def logits_of(labels, sure):
 
 def seen(labels, logits, first=None):
     grid = Grid(labels.shape, MM)
-    return evidence(logits, MM, Labelmap(labels, grid), (0, 1, 2), first)
+    return evidence(logits, MM, Labelmap(labels, grid), (0, 1, 2), first).organs
 
 
 def test_probabilities_are_the_softmax_of_the_logits():
@@ -59,6 +59,17 @@ def test_an_organ_that_is_not_there_has_no_chance_but_perhaps_a_trace():
     assert found["cells"] == 0
     assert found["faint"] == 8
     assert found["most"] == pytest.approx(1 / (1 + np.exp(0.1)), abs=1e-3)
+
+
+def test_doubt_is_what_is_left_of_the_highest_probability_on_the_grid_of_the_logits():
+    labels = np.repeat(labelled(), 2, 0)  # voxels of 2 mm under cells of 4
+    grid = Grid(labels.shape, (2.0, 3.0, 3.0), (5.0, -7.0, 11.0))
+    logits = logits_of(labelled(), 2.0)
+    doubt = evidence(logits, MM, Labelmap(labels, grid), (0, 1, 2)).doubt
+    assert doubt.array[3, 4, 5] == round(200 / (np.exp(2.0) + 2))
+    assert doubt.array[7, 9, 11] == 0  # far from every organ
+    assert doubt.grid.spacing_mm == MM
+    assert doubt.grid.origin == (5.0, -7.0, 12.0)  # cells are centred between two slices
 
 
 def test_an_organ_at_the_end_of_the_scan_has_its_border_there():
@@ -102,7 +113,7 @@ def test_classes_are_told_by_the_values_that_they_have():
     labels = labelled()
     grid, values = Grid(labels.shape, MM), (0, 40, 7)
     moved = Labelmap(np.where(labels == 1, 40, 0).astype(np.uint8), grid)
-    found = evidence(logits_of(labels, 2.0), MM, moved, values)
+    found = evidence(logits_of(labels, 2.0), MM, moved, values).organs
     assert set(found) == {40, 7}
     assert found[40]["chance"] == seen(labels, logits_of(labels, 2.0))[1]["chance"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from FlareSegLib.base.errors import OutputError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.reporting import canvas, legend, preview
+from FlareSegLib.reporting import canvas, hatching, legend, preview
 from Testing.flare import BY_KEY, ORGANS
 from Testing.phantoms import abdomen
 
@@ -127,12 +127,43 @@ def test_nothing_is_left_where_the_picture_cannot_be_written(tmp_path):
 def test_the_truth_is_dotted_and_chooses_the_slices():
     hu, missed = scan((7, 5, 6), (5.0, 4.0, 3.0))
     _, truth = scan((7, 5, 6), (5.0, 4.0, 3.0), liver=((5, 7), (1, 3), (1, 4)))
-    figure = preview._draw(hu, missed, (BY_KEY["liver"],), preview.Caption("a title"), truth)
+    figure = preview._draw(
+        hu, missed, (BY_KEY["liver"],), preview.Caption("a title"), preview.Over(truth)
+    )
     for axes in figure.axes:
         (outline,) = axes.collections  # the missed organ has no line of its own
         assert outline.get_linestyles()[0][1] is not None  # dashes
-    figure = preview._draw(hu, truth, (BY_KEY["liver"],), preview.Caption("a title"), truth)
+    figure = preview._draw(
+        hu, truth, (BY_KEY["liver"],), preview.Caption("a title"), preview.Over(truth)
+    )
     assert [len(axes.collections) for axes in figure.axes] == [2, 2, 2]
+
+
+def test_hatching_lies_where_doubt_is_high_and_is_explained():
+    """Cells of 10 mm over a part of the scan; those of doubt reach from 30 to 50, 60, 70 mm."""
+    hu, labelmap = scan((60, 50, 40), (2.0, 3.0, 4.0), liver=((20, 21), (15, 16), (10, 11)))
+    cells = np.zeros((10, 12, 12), np.uint8)
+    cells[2:4, 2:5, 2:6] = 80  # along z, y, x from the corner of the cells, at 10 mm
+    corner = hu.grid.to_world(tuple((10 + 5) / mm - 0.5 for mm in hu.grid.spacing_mm))
+    doubt = Labelmap(cells, Grid(cells.shape, (10.0, 10.0, 10.0), corner))
+    over = preview.Over(doubt=doubt)
+    figure = preview._draw(hu, labelmap, (BY_KEY["liver"],), preview.Caption("a title"), over)
+    z, y, x = ((30, 50), (30, 60), (30, 70))
+    upright = (120 - z[1], 120 - z[0])
+    for axes, columns, rows in zip(figure.axes, (x, y, x), (upright, upright, y), strict=True):
+        (found,) = [one for one in axes.collections if hatching.PATTERN in (one.hatches or ())]
+        (low, top), (high, bottom) = found.get_datalim(axes.transData).get_points()
+        assert (low, high) == pytest.approx(columns, abs=5)  # half a cell: steps are slopes
+        assert (top, bottom) == pytest.approx(rows, abs=5)
+    assert any(words.startswith("hatched") for words in words_of(figure))
+
+
+def test_nothing_is_hatched_where_nothing_is_doubtful():
+    hu, labelmap = scan((7, 5, 6), (5.0, 4.0, 3.0), liver=((5, 7), (1, 3), (1, 4)))
+    doubt = Labelmap(np.full((7, 5, 6), 20, np.uint8), labelmap.grid)
+    over = preview.Over(doubt=doubt)
+    figure = preview._draw(hu, labelmap, (BY_KEY["liver"],), preview.Caption("a title"), over)
+    assert [len(axes.collections) for axes in figure.axes] == [1, 1, 1]  # the outline
 
 
 def words_of(figure):

@@ -14,7 +14,7 @@ from FlareSegLib.measuring.rows import ORGAN_FLAGS, OrganRow
 from FlareSegLib.measuring.trust import trusted
 from FlareSegLib.reporting.report import Report, report_of
 from Testing.flare import FLARE
-from Testing.measuring.seen import GOOD_SCAN
+from Testing.measuring.seen import GOOD_SCAN, evidence_of
 from Testing.phantoms import abdomen
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -58,7 +58,7 @@ def report(first=0, gone=()):
     labels[np.isin(labels, gone)] = 0
     box = Box((first, 0, 0), truth.grid.shape)
     ct, labelmap = ct.crop(box), Labelmap(labels, truth.grid).crop(box)
-    found = trusted(measure(labelmap, ct, FLARE), {}, GOOD_SCAN, {}, ct.grid, None)
+    found = trusted(measure(labelmap, ct, FLARE), evidence_of({}), GOOD_SCAN, {}, ct.grid, None)
     return report_of(found, FLARE.organs, {"input": "a.nii.gz"})
 
 
