@@ -15,8 +15,8 @@ from pathlib import Path
 from FlareSegLib.batch.labels_beside import without_labelmaps
 from FlareSegLib.images.dicom import disc
 from FlareSegLib.images.dicom.series import Series, find_series
+from FlareSegLib.images.itk_header import frames_of
 from FlareSegLib.images.privacy import identity_of
-from FlareSegLib.images.safe_read import frames_of
 
 IMAGES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 """Extensions of files that are taken for a CT."""

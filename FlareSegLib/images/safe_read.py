@@ -70,15 +70,6 @@ def read_header(path: Path, format_name: str) -> Header:
     return _READERS[format_name](path)
 
 
-def frames_of(path: Path) -> int:
-    """Return how many volumes an image file holds; 1 where its header cannot be used."""
-    with suppress(FlareSegError, OSError):
-        if path.is_file() and (kind := image_format(path)) in FORMATS:
-            shape = read_header(path, kind).shape
-            return shape[3] if len(shape) > 3 else 1
-    return 1
-
-
 @contextmanager
 def unchanged(path: Path) -> Iterator[None]:
     """Check that a file is the same after the block: what was checked is what was read.

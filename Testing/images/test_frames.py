@@ -82,3 +82,38 @@ def test_batch_takes_every_frame_of_a_4d_file(tmp_path):
 def test_batch_leaves_a_4d_file_that_cannot_be_read_to_the_reader(tmp_path):
     (tmp_path / "ct.nii").write_bytes(b"no image")
     assert [case.series for case in find_cases(tmp_path)] == [None]
+
+
+def write_color(path, kinds):
+    """Write a NRRD whose voxels have three numbers each, on the axis that its kinds say."""
+    sizes = {"d": None, **dict.fromkeys(("RGB-color", "vector", "list", "3-vector"), 3)}
+    axes = iter((24, 20, 18))
+    lengths = [sizes.get(kind) or next(axes) for kind in kinds]
+    spaces = ["none" if kind != "domain" else "(%d,%d,%d)" for kind in kinds]
+    at = iter(np.eye(3, dtype=int).tolist())
+    spaces = [one if one == "none" else one % tuple(next(at)) for one in spaces]
+    fields = {
+        "type": "short", "dimension": len(kinds), "space": "left-posterior-superior",
+        "sizes": " ".join(map(str, lengths)), "space directions": " ".join(spaces),
+        "kinds": " ".join(kinds), "endian": "little", "encoding": "raw",
+    }  # fmt: skip
+    head = "\n".join(["NRRD0004", *(f"{key}: {value}" for key, value in fields.items()), "", ""])
+    path.write_bytes(head.encode() + np.zeros(np.prod(lengths), np.int16).tobytes())
+    return path
+
+
+@pytest.mark.parametrize("kind", ["RGB-color", "vector", "list", "3-vector"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_color_file_is_one_case_in_a_batch(tmp_path, kind, is_first):
+    kinds = [kind, *["domain"] * 3] if is_first else [*["domain"] * 3, kind]
+    path = write_color(tmp_path / "ct.nrrd", kinds)
+    assert [case.series for case in find_cases(tmp_path)] == [None]
+    with pytest.raises(InputError):
+        read_volume(path)
+
+
+def test_a_file_of_five_axes_is_one_case_in_a_batch(tmp_path):
+    nib = pytest.importorskip("nibabel", reason="nibabel is not installed")
+    image = nib.Nifti1Image(np.zeros((24, 20, 18, 4, 3), np.int16), np.eye(4))
+    nib.save(image, tmp_path / "ct.nii")
+    assert [case.series for case in find_cases(tmp_path)] == [None]
