@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from FlareSegLib.batch.labels_beside import without_labelmaps
+from FlareSegLib.batch.zips import content_of, parts_of
 from FlareSegLib.images.dicom import disc
 from FlareSegLib.images.dicom.series import Series, find_series
 from FlareSegLib.images.itk_header import frames_of
@@ -22,6 +23,7 @@ IMAGES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 """Extensions of files that are taken for a CT."""
 LABELMAPS = (".seg.nrrd",)
 """Extensions of files that are none, although they end in one of IMAGES."""
+_ZIP = ".zip"
 FEWEST_SLICES = 16
 """DICOM series with fewer are scouts and the like."""
 _MOST_BYTES = 150
@@ -48,7 +50,8 @@ def find_cases(
 ) -> tuple[Case, ...]:
     """Return the CTs in a folder and its subfolders, in the order of their places.
 
-    A case is an image file, or a DICOM series of modality CT with at least 16 slices. Hidden files
+    A case is an image file, or a DICOM series of modality CT with at least 16 slices; or one of
+    these in a zip file. Hidden files
     are left out, and labelmaps that lie beside CTs. The same folder gives the same names.
 
     Args:
@@ -60,19 +63,47 @@ def find_cases(
     found: list[Case] = []
     series: list[Series] = []
     directories: list[Path] = []
-    packed = 0
+    zips: list[Path] = []
     for files in _files_by_folder(folder, without.resolve() if without else None):
         images = [path for path in files if _is_image(path)]
-        packed += sum(path.suffix.lower() == ".zip" for path in files)
         found += [case_at(path, top) for path in images]
+        packed = [path for path in files if path.suffix.lower() == _ZIP]
+        zips += packed
         directories += [path for path in files if path.name in disc.NAMES]
-        series += find_series([path for path in files if path not in set(images)])
-    if packed:
-        _log.warning("left out %d zip files: unpack them, or give one to flareseg segment", packed)
+        series += find_series([path for path in files if path not in {*images, *packed}])
     _tell_lost(directories, {one.uid.partition("#")[0] for one in series})
-    found = without_labelmaps(found + _series_cases(_merged(series), top))
-    found.sort(key=lambda case: (case.place, case.series or ""))
-    return unique_names(by_frame(found))
+    found = by_frame(without_labelmaps(found + _series_cases(_merged(series), top)))
+    found += zip_cases(zips, top, series)
+    found.sort(key=lambda case: (case.place, _order(case)))
+    return unique_names(found)
+
+
+def _order(case: Case) -> tuple[int, str]:
+    """Return what sorts the cases of one place: frames by number, series by UID."""
+    number = (case.series or "").removeprefix("#")
+    return int(number) if number.isdecimal() else 0, case.series or ""
+
+
+def zip_cases(zips: Sequence[Path], top: Path, others: Sequence[Series] = ()) -> list[Case]:
+    """Return the cases in zip files: each series, or each frame of an image.
+
+    Args:
+        zips: The files.
+        top: Cases are named by their place in it.
+        others: Series that lie beside them: a zip file with another part of one is left out.
+    """
+    contents = {path: content_of(path) for path in zips}
+    series = [one for content in contents.values() for one in content.series]
+    if parts := parts_of(series, others):
+        named = ", ".join(sorted(path.name for path in parts)[:3])
+        said = "left out %d zip files with a part of a series each (%s): unpack them to one folder"
+        _log.warning(said, len(parts), named)
+    empty = sum(not content.series and not content.frames for content in contents.values())
+    if empty:
+        _log.warning("left out %d zip files that hold no DICOM series and no image", empty)
+    images = [(path, content.frames) for path, content in contents.items() if content.frames]
+    cases = [one for path, frames in images for one in _framed(case_at(path, top), frames)]
+    return cases + _series_cases([one for one in series if one.folder not in parts], top)
 
 
 def _tell_lost(directories: Sequence[Path], found: set[str]) -> None:
@@ -112,19 +143,23 @@ def case_at(path: Path, top: Path, series: str | None = None) -> Case:
     """Return the case of an image file, or of a folder with a series, named by its place in top."""
     place = _readable(path.relative_to(top).as_posix())
     name = place if place != "." else _readable(top.resolve().name)
-    ending = next((e for e in IMAGES if series is None and name.lower().endswith(e)), "")
+    endings = () if path.is_dir() else (*IMAGES, _ZIP)
+    ending = next((e for e in endings if name.lower().endswith(e)), "")
     return Case(safe(_said_once(name[: len(name) - len(ending)])), path, place, series)
 
 
 def by_frame(cases: Sequence[Case]) -> list[Case]:
     """Return a case for each frame of a 4-D file, called <case>_frame-003; others as they are."""
-    split = []
-    for case in cases:
-        count = 1 if case.series else frames_of(case.source)
-        frames = range(1, count + 1) if count > 1 else ()
-        split += [replace(case, name=f"{case.name}_frame-{n:03d}", series=f"#{n}") for n in frames]
-        split += [] if frames else [case]
-    return split
+    return [
+        one for case in cases for one in _framed(case, 1 if case.series else frames_of(case.source))
+    ]
+
+
+def _framed(case: Case, count: int) -> list[Case]:
+    if count == 1:
+        return [case]
+    numbers = range(1, count + 1)
+    return [replace(case, name=f"{case.name}_frame-{n:03d}", series=f"#{n}") for n in numbers]
 
 
 def _said_once(place: str) -> str:

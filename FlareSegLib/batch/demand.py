@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import SimpleITK as sitk
 
@@ -12,6 +13,7 @@ from FlareSegLib.base.errors import FlareSegError, InputError, ResourceError
 from FlareSegLib.base.geometry import Grid
 from FlareSegLib.base.resources import LIMIT_SECONDS, THREAD_MIB, limit_seconds, needed_mib
 from FlareSegLib.batch.cases import Case
+from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.dicom.elements import is_sound
 from FlareSegLib.images.dicom.series import may_hold_series, series_paths
 from FlareSegLib.images.headers.checks import DICOM, check_size, image_format
@@ -36,8 +38,8 @@ def demand_of(case: Case, config: ModelConfig, threads: int, speed: Speed = "acc
     """
     if not case.source.exists():
         return Demand()
-    with suppress(FlareSegError, OSError, RuntimeError):
-        grid = _grid(case)
+    with suppress(FlareSegError, OSError, RuntimeError), unzipped(case.source) as source:
+        grid = _grid(source, case.series)
         memory_mib = (
             needed_mib(grid, config.spacing_mm, speed, config.logits_per_voxel)
             + threads * THREAD_MIB
@@ -47,20 +49,20 @@ def demand_of(case: Case, config: ModelConfig, threads: int, speed: Speed = "acc
     return Demand()
 
 
-def _grid(case: Case) -> Grid:
-    if may_hold_series(case.source):
-        slices = series_paths(case.source, case.series)
+def _grid(source: Path, series: str | None) -> Grid:
+    if may_hold_series(source):
+        slices = series_paths(source, series)
         if not is_sound(slices[0]):
             raise InputError(f"{slices[0].name} is damaged")
         one = _grid_of(itk_header(slices[0], DICOM))
         return replace(one, shape=(len(slices), *one.shape[1:]))
-    kind = image_format(case.source)
+    kind = image_format(source)
     if kind not in FORMATS:
-        raise InputError(f"{case.source.name} is no image")
-    header = read_header(case.source, kind)
+        raise InputError(f"{source.name} is no image")
+    header = read_header(source, kind)
     with suppress(ResourceError):  # too large for what is free now: others may end first
-        check_size(header, case.source.name)
-    return _grid_of(itk_header(case.source, kind, header.stand_in))
+        check_size(header, source.name)
+    return _grid_of(itk_header(source, kind, header.stand_in))
 
 
 def _grid_of(reader: sitk.ImageFileReader) -> Grid:

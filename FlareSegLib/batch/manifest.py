@@ -11,9 +11,18 @@ from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.paths import is_table
-from FlareSegLib.batch.cases import Case, by_frame, case_at, find_cases, safe, unique_names
+from FlareSegLib.batch.cases import (
+    Case,
+    by_frame,
+    case_at,
+    find_cases,
+    safe,
+    unique_names,
+    zip_cases,
+)
 from FlareSegLib.batch.labels_beside import without_labelmaps
 from FlareSegLib.batch.summary import check_parquet
+from FlareSegLib.images.archive import is_zip
 
 _log = logging.getLogger(__name__)
 PATH, NAME, SERIES = "path", "case", "series"
@@ -59,10 +68,15 @@ def _matching(pattern: str, without: Path | None) -> tuple[Case, ...]:
     found: dict[str, Case] = {}
     for path in sorted(Path(name) for name in glob.glob(pattern, recursive=True)):  # noqa: PTH207
         if path.is_dir():
-            found |= {f"{one.source}|{one.series}": one for one in find_cases(path, without, top)}
+            found |= {_key(one): one for one in find_cases(path, without, top)}
         elif results not in path.resolve().parents:
-            found.setdefault(f"{path}|None", case_at(path, top))
+            for one in zip_cases([path], top) if is_zip(path) else [case_at(path, top)]:
+                found.setdefault(_key(one), one)
     return unique_names(by_frame(without_labelmaps(list(found.values()))))
+
+
+def _key(case: Case) -> str:
+    return f"{case.source}|{case.series}"
 
 
 def _fixed_part(pattern: str) -> Path:

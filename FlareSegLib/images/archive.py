@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.base.zips import DAMAGED
-from FlareSegLib.images.headers.checks import image_format
+from FlareSegLib.images.headers.checks import image_format, may_start_dicom
 
 MOST_FILES = 20_000
 """Of a zip file: the longest series have a few thousand."""
@@ -61,6 +61,16 @@ def unzipped(source: Path) -> Iterator[Path]:
                 f"{source.name} cannot be unpacked ({said}): copy or download it again"
             ) from error
         yield _only_image(source, folder) or folder
+
+
+def starts(source: Path, count: int) -> Iterator[bytes]:
+    """Yield so many bytes of each DICOM file in a zip file, as far as it can be unpacked."""
+    with suppress(*DAMAGED), zipfile.ZipFile(source) as archive:
+        for one in filter(_is_wanted, archive.infolist()):
+            with archive.open(one) as packed:
+                start = packed.read(count)
+            if start[128:132] == b"DICM" or may_start_dicom(start):
+                yield start
 
 
 def _unpack(source: Path, folder: Path) -> None:

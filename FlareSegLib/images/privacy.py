@@ -8,6 +8,7 @@ of the series: the same each time, and of no use to guess a name from.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import unicodedata
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from FlareSegLib.base.errors import Cancelled, FlareSegError
+from FlareSegLib.images.archive import is_zip, starts
 from FlareSegLib.images.headers.checks import DICOM, image_format
 
 _PATIENT = {0x0010: "name", 0x0020: "ID", 0x0030: "birth date", 0x1000: "other IDs",
@@ -123,18 +125,26 @@ def hiding(source: Path, series: str | None, *, keep_ids: bool = False) -> Itera
 def _start(source: Path, series: bytes) -> bytes | None:
     """Return the start of a DICOM file of the series; of any file, if none names it."""
     first = None
-    for path in _files(source):
-        try:
-            if not path.is_file() or image_format(path) != DICOM:
-                continue
-            with path.open("rb") as file:
-                start = file.read(_START_BYTES)
-        except OSError:
-            continue
+    for start in _starts(source):
         if series in start:
             return start
         first = first or start
     return first
+
+
+def _starts(source: Path) -> Iterator[bytes]:
+    """Yield the start of each DICOM file in a source."""
+    if is_zip(source):
+        yield from itertools.islice(starts(source, _START_BYTES), _MOST_FILES)
+        return
+    for path in _files(source):
+        try:
+            if path.is_file() and image_format(path) == DICOM:
+                with path.open("rb") as file:
+                    start = file.read(_START_BYTES)
+                yield start
+        except OSError:
+            continue
 
 
 def _files(source: Path) -> Iterator[Path]:

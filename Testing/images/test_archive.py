@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.errors import InputError, ResourceError
-from FlareSegLib.batch.cases import find_cases
 from FlareSegLib.images import archive
 from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.reading import read_volume
@@ -144,12 +143,6 @@ def test_zip_that_is_cut_off_is_refused(tmp_path, keep):
     whole = packed(write_series(tmp_path / "in"), tmp_path / "whole.zip").read_bytes()
     (tmp_path / "ct.zip").write_bytes(whole[:keep])
     assert "copy or download it again" in refusal(tmp_path / "ct.zip")
-
-
-def test_batch_tells_of_zip_files_that_it_leaves_out(tmp_path, caplog):
-    packed(write_series(tmp_path / "in" / "series"), Path(tmp_path, "in", "other.zip"))
-    assert len(find_cases(tmp_path / "in")) == 1
-    assert "left out 1 zip files" in caplog.text
 
 
 def test_file_that_cannot_be_opened_is_left_to_the_reader(tmp_path, monkeypatch):
