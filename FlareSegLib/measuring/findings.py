@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from FlareSegLib.measuring.rows import OrganRow
-from FlareSegLib.measuring.scan import Scan
+from FlareSegLib.measuring.scan import FAT_HU, Scan
 from FlareSegLib.measuring.usual import orders, shipped
 
 FEWEST_ORGANS = 3
@@ -26,6 +26,13 @@ LEAST_REVERSED = 1.0
 """So many pairs of organs, surely found, must lie in reverse; in a good CT of ours 0.8 do."""
 USUAL_HU = {"liver": (-30.0, 230.0), "spleen": (0.0, 260.0), "aorta": (0.0, 900.0)}
 """Of cores: fatty livers and arterial vessels included."""
+LEFT_MM = 10.0
+"""How far left of the aorta liver and spleen lie together in a mirrored scan; in ours they lie 21
+mm and more right of it."""
+LEAST_FAT = 0.1
+"""Share of fat in a body; the least of ours is 0.23."""
+NOISE_HU = 50.0
+"""Of a very noisy scan; the noisiest of ours, of a lung kernel, has 30."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,9 @@ def findings(rows: Mapping[str, OrganRow], scan: Scan) -> tuple[Finding, ...]:
         _small_body(scan),
         _upside_down(rows, scan),
         _turned(rows, scan),
-        _unusual_hu(rows),
+        _mirrored(rows),
+        _unusual_hu(rows, scan),
+        _very_noisy(scan),
     )
     return tuple(one for one in found if one)
 
@@ -114,13 +123,40 @@ def _is_reversed(rows: Mapping[str, OrganRow], axis: int) -> bool:
     return wrong > max(right, LEAST_REVERSED)
 
 
-def _unusual_hu(rows: Mapping[str, OrganRow]) -> Finding | None:
+def _mirrored(rows: Mapping[str, OrganRow]) -> Finding | None:
+    """A network that knows where a liver lies calls the left part of a mirrored one spleen."""
+    both = [rows[key] for key in ("liver", "spleen") if key in rows and rows[key].components]
+    aorta = rows["aorta"].centroid_mm if "aorta" in rows else None
+    if len(both) < 2 or not aorta:
+        return None
+    total = sum(row.volume_ml for row in both)
+    middle = sum(row.volume_ml * row.centroid_mm[0] for row in both if row.centroid_mm) / total
+    if middle - aorta[0] < LEFT_MM:
+        return None
+    said = "liver and spleen together lie left of the aorta: left and right may be swapped"
+    return Finding("mirrored", said)
+
+
+def _unusual_hu(rows: Mapping[str, OrganRow], scan: Scan) -> Finding | None:
     said = []
     for key, (low, high) in USUAL_HU.items():
         core = rows[key].core_hu if key in rows else None
         if core and not low <= core.median <= high:
             said.append(f"{rows[key].name} {core.median:.0f}")
+    if scan.fat < LEAST_FAT:
+        low, high = FAT_HU
+        said.append(f"{scan.fat:.0%} of the body at {low} to {high}, where fat is")
     if not said:
         return None
     words = f"HU are unusual ({', '.join(said)}): a wrong scale or offset, a cone-beam CT, or no CT"
     return Finding("unusual_hu", words)
+
+
+def _very_noisy(scan: Scan) -> Finding | None:
+    if scan.noise_hu < NOISE_HU:
+        return None
+    said = (
+        f"the scan is very noisy ({scan.noise_hu:.0f} HU between neighbours): a cone-beam CT, a "
+        "very low dose, or a sharp kernel"
+    )
+    return Finding("very_noisy", said)

@@ -70,7 +70,7 @@ class Report:
         flags = [] if at else ["no_organ_found"]
         if "liver" in at and "spleen" in at and at["liver"] >= at["spleen"]:
             flags.append("mirrored")
-        return (*flags, *(one.key for one in self.findings))
+        return tuple(dict.fromkeys([*flags, *(one.key for one in self.findings)]))
 
     @property
     def sentences(self) -> dict[str, str]:

@@ -81,6 +81,29 @@ def test_hu_that_no_organ_has_are_named(rows):
     assert "liver 400" in found.sentence
 
 
+def test_liver_and_spleen_left_of_the_aorta_mean_mirrored_and_a_large_spleen_does_not(rows):
+    at = {"liver": -10.0, "spleen": 90.0, "aorta": 10.0}  # as a network finds them in a mirrored CT
+    moved = {k: replace(row, centroid_mm=(at.get(k, 0.0), 0.0, 0.0)) for k, row in rows.items()}
+    sizes = {"liver": 900.0, "spleen": 700.0}
+    sized = {k: replace(row, volume_ml=sizes.get(k, 1.0)) for k, row in moved.items()}
+    assert "mirrored" in keys(sized, GOOD_SCAN)
+    liver = replace(sized["liver"], centroid_mm=(-75.0, 0.0, 0.0))
+    assert "mirrored" not in keys({**sized, "liver": liver}, GOOD_SCAN)
+    assert "mirrored" not in keys({**sized, "aorta": gone(rows["aorta"])}, GOOD_SCAN)
+
+
+def test_a_body_without_fat_has_a_wrong_scale(rows):
+    (found,) = findings(rows, replace(GOOD_SCAN, fat=0.04))
+    assert found.key == "unusual_hu"
+    assert "4% of the body at -150 to -30, where fat is" in found.sentence
+
+
+def test_much_noise_is_said(rows):
+    (found,) = findings(rows, replace(GOOD_SCAN, noise_hu=70))
+    assert found.key == "very_noisy"
+    assert "70 HU" in found.sentence
+
+
 def numbers(ct):
     canonical = to_canonical(ct)
     box = body_box(canonical)

@@ -195,7 +195,7 @@ KINDS = {
     "mirrored": Kind("left and right swapped", _flipped(2), frozenset({"mirrored"})),
     "child": Kind("a child", child, SMALL),
     "animal": Kind("an animal", animal, SMALL),
-    "cone_beam": Kind("like a cone-beam CT", cone_beam, SMALL | {"unusual_hu", "cut_field"}),
+    "cone_beam": Kind("like a cone-beam CT", cone_beam, SMALL | {"unusual_hu", "very_noisy"}),
     "pet": Kind("like a PET", pet, ODD | {"refused"}),
     "mr": Kind("like an MR", mr, ODD | {"refused"}),
     "mr_shifted": Kind("like an MR, shifted", mr_shifted, ODD | {"refused", "unusual_hu"}),

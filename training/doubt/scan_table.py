@@ -69,6 +69,8 @@ def states_table(lines: list[dict[str, Any]]) -> str:
 
 
 def _states(line: dict[str, Any]) -> Iterator[str]:
+    if "refused" in line:
+        return
     seen = seen_of(line)
     for key, organ in line["organs"].items():
         if line["voxels_before"][organ["value"]] >= FEWEST_VOXELS and not organ["true_ml"]:

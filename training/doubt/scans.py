@@ -33,6 +33,8 @@ from training.doubt.foreign import KINDS
 from training.doubt.runs import load, seen_by
 from training.doubt.table import patient_of
 
+FEWEST_SLICES = 20
+"""Of a part of a CT."""
 UNKNOWN = (False,) * 256
 NOTHING = Copy(np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.uint8), (1.0, 1.0, 1.0))
 
@@ -87,6 +89,8 @@ def write(config: Config, lines: Path, plan: list[tuple[str, str, Path | None]])
         if (kind, case) not in done:
             entry = cases.get(case) if path is None else None
             line = {"kind": kind, "case": case, **_line(kind, case, path, entry, config, run)}
+            if "too_thin" in line:
+                continue
             with lines.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
             print(kind, case, line.get("refused") or list(line["flags"]), flush=True)
@@ -104,6 +108,8 @@ def _line(
     base, known = loaded or (NOTHING, UNKNOWN)
     seed = zlib.crc32(f"{kind} {case}".encode())
     copy = KINDS[kind].make(base, np.random.default_rng(seed))
+    if path is None and len(copy.hu) < FEWEST_SLICES:
+        return {"too_thin": True}
     try:
         volume = read_volume(path) if path else _reread(copy)
     except InputError as error:
