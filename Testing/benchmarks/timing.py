@@ -24,6 +24,7 @@ class Program:
     folder: Path = ROOT
     report: Path | None = None
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     peak_mib: list[float] = field(default_factory=list)
     steps: list[dict[str, float]] = field(default_factory=list)
 
@@ -38,8 +39,9 @@ class Program:
 
     def run(self) -> None:
         """Run it once, as a process of its own."""
-        seconds, peak = timed(self.command, self.folder)
+        seconds, cpu_seconds, peak = timed(self.command, self.folder)
         self.seconds.append(seconds)
+        self.cpu_seconds.append(cpu_seconds)
         self.peak_mib.append(peak)
         if self.report:
             facts = json.loads(self.report.read_text(encoding="utf-8"))["run"]
@@ -51,20 +53,21 @@ import resource, subprocess, sys, time
 began = time.perf_counter()
 done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 seconds = time.perf_counter() - began
-print(done.returncode, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(done.returncode, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss)
 sys.stderr.buffer.write(done.stderr)
 """
 """A small process that starts the program: Linux counts the peak of who starts one as its own."""
 
 
-def timed(command: list[str], folder: Path = ROOT) -> tuple[float, float]:
-    """Run a command in a folder; return its wall seconds and peak resident memory in MiB."""
+def timed(command: list[str], folder: Path = ROOT) -> tuple[float, float, float]:
+    """Run a command in a folder; return wall seconds, CPU seconds, peak resident memory in MiB."""
     small = [sys.executable, "-S", "-c", LAUNCHER, *command]
     done = subprocess.run(small, cwd=folder, capture_output=True, check=True, encoding="utf-8")
-    code, seconds, peak = done.stdout.split()
+    code, seconds, cpu_seconds, peak = done.stdout.split()
     if code != "0":
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-500:]}")
-    return float(seconds), int(peak) / 1024
+    return float(seconds), float(cpu_seconds), int(peak) / 1024
 
 
 def segment(name: str, ct: Path, folder: Path, *options: str, tree: Path = ROOT) -> Program:
