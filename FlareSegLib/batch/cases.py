@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from FlareSegLib.batch.labels_beside import without_labelmaps
+from FlareSegLib.batch.left_out import tell_left_out
 from FlareSegLib.batch.zips import content_of, parts_of
-from FlareSegLib.images.dicom import disc
+from FlareSegLib.images.dicom.header import Slice
 from FlareSegLib.images.dicom.series import Series, find_series
 from FlareSegLib.images.itk_header import frames_of
 from FlareSegLib.images.privacy import identity_of
@@ -62,16 +63,19 @@ def find_cases(
     top = top or folder
     found: list[Case] = []
     series: list[Series] = []
-    directories: list[Path] = []
+    rest: list[Slice] = []
+    others: list[Path] = []
     zips: list[Path] = []
     for files in _files_by_folder(folder, without.resolve() if without else None):
         images = [path for path in files if _is_image(path)]
         found += [case_at(path, top) for path in images]
         packed = [path for path in files if path.suffix.lower() == _ZIP]
         zips += packed
-        directories += [path for path in files if path.name in disc.NAMES]
-        series += find_series([path for path in files if path not in {*images, *packed}])
-    _tell_lost(directories, {one.uid.partition("#")[0] for one in series})
+        inside = find_series([path for path in files if path not in {*images, *packed}])
+        series += inside.series
+        rest += inside.rest
+        others += inside.others
+    tell_left_out(rest, others, {one.uid.partition("#")[0] for one in series})
     found = by_frame(without_labelmaps(found + _series_cases(_merged(series), top)))
     found += zip_cases(zips, top, series)
     found.sort(key=lambda case: (case.place, _order(case)))
@@ -104,16 +108,6 @@ def zip_cases(zips: Sequence[Path], top: Path, others: Sequence[Series] = ()) ->
     images = [(path, content.frames) for path, content in contents.items() if content.frames]
     cases = [one for path, frames in images for one in _framed(case_at(path, top), frames)]
     return cases + _series_cases([one for one in series if one.folder not in parts], top)
-
-
-def _tell_lost(directories: Sequence[Path], found: set[str]) -> None:
-    """Say which series a media directory names that have no case, since no file is there."""
-    for path in directories:
-        if lost := disc.lost_series(path, found):
-            _log.warning(
-                "%s names %d CT series of which no file is there, first %s: copy the disc again",
-                path.name, len(lost), lost[0].name,
-            )  # fmt: skip
 
 
 def _files_by_folder(top: Path, without: Path | None) -> Iterator[list[Path]]:

@@ -41,7 +41,7 @@ def _content(path: Path, size: int, changed_ns: int) -> Content:
         with unzipped(path) as found:
             if found.is_file():
                 return Content(frames=frames_of(found))
-            series = find_series(sorted(found.iterdir()))
+            series = find_series(sorted(found.iterdir())).series
             return Content(tuple(replace(one, folder=path) for one in series))
     except FlareSegError:
         return Content(frames=1)

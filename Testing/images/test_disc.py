@@ -2,41 +2,18 @@
 
 import random
 import shutil
-from contextlib import contextmanager
 
 import numpy as np
 import pydicom
 import pytest
-from pydicom.fileset import FileSet
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.batch.cases import find_cases
 from FlareSegLib.images.dicom.disc import lost_series, named_in
 from FlareSegLib.images.dicom.series import series_paths
 from FlareSegLib.images.reading import read_volume
-from Testing.dicom_series import N, ct_array, write_series
-
-
-@contextmanager
-def file_set(*directory):
-    """A set of files as pydicom knows it, without the folder that it leaves behind."""
-    disc = FileSet(*directory)
-    yield disc
-    disc._stage["t"].cleanup()
-
-
-def write_disc(folder, series):
-    """Write the slices of series, by UID, and a directory that names them, as pydicom does."""
-    study = {"StudyID": "1", "StudyDate": "20200101", "StudyTime": "120000", "InstanceNumber": 1}
-    made = folder.parent / "made"
-    with file_set() as disc:
-        for i, (uid, tags) in enumerate(series.items()):
-            tags = {**study, "SeriesInstanceUID": uid, "SeriesNumber": i + 1, **tags}
-            for path in write_series(made / uid, array=ct_array(i), **tags).iterdir():
-                disc.add(path)
-        disc.write(folder)
-    shutil.rmtree(made)
-    return folder
+from Testing.dicom_disc import file_set, write_disc
+from Testing.dicom_series import N, ct_array
 
 
 @pytest.fixture
@@ -46,7 +23,7 @@ def disc(tmp_path):
 
 @pytest.fixture
 def two(tmp_path):
-    return write_disc(tmp_path / "CD", {"1.2.3": {}, "1.2.4": {"PatientID": "4712"}})
+    return write_disc(tmp_path / "CD", {"1.2.3": {}, "1.2.4": {}})
 
 
 def slices_of(disc):

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from FlareSegLib.base.errors import InputError
@@ -15,10 +14,9 @@ from FlareSegLib.images.dicom.elements import own_values
 from FlareSegLib.images.dicom.series import series_paths
 from FlareSegLib.images.privacy import identity_of
 from FlareSegLib.images.reading import read_volume
+from Testing.dicom_disc import STORAGE, write_object
 from Testing.dicom_series import COLUMNS, ROWS, STEP_MM, N, along_z, ct_array, write_series
 
-CT = "1.2.840.10008.5.1.4.1.1.2"
-STORAGE = "1.2.840.10008.5.1.4.1.1."
 REFERRING = {
     "presentation state": "11.1", "colour presentation state": "11.2", "registration": "66.1",
     "deformable registration": "66.3", "raw data": "66", "fiducials": "66.2", "value map": "67",
@@ -39,25 +37,6 @@ def slices_of(folder):
     """Return the slices from below."""
     read = [(pydicom.dcmread(path), path) for path in folder.iterdir()]
     return sorted(read, key=lambda one: one[0].ImagePositionPatient[2])
-
-
-def write_object(path, sop_class, series, *, syntax=ExplicitVRLittleEndian, undefined=False):
-    """Write an object that refers to a CT series, before it says its own series."""
-    ds, inner, image = Dataset(), Dataset(), Dataset()
-    image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = CT, generate_uid()
-    inner.ReferencedImageSequence, inner.SeriesInstanceUID = [image], series
-    ds.SOPClassUID, ds.SOPInstanceUID = sop_class, generate_uid()
-    ds.Modality, ds.ReferencedSeriesSequence = "PR", [inner]
-    ds.SeriesInstanceUID = generate_uid()
-    if undefined:
-        ds["ReferencedSeriesSequence"].is_undefined_length = True
-        inner.is_undefined_length_sequence_item = True
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
-    ds.file_meta.MediaStorageSOPClassUID = sop_class
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    ds.save_as(path, enforce_file_format=True)
-    return path
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])

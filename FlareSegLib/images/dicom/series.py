@@ -46,14 +46,29 @@ class Series:
     """World positions (L, P, S) of the slices."""
 
 
-def find_series(files: Sequence[Path]) -> list[Series]:
-    """Return the series among the files of one folder; what cannot be read is left out."""
-    groups = by_series([one for one in headers_of(readable(files)) if one.is_whole])
+@dataclass(frozen=True)
+class Found:
+    """What the files of a folder are."""
+
+    series: list[Series]
+    rest: list[Slice]
+    """DICOM files that are no image, or are damaged."""
+    others: list[Path]
+    """Files that are no DICOM, or cannot be opened."""
+
+
+def find_series(files: Sequence[Path]) -> Found:
+    """Return the series among the files of one folder, and what else there is."""
+    dicom = readable(files)
+    headers = headers_of(dicom)
+    groups = by_series([one for one in headers if one.is_whole])
     parts: dict[str, list[Slice]] = {}
     for uid, group in groups.items():
         found = acquisitions(group)
         parts |= {f"{uid}#{number}": part for number, part in found.items()} or {uid: group}
-    return [_series_of(uid, files[0].parent, group) for uid, group in parts.items()]
+    series = [_series_of(uid, files[0].parent, group) for uid, group in parts.items()]
+    others = sorted(set(files) - set(dicom))
+    return Found(series, [one for one in headers if not one.is_whole], others)
 
 
 def _series_of(uid: str, folder: Path, group: list[Slice]) -> Series:
