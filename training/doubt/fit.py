@@ -72,29 +72,51 @@ def _good(rows: Sequence[Example], key: str) -> dict[str, list[float]]:
     return found
 
 
-def folds(rows: Sequence[Example], seed: int) -> NDArray[np.intp]:
-    """Return the fold of each example: all of a patient are in one."""
+def folds(
+    rows: Sequence[Example], seed: int, of: Sequence[Example] | None = None
+) -> NDArray[np.intp]:
+    """Return the fold of each example: all of a patient are in one.
+
+    Args:
+        rows: Whose patients are shared out.
+        seed: Of the order of patients.
+        of: Examples of the same patients that are told; None: rows.
+    """
     patients = sorted({row.patient for row in rows})
     order = np.random.default_rng(seed).permutation(len(patients))
     fold = {patient: int(place % FOLDS) for patient, place in zip(patients, order, strict=True)}
-    return np.array([fold[row.patient] for row in rows])
+    return np.array([fold[row.patient] for row in (rows if of is None else of)])
 
 
-def left_out(rows: Sequence[Example], seed: int, growth: Growth | None = None) -> LeftOut:
-    """Return confidence and flags of each example, fitted and set without its patient."""
-    fold = folds(rows, seed)
-    confidence = np.zeros(len(rows))
+def left_out(
+    rows: Sequence[Example],
+    seed: int,
+    growth: Growth | None = None,
+    of: Sequence[Example] | None = None,
+) -> LeftOut:
+    """Return confidence and flags of examples, fitted and set without their patient.
+
+    Args:
+        rows: To be fitted to.
+        seed: Of folds and trees.
+        growth: Of the trees.
+        of: Other examples of the same patients, such as of another speed; None: of rows.
+    """
+    told_of = rows if of is None else of
+    fold, fold_of = folds(rows, seed), folds(rows, seed, told_of)
+    confidence, found = np.zeros(len(rows)), np.zeros(len(told_of))
     for number in range(FOLDS):
         told = fit([row for row, f in zip(rows, fold, strict=True) if f != number], seed, growth)
-        mine = np.flatnonzero(fold == number)
-        confidence[mine] = predict([rows[i].features for i in mine], told)
-    doubtful = np.zeros(len(rows), np.bool_)
-    there = np.array([row.is_there for row in rows])
+        for said, some, at in ((confidence, rows, fold), (found, told_of, fold_of)):
+            mine = np.flatnonzero(at == number)
+            said[mine] = predict([some[i].features for i in mine], told) if mine.size else ()
+    doubtful = np.zeros(len(told_of), np.bool_)
+    there, there_of = (np.array([row.is_there for row in some]) for some in (rows, told_of))
     for number in range(FOLDS):
-        for kind in (there, ~there):
-            others, mine = (fold != number) & kind, (fold == number) & kind
-            doubtful[mine] = confidence[mine] < threshold(rows, confidence, others)
-    return LeftOut(confidence, doubtful)
+        for kind, kind_of in ((there, there_of), (~there, ~there_of)):
+            others, mine = (fold != number) & kind, (fold_of == number) & kind_of
+            doubtful[mine] = found[mine] < threshold(rows, confidence, others)
+    return LeftOut(found, doubtful)
 
 
 def threshold(

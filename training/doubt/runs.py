@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from FlareSegLib.base.config import ModelConfig, RunOptions, read_model_config
+from FlareSegLib.base.config import ModelConfig, RunOptions, Speed, read_model_config
 from FlareSegLib.evaluation.metrics import dice
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import load_network
@@ -73,7 +73,7 @@ def planned(entries: list[Entry], copies: int) -> Iterator[tuple[Entry, str, int
             yield entry, way, zlib.crc32(f"{entry.case} {number}".encode())
 
 
-def write(config: Config, folder: Path, copies: int, path: Path) -> None:
+def write(config: Config, folder: Path, copies: int, path: Path, speed: Speed = "balanced") -> None:
     """Add a line per copy to a file; what it holds is not done again.
 
     Args:
@@ -81,15 +81,16 @@ def write(config: Config, folder: Path, copies: int, path: Path) -> None:
         folder: Of the model.
         copies: Of each case, the clean one included.
         path: Takes the lines.
+        speed: Of the runs.
     """
-    facts = read_model_config(folder)
+    facts = read_model_config(folder).at_speed(speed)
     network = load_network(folder, facts, config.data.threads, "onnxruntime")
     done = {(row["case"], row["seed"]) for row in read(path, facts.sha256)}
     entries = [entry for entry in read_index(config) if load(entry, config)]
     plan = list(planned(entries, copies))
     for number, (entry, way, seed) in enumerate(plan, start=1):
         if (entry.case, seed) not in done:
-            row = _row(config, entry, (way, seed), network, facts)
+            row = _row(config, entry, (way, seed), network, facts, speed)
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"{number} of {len(plan)} {entry.case}: {way}", flush=True)
@@ -116,9 +117,11 @@ def _row(
     drawn: tuple[str, int],
     network: Network,
     facts: ModelConfig,
+    speed: Speed,
 ) -> dict:
     copy, known = copy_of(config, entry, *drawn)
-    result = segment(copy.volume, network, facts, RunOptions(threads=config.data.threads))
+    options = RunOptions(threads=config.data.threads, speed=speed)
+    result = segment(copy.volume, network, facts, options)
     grid = {"shape": copy.hu.shape, "spacing_mm": copy.spacing_mm}
     return {
         "sha256": facts.sha256, "case": entry.case, "patient": entry.patient,
