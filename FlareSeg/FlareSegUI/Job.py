@@ -14,40 +14,13 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from FlareSegUI import Checks, Dicom, Folder, Models, Nodes, Packages, Result
+from FlareSegUI.Ears import Ears, RunFailed
 from FlareSegUI.Parameter import Options
 from FlareSegUI.Runner import FAILED_TO_START, Listener, Runner
 from FlareSegUI.Words import inPanel
 
 SPOKEN = "flareseg: "
 """Before the line that says why a run failed."""
-
-
-class RunFailed(RuntimeError):
-    """A run ended without a result; the message says why."""
-
-
-class RunCanceled(RunFailed):
-    """A run was cancelled; nothing was changed."""
-
-
-def _ignore(*_: object) -> None:
-    """Do nothing."""
-
-
-@dataclass(frozen=True)
-class Ears:
-    """Who wants to hear of a run. Exactly one of the last three is called, once."""
-
-    onProgress: Callable[[str, float], None] = _ignore
-    """Takes the step and the share that is done, in [0, 1]."""
-    onLine: Callable[[str], None] = _ignore
-    """Takes a line for the log."""
-    onDone: Callable[[vtkMRMLSegmentationNode | None, int], None] = _ignore
-    """Takes the result (None after a batch) and the exit code."""
-    onFailed: Callable[[str], None] = _ignore
-    """Takes the reason, for people."""
-    onCanceled: Callable[[], None] = _ignore
-    """Nothing was changed."""
 
 
 class Job:
@@ -144,6 +117,25 @@ class Job:
             raise
         self._launch(["dicom"], folder, ears, lambda code: self._onPlainEnd(ears, code))
 
+    def startConversion(
+        self, source: Path, ears: Ears, onModel: Callable[[Path], None], install: bool | None = None
+    ) -> None:
+        """Start to make a model of a trained nnU-Net.
+
+        Args:
+            source: Its folder or zip.
+            ears: Who is told.
+            onModel: Takes the folder of the model, before the ears hear that it is done.
+            install: As for start.
+
+        Raises:
+            PackageError: As for start.
+            RunFailed: A run has not ended yet.
+        """
+        self._refuseTwo()
+        run = lambda: self._convert(source, ears, onModel)  # noqa: E731
+        self._withPackages("onnxruntime", install, ears, run)
+
     def cancel(self, *, wait: bool = False) -> None:
         """Stop the run, if there is one; no file of it stays, and no node is changed.
 
@@ -207,12 +199,23 @@ class Job:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         ended = lambda code: self._onEnd(run, folder, ears, code)  # noqa: E731
-        self._launch(run.toArguments(), folder, ears, ended)
+        self._launch(run.options.toRun(), folder, ears, ended)
 
     def _batch(self, words: list[str], ears: Ears) -> None:
         some = (0, 1)  # 1: some cases failed; the lines and the summary say which
         ended = lambda code: self._onPlainEnd(ears, code, some)  # noqa: E731
         self._launch(words, Folder.newFolder(), ears, ended)
+
+    def _convert(self, source: Path, ears: Ears, onModel: Callable[[Path], None]) -> None:
+        folder = Folder.newFolder()
+        Models.askToConvert(folder, source)
+
+        def ended(code: int) -> None:
+            if code == 0 and not self._isCanceled:
+                onModel(Models.converted(folder))
+            self._onPlainEnd(ears, code)
+
+        self._launch(["model"], folder, ears, ended)
 
     def _launch(
         self, arguments: list[str], folder: Path, ears: Ears, onEnd: Callable[[int], None]
@@ -288,10 +291,3 @@ class _Run:
     volumeID: str
     segmentationID: str | None
     options: Options
-
-    def toArguments(self) -> list[str]:
-        """Return the words for the worker, which works in the folder of the run."""
-        files = ["ct.nrrd", "-o", "organs.nrrd", "--report", "report.json"]
-        more = ["--surfaces"] * self.options.surfaces
-        files += ["--uncertainty", "doubt.nii.gz"] * self.options.doubt
-        return ["segment", *files, "--progress", "json", *self.options.toArguments(), *more]

@@ -10,8 +10,9 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from FlareSegUI.Ears import Ears, RunCanceled, RunFailed
 from FlareSegUI.Frames import Frames, browserOf
-from FlareSegUI.Job import Ears, Job, RunCanceled, RunFailed
+from FlareSegUI.Job import Job
 from FlareSegUI.Parameter import ALL_ORGANS, FlareSegParameterNode, Options
 from FlareSegUI.Runner import ProcessRunner, Runner
 

@@ -1,4 +1,4 @@
-"""The model in the section Advanced: choose, import from a file, see what it is."""
+"""The model in the section Advanced: choose, add from a file or folder, see what it is."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.paths import DEFAULT_MODEL
+from FlareSegLib.models.sources import holds_trained
 from FlareSegUI import Models
 from FlareSegUI.Parameter import FlareSegParameterNode
 from FlareSegUI.Words import inPanel
@@ -20,13 +21,26 @@ CARD = "MODEL_CARD.md"
 class ModelSection:
     """Binds the widgets of the model to the parameter node."""
 
-    def __init__(self, ui: object, onChanged: Callable[[], None]) -> None:
-        self._ui = ui
+    def __init__(
+        self,
+        ui: object,
+        onChanged: Callable[[], None],
+        onConvert: Callable[[Path, Callable[[Path], None]], None],
+    ) -> None:
+        """Take the widgets.
+
+        Args:
+            ui: Has them.
+            onChanged: Is called when another model is chosen.
+            onConvert: Takes a trained nnU-Net, and what is called with the model made of it.
+        """
+        self._ui, self._onConvert = ui, onConvert
         self._onChanged = onChanged
         self._parameters: FlareSegParameterNode | None = None
         self._folders: list[str] = []
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onChosen)
-        ui.importButton.connect("clicked(bool)", self.onImportButton)
+        ui.addModelButton.connect("clicked(bool)", self.onAddButton)
+        ui.addModelFolderButton.connect("clicked(bool)", self.onAddFolderButton)
         ui.cardButton.connect("clicked(bool)", self.onCardButton)
         ui.removeModelButton.connect("clicked(bool)", self.onRemoveButton)
 
@@ -44,13 +58,21 @@ class ModelSection:
         self._parameters = parameters
         self._showFacts()
 
-    def onImportButton(self, _checked: bool = False) -> None:
-        """Import a model from the zip file, or from the model.json, that the user chooses."""
-        path = qt.QFileDialog.getOpenFileName(
-            slicer.util.mainWindow(), _("Import a model"), "", _("Model (*.zip model.json)")
+    def onAddButton(self, _checked: bool = False) -> None:
+        """Add a model from the file that the user chooses."""
+        kinds = _("Model or trained nnU-Net (*.zip *.onnx model.json plans.json)")
+        self._add(
+            qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), _("Add a model"), "", kinds)
         )
+
+    def onAddFolderButton(self, _checked: bool = False) -> None:
+        """Add a model from the folder that the user chooses."""
+        title = _("Folder of a model or of a trained nnU-Net")
+        self._add(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title))
+
+    def _add(self, path: str) -> None:
         if path:
-            with slicer.util.tryWithErrorDisplay(_("The model cannot be imported.")):
+            with slicer.util.tryWithErrorDisplay(_("The model cannot be added.")):
                 self.importFrom(Path(path))
 
     def onCardButton(self, _checked: bool = False) -> None:
@@ -71,14 +93,22 @@ class ModelSection:
         return Path(self._parameters.modelFolder or DEFAULT_MODEL)
 
     def importFrom(self, path: Path) -> None:
-        """Import a model and choose it.
+        """Add a model and choose it; a trained nnU-Net is converted first, which takes a while.
 
         Raises:
-            ModelError: There is no whole model.
+            ModelError: There is no whole model, or it has to be converted on another computer.
         """
+        source = path.parent if path.name in ("model.json", "plans.json") else path
+        if not holds_trained(source):
+            self._choose(Models.importModel(source))
+        elif reason := Models.whyNotConvert():
+            raise ModelError(reason)
+        else:
+            self._onConvert(source, self._choose)
+
+    def _choose(self, folder: Path) -> None:
         parameters = self._parameters
-        source = path.parent if path.name == "model.json" else path
-        parameters.modelFolder = str(Models.importModel(source))
+        parameters.modelFolder = str(folder)
         self.show(parameters)
         self._onChanged()
 

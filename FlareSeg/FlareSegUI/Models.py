@@ -1,16 +1,24 @@
-"""Models on this computer: the one that ships, and those that were imported from a file."""
+"""Models on this computer: the one that ships, and those that were added."""
 
+import json
+import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.extras import EXTRAS
 from FlareSegLib.base.label_file import default_labels
 from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.models.sources import import_from
+
+FACTS, MADE = "model.json", "model.txt"
+"""As in Scripts/flareseg_model.py."""
 
 
 def labelsOf(folder: str | Path | None) -> LabelSet:
@@ -42,12 +50,39 @@ def importedModels() -> list[Path]:
 def importModel(source: Path) -> Path:
     """Take over a model from a folder, a zip or an ONNX file; return its folder.
 
-    No network is needed. A trained nnU-Net is converted if torch and nnunetv2 are installed.
+    No network is needed. A trained nnU-Net has to be converted first: Job.startConversion().
 
     Raises:
         ModelError: There is no model, it is not safe, or its checksum is wrong.
     """
     return import_from(source, into=importedFolder())
+
+
+def whyNotConvert() -> str | None:
+    """Return why a trained nnU-Net cannot be converted by Slicer's Python, and where it can be."""
+    names = [re.match(r"[\w.-]+", package)[0] for package in EXTRAS["nnunet"]]
+    missing = [name for name in names if find_spec(name) is None]
+    if not missing:
+        return None
+    return _(
+        "This is a trained nnU-Net. It must be converted once, which needs {missing}; this Slicer "
+        "does not have them. On any computer with Python and a copy of FlareSeg:\n\n"
+        "pip install '.[nnunet]'\n"
+        "flareseg model import THE_FOLDER_OR_ZIP --name my-model\n"
+        "flareseg model export my-model -o my-model.zip\n\n"
+        "Then add my-model.zip here; it runs without them."
+    ).format(missing=", ".join(missing))
+
+
+def askToConvert(folder: Path, source: Path) -> None:
+    """Write into the folder of a run what the worker is to convert."""
+    facts = {"source": str(source.resolve()), "into": str(importedFolder())}
+    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def converted(folder: Path) -> Path:
+    """Return the folder of the model that the worker made."""
+    return Path((folder / MADE).read_text(encoding="utf-8"))
 
 
 def removeModel(folder: Path) -> None:

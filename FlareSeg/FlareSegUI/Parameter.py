@@ -48,6 +48,13 @@ class Options:
         words += ["--model", str(self.model)] if self.model else []
         return words
 
+    def toRun(self) -> list[str]:
+        """Return the words for the worker that segments the CT in its folder."""
+        files = ["ct.nrrd", "-o", "organs.nrrd", "--report", "report.json"]
+        more = ["--surfaces"] * self.surfaces
+        files += ["--uncertainty", "doubt.nii.gz"] * self.doubt
+        return ["segment", *files, "--progress", "json", *self.toArguments(), *more]
+
 
 @parameterNodeWrapper
 class FlareSegParameterNode:

@@ -1,14 +1,11 @@
-"""Markups of the scene to prompts, and answers to segments."""
+"""Markups of the scene to prompts, and back."""
 
 import numpy as np
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
-from vtk.util.numpy_support import numpy_to_vtk
+from slicer import vtkMRMLScalarVolumeNode
 
-from FlareSegLib.prompting.prompt_files import COLORS, TERMINOLOGY
 from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Prompt
-from FlareSegUI import Nodes
 
 MARK = "FlareSeg.prompt"
 """Attribute of the markups nodes of a thing: box, line, inside or outside."""
@@ -78,64 +75,12 @@ def _toVolume(volume: vtkMRMLScalarVolumeNode) -> vtk.vtkGeneralTransform:
     return way
 
 
-def newSegment(segmentation: vtkMRMLSegmentationNode, name: str) -> str:
-    """Return the ID of a new, empty segment with the code of a lesion."""
-    inside = segmentation.GetSegmentation()
-    taken = {inside.GetNthSegment(i).GetName() for i in range(inside.GetNumberOfSegments())}
-    number = next(n for n in range(1, len(taken) + 2) if f"{name} {n}" not in taken)
-    color = COLORS[(number - 1) % len(COLORS)]
-    key = inside.AddEmptySegment("", f"{name} {number}", [part / 255 for part in color])
-    segment = inside.GetSegment(key)
-    segment.SetTag(segment.GetTerminologyEntryTagName(), TERMINOLOGY)
-    return key
-
-
-def writeMask(
-    segmentation: vtkMRMLSegmentationNode,
-    key: str,
-    volume: vtkMRMLScalarVolumeNode,
-    start: list[int],
-    mask: np.ndarray,
-) -> None:
-    """Make a mask the whole of a segment; only its extent is touched, and no other segment.
-
-    Args:
-        segmentation: Of the volume.
-        key: ID of the segment.
-        volume: What the mask lies on.
-        start: First voxel (k, j, i) of the mask.
-        mask: uint8, (k, j, i).
-    """
-    image = slicer.vtkOrientedImageData()
-    ends = [(a, a + n - 1) for a, n in zip(reversed(start), reversed(mask.shape), strict=True)]
-    image.SetExtent(*(value for pair in ends for value in pair))
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    image.SetGeometryFromImageToWorldMatrix(matrix)
-    values = numpy_to_vtk(
-        np.ascontiguousarray(mask).ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR
-    )
-    values.SetName("ImageScalars")
-    image.GetPointData().SetScalars(values)
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.SetBinaryLabelmapToSegment(image, segmentation, key, logic.MODE_REPLACE):
-        raise RuntimeError("the mask cannot be written into the segmentation")
-
-
-def segmentationFor(volume: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentationNode:
-    """Return the segmentation of the volume's lesions, or a new one beside the volume.
-
-    Lesions have one of their own: a run for organs replaces all segments of its segmentation.
-    """
-    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLSegmentationNode")
-    found.UnRegister(None)
-    nodes = [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
-    own = [node for node in nodes if node.GetAttribute(MARK) and Nodes.sourceOf(node) is volume]
-    if own:
-        return own[-1]
-    name = slicer.mrmlScene.GenerateUniqueName(f"{volume.GetName()} lesions")
-    made = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    made.SetAttribute(MARK, "lesions")
-    made.CreateDefaultDisplayNodes()
-    Nodes.placeBeside(made, volume)
-    return made
+def snapshotOf(node: "vtkMRMLMarkupsNode") -> "vtkMRMLMarkupsNode":  # noqa: F821
+    """Return a copy of a node of markups outside of the scene, without a point not yet placed."""
+    kept = node.CreateNodeInstance()
+    kept.UnRegister(None)  # the call above gives it away
+    kept.CopyContent(node)
+    for i in reversed(range(kept.GetNumberOfControlPoints())):
+        if kept.GetNthControlPointPositionStatus(i) != kept.PositionDefined:
+            kept.RemoveNthControlPoint(i)
+    return kept

@@ -8,13 +8,15 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from FlareSegUI import PromptNodes
+from FlareSegUI import Lesions, PromptButtons, PromptNodes
 from FlareSegUI.PromptClient import Answer, PromptClient
+from FlareSegUI.PromptHistory import History, Step
 from FlareSegUI.Runner import Runner
 
 DELAY_MILLISECONDS = 30
 """Markups tell many changes of one drag; they are asked about together."""
-NAME = "lesion"
+MEASURED = ("ml", "hu_mean", "longest_mm", "across_mm", "flags")
+"""What is kept of an answer with the segment."""
 
 
 class PromptSection(VTKObservationMixin):
@@ -25,6 +27,7 @@ class PromptSection(VTKObservationMixin):
         layout: "qt.QLayout",
         runner: Runner,
         volumeOf: Callable[[], vtkMRMLScalarVolumeNode | None],
+        onChanged: Callable[[], None],
     ) -> None:
         """Build the section.
 
@@ -32,47 +35,23 @@ class PromptSection(VTKObservationMixin):
             layout: Takes it.
             runner: Runs its process.
             volumeOf: Returns the CT that is chosen in the panel.
+            onChanged: Is called when a lesion was found, has changed or is gone.
         """
         VTKObservationMixin.__init__(self)
-        self._volumeOf = volumeOf
+        self._volumeOf, self._onChanged = volumeOf, onChanged
         self.client = PromptClient(runner, self.onAnswer, self.onEnd)
         self._volume: vtkMRMLScalarVolumeNode | None = None
         self._nodes: dict[str, object] = {}
         self._segment: tuple[object, str] | None = None
         self._order: list[tuple[str, int]] = []
-        self._build(layout)
+        self._history = History()
+        self._isRestoring = False
+        self.buttons, self.status = PromptButtons.build(layout, self)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MILLISECONDS)
         self._timer.connect("timeout()", self.ask)
-        self._showIdle()
-
-    def _build(self, layout: "qt.QLayout") -> None:
-        self.box = qt.QGroupBox(_("Lesion: a box, a line or clicks"))
-        rows = qt.QVBoxLayout(self.box)
-        self.buttons: dict[str, object] = {}
-        for names in (
-            (("box", _("Box")), ("line", _("Line")), ("inside", "+"), ("outside", "\u2212")),
-            (("undo", _("Undo click")), ("cancel", _("Discard")), ("done", _("Done"))),
-        ):
-            row = qt.QHBoxLayout()
-            rows.addLayout(row)
-            for key, text in names:
-                button = self.buttons[key] = qt.QPushButton(text)
-                row.addWidget(button)
-        self.buttons["box"].toolTip = _("Draw a box around a thing; a flat one has its depth found")
-        self.buttons["line"].toolTip = _("Draw the longest diameter of a thing")
-        self.buttons["inside"].toolTip = _("Click where the thing is")
-        self.buttons["outside"].toolTip = _("Click where the thing is not")
-        for kind in PromptNodes.CLASSES:
-            self.buttons[kind].connect("clicked(bool)", lambda _=False, kind=kind: self.place(kind))
-        self.buttons["undo"].connect("clicked(bool)", self.onUndo)
-        self.buttons["cancel"].connect("clicked(bool)", self.onDiscard)
-        self.buttons["done"].connect("clicked(bool)", self.onDone)
-        self.status = qt.QLabel("")
-        self.status.wordWrap = True
-        rows.addWidget(self.status)
-        layout.addWidget(self.box)
+        self._showButtons()
 
     def place(self, kind: str) -> None:
         """Begin to place a box, a line or clicks; a new box or line takes the place of the old."""
@@ -86,12 +65,17 @@ class PromptSection(VTKObservationMixin):
         if kind in ("box", "line"):
             for old in ("box", "line"):
                 self._forget(old)
+        self._startPlacing(self._nodeOf(kind))
+        self._showButtons()
+
+    def _nodeOf(self, kind: str) -> object:
+        """Return the node of markups of a kind; made if it is not there."""
         if kind not in self._nodes:
-            self._nodes[kind] = node = PromptNodes.newMarkups(kind, f"{NAME} {kind}")
+            name = f"{Lesions.NAME} {kind}"
+            self._nodes[kind] = node = PromptNodes.newMarkups(kind, name)
             for event in _events():
                 self.addObserver(node, event, self.onMarkups)
-        self._startPlacing(self._nodes[kind])
-        self._showBusy()
+        return self._nodes[kind]
 
     def _open(self, volume: vtkMRMLScalarVolumeNode) -> None:
         self.close()
@@ -109,17 +93,29 @@ class PromptSection(VTKObservationMixin):
         interaction.SetPlaceModePersistence(0)
         interaction.SetCurrentInteractionMode(interaction.Place)
 
+    def _stopPlacing(self) -> None:
+        interaction = slicer.app.applicationLogic().GetInteractionNode()
+        if interaction is not None:
+            interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
     def onMarkups(self, _caller: object = None, _event: object = None) -> None:
         """A point was placed, moved or removed: ask soon."""
-        self._timer.start()
+        if not self._isRestoring:
+            self._timer.start()
 
     def ask(self) -> None:
         """Ask for the thing as its markups are now."""
         prompts = self.prompts()
-        if prompts and self.client.isRunning:
-            self.client.ask(prompts)
-            self._showBusy()
-            self.status.text = _("Looking…")
+        if not prompts or not self.client.isRunning or prompts == self._history.now.prompts:
+            return
+        nodes = {kind: PromptNodes.snapshotOf(node) for kind, node in self._nodes.items()}
+        self._history.add(Step(prompts, nodes, list(self._order)))
+        self._askFor(prompts)
+
+    def _askFor(self, prompts: list) -> None:
+        self.client.ask(prompts)
+        self.status.text = _("Looking…")
+        self._showButtons()
 
     def prompts(self) -> list:
         """Return box or line first, then clicks in the order in which they were placed."""
@@ -148,18 +144,28 @@ class PromptSection(VTKObservationMixin):
             self._order += [(kind, i) for i in range(known, len(points))]
 
     def onAnswer(self, answer: Answer) -> None:
-        """Show the thing, or say why there is none."""
+        """Show the thing, or say why there is none; the segment stays as it was then."""
         if "error" in answer:
-            self.status.text = answer["error"]
-            return
+            answer = (self._history.lastAnswer or {}) | {"error": answer["error"]}
+        self._history.now.answer = answer
+        self._show(answer)
+
+    def _show(self, answer: Answer) -> None:
+        """Write an answer into the segment, or remove it where there is none; say what it is."""
         if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is None:
             return
-        segmentation, key = self._target()
-        PromptNodes.writeMask(segmentation, key, self._volume, answer["start"], answer["mask"])
-        size = _("{ml:.2f} ml, {long:.1f} x {across:.1f} mm").format(
-            ml=answer["ml"], long=answer["longest_mm"], across=answer["across_mm"]
-        )
-        self.status.text = ". ".join(filter(None, [size, answer["notes"]]))
+        if "mask" in answer:
+            segmentation, key = self._target()
+            place, facts = (answer["start"], answer["mask"]), {k: answer[k] for k in MEASURED}
+            Lesions.writeMask(segmentation, key, self._volume, *place)
+            Lesions.keepFacts(segmentation, key, facts)
+            size = _("{ml:.2f} ml, {size}").format(ml=answer["ml"], size=Lesions.sizeText(answer))
+            said = ". ".join([size, *answer["flags"].values()])
+        else:
+            self._removeSegment()
+            said = ""
+        self.status.text = answer.get("error", said)
+        self._onChanged()
 
     def _target(self) -> tuple[object, str]:
         """Return segmentation and segment of the thing at hand; made for its first answer."""
@@ -168,17 +174,42 @@ class PromptSection(VTKObservationMixin):
             isThere = slicer.mrmlScene.GetNodeByID(segmentation.GetID()) is not None
             if isThere and segmentation.GetSegmentation().GetSegment(key) is not None:
                 return self._segment
-        segmentation = PromptNodes.segmentationFor(self._volume)
-        self._segment = (segmentation, PromptNodes.newSegment(segmentation, NAME))
+        segmentation = Lesions.segmentationFor(self._volume)
+        self._segment = (segmentation, Lesions.newSegment(segmentation))
         return self._segment
 
     def onUndo(self, _checked: bool = False) -> None:
-        """Take the last click back."""
-        if not self._order:
-            return
-        kind, index = self._order[-1]
-        self._nodes[kind].RemoveNthControlPoint(index)
-        self.ask()
+        """Take back what was placed or moved last, or begun: markups and voxels are as before."""
+        self._goTo(self._history.now if self._isPlacing() else self._history.undo())
+
+    def onRedo(self, _checked: bool = False) -> None:
+        """Do again what was taken back."""
+        self._goTo(self._history.redo())
+
+    def _isPlacing(self) -> bool:
+        """Return whether something was begun that was not asked about yet."""
+        step = self._history.now
+        return set(self._nodes) != set(step.nodes) or self.prompts() != step.prompts
+
+    def _goTo(self, step: Step) -> None:
+        self.client.forget()
+        self._isRestoring = True
+        try:
+            for kind in set(self._nodes) - set(step.nodes):
+                self._forget(kind)
+            for kind, kept in step.nodes.items():
+                self._nodeOf(kind).CopyContent(kept)
+        finally:
+            self._isRestoring = False
+        self._timer.stop()
+        self._stopPlacing()
+        self._order = list(step.order)
+        isOpen = step.prompts and step.answer is None  # overtaken: nobody knows its voxels yet
+        if isOpen and self.client.isRunning:
+            self._askFor(step.prompts)
+        else:
+            self._show(step.answer or {})
+        self._showButtons()
 
     def onDone(self, _checked: bool = False) -> None:
         """Keep the segment; the next prompt begins another one."""
@@ -187,17 +218,21 @@ class PromptSection(VTKObservationMixin):
 
     def onDiscard(self, _checked: bool = False) -> None:
         """Remove the segment that is at hand, and its markups."""
+        self._removeSegment()
+        self._clear()
+        self._onChanged()
+
+    def _removeSegment(self) -> None:
         if self._segment is not None:
             segmentation, key = self._segment
             segmentation.GetSegmentation().RemoveSegment(key)
         self._segment = None
-        self._clear()
 
     def onEnd(self, reason: str) -> None:
         """The process has ended."""
         if reason:
             self.status.text = reason
-        self._showIdle()
+        self._showButtons()
 
     def close(self) -> None:
         """End the process and take the markups away: scene or panel go."""
@@ -211,8 +246,10 @@ class PromptSection(VTKObservationMixin):
         self.client.forget()
         for kind in list(self._nodes):
             self._forget(kind)
-        self._order = []
-        self._showIdle()
+        self._timer.stop()
+        self._stopPlacing()
+        self._order, self._history = [], History()
+        self._showButtons()
 
     def _forget(self, kind: str) -> None:
         node = self._nodes.pop(kind, None)
@@ -222,13 +259,12 @@ class PromptSection(VTKObservationMixin):
             self.removeObserver(node, event, self.onMarkups)
         slicer.mrmlScene.RemoveNode(node)
 
-    def _showBusy(self) -> None:
-        for key in ("undo", "cancel", "done"):
-            self.buttons[key].enabled = True
-
-    def _showIdle(self) -> None:
-        for key in ("undo", "cancel", "done"):
-            self.buttons[key].enabled = False
+    def _showButtons(self) -> None:
+        """Enable what can be done with the lesion at hand."""
+        self.buttons["undo"].enabled = self._history.canUndo or self._isPlacing()
+        self.buttons["redo"].enabled = self._history.canRedo
+        for key in ("cancel", "done"):
+            self.buttons[key].enabled = bool(self._nodes)
 
 
 def _events() -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The table of organs: volume, mean HU and what to look at."""
+"""The table of organs and lesions: volume, mean HU, diameters and what to look at."""
 
 import csv
 import io
@@ -31,6 +31,8 @@ def shortNotes() -> dict[str, str]:
         "out_of_field": _("outside the scan"),
         "wide": _("wide"),
         "doubtful": _("doubtful"),
+        "empty": _("nothing found"),
+        "touches_box": _("cut by its box"),
     }
 
 
@@ -56,7 +58,7 @@ def _cells(organ: dict, note: str) -> list[str]:
     bound = AT_LEAST if organ.get("is_lower_bound") else ""
     volume = f"{bound}{organ['volume_ml']:.1f}" if isFound else NO_VALUE
     mean = f"{organ['mean_hu']:z.0f}" if isFound else NO_VALUE
-    return [organ["name"], note, volume, mean]
+    return [organ["name"], "; ".join(filter(None, [organ.get("size"), note])), volume, mean]
 
 
 def asksToLook(organ: dict) -> bool:
@@ -83,9 +85,16 @@ def fill(table: "qt.QTableWidget", report: dict | None) -> None:
         note = "; ".join(shortNotes().get(flag, flag) for flag in organ["flags"])
         for column, text in enumerate(_cells(organ, note)):
             item = _item(text, organ.get("color", NO_COLOR), column, asksToLook(organ))
-            item.setToolTip(". ".join(organ["flags"].values()) or text)
+            item.setToolTip(". ".join([*organ["flags"].values(), *_hints(organ)]) or text)
             table.setItem(row, column, item)
     fitColumns(table, wide=1)
+
+
+def _hints(organ: dict) -> list[str]:
+    """Return what to know of the row of a lesion."""
+    if "size" not in organ:
+        return []
+    return [_("Measured when it was found; later changes by hand are not in these numbers")]
 
 
 def fitColumns(table: "qt.QTableWidget", wide: int) -> None:
@@ -122,15 +131,23 @@ class ResultSection:
         ui.copyButton.connect("clicked(bool)", self.onCopyButton)
         ui.saveButton.connect("clicked(bool)", self.onSaveButton)
 
-    def show(self, report: dict | None) -> None:
-        """Show a report; None empties the table."""
-        self._report = report
-        fill(self._ui.resultTable, report)
-        self._ui.resultTable.visible = report is not None
-        self._ui.resultLabel.visible = report is not None
-        of = report["run"].get("input", "") if report else ""
-        self._ui.resultLabel.text = _("Organs of {name}").format(name=of)
-        self._ui.copyButton.enabled = self._ui.saveButton.enabled = report is not None
+    def show(self, report: dict | None, lesions: list[dict] | None = None, of: str = "") -> None:
+        """Show the organs of a report, and lesions; neither empties the table.
+
+        Args:
+            report: Of a run.
+            lesions: See Lesions.rowsOf().
+            of: Name of the CT of the lesions.
+        """
+        organs = report["organs"] if report else []
+        self._report = {"organs": [*organs, *(lesions or [])]} if report or lesions else None
+        fill(self._ui.resultTable, self._report)
+        isThere = self._report is not None
+        self._ui.resultTable.visible = self._ui.resultLabel.visible = isThere
+        of = report["run"].get("input", "") if report else of
+        title = _("Organs of {name}") if report else _("Lesions of {name}")
+        self._ui.resultLabel.text = title.format(name=of)
+        self._ui.copyButton.enabled = self._ui.saveButton.enabled = isThere
 
     def onCopyButton(self, _checked: bool = False) -> None:
         """Copy the table, for a spreadsheet."""

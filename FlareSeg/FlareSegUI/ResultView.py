@@ -7,7 +7,7 @@ import slicer
 from slicer import vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
-from FlareSegUI import Colors, Models, Nodes, Views
+from FlareSegUI import Colors, Lesions, Models, Nodes, Views
 from FlareSegUI.Doubt import DoubtLayer, nodeOf
 from FlareSegUI.NextSteps import NextSteps
 from FlareSegUI.Parameter import FlareSegParameterNode
@@ -39,9 +39,17 @@ class ResultView:
     def show(self) -> None:
         """Show the segmentation that is chosen."""
         segmentation = self._segmentation
-        self.table.show(Nodes.reportOf(segmentation))
+        self.showTable()
         self._nextSteps.show(segmentation, Nodes.sourceOf(segmentation))
         self.showDoubt()
+
+    def showTable(self) -> None:
+        """Show organs, and the lesions of the same CT."""
+        if self._parametersOf() is None:
+            return
+        volume = Nodes.sourceOf(self._segmentation) or self._parametersOf().inputVolume
+        name = volume.GetName() if volume is not None else ""
+        self.table.show(Nodes.reportOf(self._segmentation), Lesions.rowsOf(volume), name)
 
     def showNew(self) -> None:
         """Show the result of a run that has just ended: its colors, in 3-D, in the middle."""

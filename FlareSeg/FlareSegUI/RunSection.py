@@ -10,8 +10,9 @@ from slicer.i18n import tr as _
 
 from FlareSegUI import Nodes
 from FlareSegUI.BatchSection import BatchSection, batchArguments, whyNotBatch
+from FlareSegUI.Ears import Ears
 from FlareSegUI.Frames import Frames, browserOf
-from FlareSegUI.Job import Ears, Job
+from FlareSegUI.Job import Job
 from FlareSegUI.Packages import Declined
 from FlareSegUI.PackageSection import PackageSection
 from FlareSegUI.Parameter import FlareSegParameterNode
@@ -108,6 +109,11 @@ class RunSection:
         runtime = self._parametersOf().runtime
         self._start(self._ui.applyButton, lambda: self._job.startInstall(wheels, runtime, ears))
 
+    def onConvert(self, source: Path, onModel: Callable[[Path], None]) -> None:
+        """Make a model of a trained nnU-Net; its folder is told to onModel."""
+        ears, button = self._ears(self.onConverted), self._ui.applyButton
+        self._start(button, lambda: self._job.startConversion(source, ears, onModel))
+
     def onDicom(self, target: Path) -> None:
         """Write the organs that are shown as a DICOM file."""
         if self._job.isRunning:
@@ -158,6 +164,10 @@ class RunSection:
         """Say that the packages are there."""
         self.packages.show()
         self._showIdle(_("Installed. Press Apply"))
+
+    def onConverted(self, _segmentation: None, _code: int) -> None:
+        """Say that a model is there."""
+        self._showIdle(_("Converted and chosen. Press Apply"), PERCENT)
 
     def onWritten(self, _segmentation: None, _code: int) -> None:
         """Say that a file is there."""

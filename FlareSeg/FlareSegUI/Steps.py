@@ -27,5 +27,6 @@ def _words() -> dict[str, str]:
         "measure": _("Measuring"),
         "write": _("Writing"),
         "finish": _("Writing"),
+        "convert": _("Converting the nnU-Net"),
         "surfaces": _("Making surfaces"),
     }

@@ -45,8 +45,10 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.job = self.logic.panelJob
         self.organs = OrganList(self.ui.organList, self.onOrgansChanged)
         self.runs = RunSection(self.ui, self.job, lambda: self._parameterNode)
-        self.models = ModelSection(self.ui, self.runs.updateButtons)
-        self.prompts = PromptSection(self.layout, self.logic.promptRunner, self._volume)
+        self.models = ModelSection(self.ui, self.runs.updateButtons, self.runs.onConvert)
+        self.prompts = PromptSection(
+            self.layout, self.logic.promptRunner, self._volume, self.runs.result.showTable
+        )
         self._connectButtons()
         for event, method in (
             (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),

@@ -20,6 +20,8 @@ def _words() -> list[tuple[str, str]]:
         "Windows has an older one than onnxruntime needs"
     )
     return [
+        (r"choose --configuration", _("choose the folder of one of them")),
+        (r"name another --checkpoint or --folds", _("is its training finished?")),
         (r"\(DLL load failed[^)]*\): pip install onnxruntime", ": " + runtime),
         (r"(run )?pip install '?(highdicom|flareseg\[dicom)[^,;)]*", _("use Slicer 5.12")),
         (r"(run )?pip install( '[^']+'| [\w.-]+)*", again),

@@ -4,6 +4,7 @@
     python flareseg_worker.py FOLDER SLICER pip install ...
     python flareseg_worker.py FOLDER SLICER prompts
     python flareseg_worker.py FOLDER SLICER dicom
+    python flareseg_worker.py FOLDER SLICER model
 
 Started by path, so that it needs no PYTHONPATH. FOLDER belongs to this run alone; the run works in
 it, so that the names of its files are plain ASCII whatever the user is called (on Windows SimpleITK
@@ -117,6 +118,10 @@ def _run(words: tuple[str, ...]) -> int:
         from flareseg_dicom import write
 
         return write(Path())
+    if words[0] == "model":
+        from flareseg_model import convert
+
+        return convert(Path())
     from FlareSegLib.command.main import main
 
     surfaces = "--surfaces" in words

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,11 @@ NEEDS = f"{how_to_get('nnunet')}, for this step alone, on any computer"
 
 
 def write_networks(
-    trained: Trained, checkpoint: str, folds: tuple[str, ...], folder: Path
+    trained: Trained,
+    checkpoint: str,
+    folds: tuple[str, ...],
+    folder: Path,
+    tell: Callable[[float], None],
 ) -> tuple[dict[str, Path], list[int]]:
     """Write a network per fold into a folder; return their files and the axes to mirror.
 
@@ -36,13 +40,15 @@ def write_networks(
         checkpoint: File name in the folder of each fold.
         folds: Their names, such as "0" or "all".
         folder: Where model_0.onnx and so on go.
+        tell: Takes the share of the folds that are done, in [0, 1].
 
     Raises:
         ModelError: torch or nnunetv2 is missing, a checkpoint is not what it should be, or ONNX and
             torch disagree.
     """
     files, axes = {}, None
-    for fold in folds:
+    for done, fold in enumerate(folds):
+        tell(done / len(folds))
         facts = _load(trained.folder / f"fold_{fold}" / checkpoint)
         with _quiet():
             network = _network(trained, facts)
@@ -50,6 +56,7 @@ def write_networks(
         _export(network, tuple(trained.configuration["patch_size"]), path)
         files[fold] = path
         axes = facts.get("inference_allowed_mirroring_axes") if axes is None else axes
+    tell(1.0)
     return files, [int(axis) for axis in axes or ()]
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePosixPath
@@ -45,7 +46,27 @@ class Wanted:
     citation: str = ""
 
 
-def import_from(source: Path, wanted: Wanted | None = None, into: Path | None = None) -> Path:
+def _nobody(_share: float) -> None:
+    """Hear nothing."""
+
+
+def holds_trained(source: Path) -> bool:
+    """Return whether a folder or zip holds a trained nnU-Net, which has to be converted.
+
+    A folder is looked at as deep as nnUNet_results is: data set, then configuration.
+    """
+    if source.is_dir():
+        found = (path for stars in ("", "*/", "*/*/") for path in source.glob(stars + PLANS))
+        return not (source / MODEL_JSON).exists() and next(found, None) is not None
+    return source.is_file() and _holds_plans(source)
+
+
+def import_from(
+    source: Path,
+    wanted: Wanted | None = None,
+    into: Path | None = None,
+    tell: Callable[[float], None] = _nobody,
+) -> Path:
     """Import a model from whatever it comes as; return its folder.
 
     Args:
@@ -54,6 +75,7 @@ def import_from(source: Path, wanted: Wanted | None = None, into: Path | None = 
             nnUNetv2_export_model_to_zip.
         wanted: What is to be different from what the source says.
         into: Where imported models are kept; None: models_folder().
+        tell: Takes the share of the conversion of a trained nnU-Net that is done, in [0, 1].
 
     Raises:
         ModelError: There is no model, or it is not safe, or FlareSeg cannot run it.
@@ -69,7 +91,7 @@ def import_from(source: Path, wanted: Wanted | None = None, into: Path | None = 
             source = _unpacked(source, place / "unpacked", wanted)
         if source.is_dir() and not (source / MODEL_JSON).exists():
             trained = _choose(source, wanted)
-            return import_model(_converted(trained, wanted, place / "model"), into)
+            return import_model(_converted(trained, wanted, place / "model", tell), into)
         return import_model(source, into)
 
 
@@ -136,14 +158,17 @@ def _choose(source: Path, wanted: Wanted) -> Trained:
     return read_trained(found[0])
 
 
-def _converted(trained: Trained, wanted: Wanted, folder: Path) -> Path:
+def _converted(
+    trained: Trained, wanted: Wanted, folder: Path, tell: Callable[[float], None]
+) -> Path:
     """Write the model folder of a trained nnU-Net."""
     from FlareSegLib.models.nnunet import write_networks
 
     folder.mkdir()
     name = wanted.name or f"{trained.dataset_name}-{trained.parts[2]}"
     facts = to_facts(trained, name, wanted.version)
-    files, axes = write_networks(trained, wanted.checkpoint, _folds(trained, wanted), folder)
+    folds = _folds(trained, wanted)
+    files, axes = write_networks(trained, wanted.checkpoint, folds, folder, tell)
     facts["flips"] = _flips(axes, is_2d=facts["recipe"]["is_2d"])
     (first, more) = _checksums(files)
     facts |= {"onnx": first[0], "sha256": first[1], "more_onnx": more}

@@ -21,7 +21,7 @@ from FlareSegLib.base.errors import FlareSegError, InputError
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.preprocessing.orient import axes_and_flips
 from FlareSegLib.prompting.prompt_network import load_prompt_network
-from FlareSegLib.prompting.prompt_report import row_of
+from FlareSegLib.prompting.prompt_report import FLAGS, row_of
 from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Prompt
 from FlareSegLib.prompting.session import Found, Session
 
@@ -92,7 +92,7 @@ class Server:
         start, mask = self._as_read(found)
         np.savez(self._folder / f"answer_{number}.npz", start=start, mask=mask.astype(np.uint8))
         told = {key: getattr(row, key) for key in ("ml", "hu_mean", "longest_mm", "across_mm")}
-        return {**told, "notes": row.notes, "flags": row.flags, "seconds": seconds}
+        return {**told, "flags": {flag: FLAGS[flag] for flag in row.flags}, "seconds": seconds}
 
     def _follow(self, wanted: list[Prompt]) -> Found | None:
         """Bring the session to these prompts; what is the same is not computed again."""

@@ -23,7 +23,14 @@ if sys.version_info < (3, 12):
 VTK_AND_NUMPY = "ignore:Setting the shape on a NumPy array:DeprecationWarning"
 NEEDS_RIG = {"test_batch_section", "test_ends", "test_panel", "test_parts", "test_runs"}
 NEEDS_RIG |= {"test_next_steps", "test_packages", "test_prompts", "test_real_scan", "test_robust"}
-NEEDS_RIG |= {"test_dicom_export", "test_doubt", "test_scripts", "test_signatures", "test_views"}
+NEEDS_RIG |= {
+    "test_dicom_export",
+    "test_doubt",
+    "test_lesions",
+    "test_scripts",
+    "test_signatures",
+    "test_views",
+}
 
 
 def pytest_collection_modifyitems(items):

@@ -1,0 +1,128 @@
+"""Lesions in the scene: their segments, and what was measured of them."""
+
+import json
+
+import numpy as np
+import slicer
+import vtk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
+
+from FlareSegLib.prompting.prompt_files import COLORS, TERMINOLOGY
+from FlareSegUI import Nodes
+from FlareSegUI.PromptNodes import MARK
+
+FACTS = f"{Nodes.PREFIX}lesions"
+"""Attribute of a segmentation of lesions: what was measured, by the IDs of the segments."""
+NAME = "lesion"
+RGB = 255
+
+
+def newSegment(segmentation: vtkMRMLSegmentationNode, name: str = NAME) -> str:
+    """Return the ID of a new, empty segment with the code of a lesion."""
+    inside = segmentation.GetSegmentation()
+    taken = {inside.GetNthSegment(i).GetName() for i in range(inside.GetNumberOfSegments())}
+    number = next(n for n in range(1, len(taken) + 2) if f"{name} {n}" not in taken)
+    color = COLORS[(number - 1) % len(COLORS)]
+    key = inside.AddEmptySegment("", f"{name} {number}", [part / RGB for part in color])
+    segment = inside.GetSegment(key)
+    segment.SetTag(segment.GetTerminologyEntryTagName(), TERMINOLOGY)
+    return key
+
+
+def writeMask(
+    segmentation: vtkMRMLSegmentationNode,
+    key: str,
+    volume: vtkMRMLScalarVolumeNode,
+    start: list[int],
+    mask: np.ndarray,
+) -> None:
+    """Make a mask the whole of a segment; only its extent is touched, and no other segment.
+
+    Args:
+        segmentation: Of the volume.
+        key: ID of the segment.
+        volume: What the mask lies on.
+        start: First voxel (k, j, i) of the mask.
+        mask: uint8, (k, j, i).
+    """
+    image = slicer.vtkOrientedImageData()
+    ends = [(a, a + n - 1) for a, n in zip(reversed(start), reversed(mask.shape), strict=True)]
+    image.SetExtent(*(value for pair in ends for value in pair))
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    values = numpy_to_vtk(
+        np.ascontiguousarray(mask).ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR
+    )
+    values.SetName("ImageScalars")
+    image.GetPointData().SetScalars(values)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    if not logic.SetBinaryLabelmapToSegment(image, segmentation, key, logic.MODE_REPLACE):
+        raise RuntimeError("the mask cannot be written into the segmentation")
+
+
+def segmentationFor(volume: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentationNode:
+    """Return the segmentation of the volume's lesions, or a new one beside the volume.
+
+    Lesions have one of their own: a run for organs replaces all segments of its segmentation.
+    """
+    if own := _segmentationsOf(volume):
+        return own[-1]
+    name = slicer.mrmlScene.GenerateUniqueName(f"{volume.GetName()} lesions")
+    made = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    made.SetAttribute(MARK, "lesions")
+    made.CreateDefaultDisplayNodes()
+    Nodes.placeBeside(made, volume)
+    return made
+
+
+def _segmentationsOf(volume: vtkMRMLScalarVolumeNode) -> list[vtkMRMLSegmentationNode]:
+    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLSegmentationNode")
+    found.UnRegister(None)
+    nodes = [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
+    return [node for node in nodes if node.GetAttribute(MARK) and Nodes.sourceOf(node) is volume]
+
+
+def keepFacts(segmentation: vtkMRMLSegmentationNode, key: str, facts: dict) -> None:
+    """Write what was measured of a segment into the node; it is saved with the scene."""
+    known = _factsOf(segmentation) | {key: facts}
+    inside = segmentation.GetSegmentation()
+    there = {one: known[one] for one in known if inside.GetSegment(one) is not None}
+    segmentation.SetAttribute(FACTS, json.dumps(there, ensure_ascii=False))
+
+
+def _factsOf(segmentation: vtkMRMLSegmentationNode) -> dict:
+    return json.loads(segmentation.GetAttribute(FACTS) or "{}")
+
+
+def rowsOf(volume: vtkMRMLScalarVolumeNode | None) -> list[dict]:
+    """Return the lesions of a CT as the report of a run has its organs, with sizes."""
+    if volume is None:
+        return []
+    return [row for node in _segmentationsOf(volume) for row in _rowsIn(node)]
+
+
+def _rowsIn(segmentation: vtkMRMLSegmentationNode) -> list[dict]:
+    inside, facts = segmentation.GetSegmentation(), _factsOf(segmentation)
+    keys = [key for key in inside.GetSegmentIDs() if key in facts]
+    return [_row(inside.GetSegment(key), key, facts[key]) for key in keys]
+
+
+def _row(segment: "vtkSegment", key: str, facts: dict) -> dict:  # noqa: F821
+    return {
+        "key": key,
+        "name": segment.GetName(),
+        "color": [round(RGB * part) for part in segment.GetColor()],
+        "volume_ml": facts["ml"],
+        "mean_hu": facts["hu_mean"],
+        "size": sizeText(facts) if facts["hu_mean"] is not None else "",
+        "flags": facts["flags"],
+    }
+
+
+def sizeText(facts: dict) -> str:
+    """Return the two diameters, as they are read out."""
+    text = _("{long:.1f} x {across:.1f} mm")
+    return text.format(long=facts["longest_mm"], across=facts["across_mm"])

@@ -1,0 +1,69 @@
+"""The widgets of the section *Lesion*: what places something, and what changes it."""
+
+from typing import Protocol
+
+import qt
+from slicer.i18n import tr as _
+
+
+class Section(Protocol):
+    """What the buttons do."""
+
+    def place(self, kind: str) -> None:
+        """Begin to place a box, a line or clicks."""
+
+    def onUndo(self, isChecked: bool = False) -> None:
+        """Take the last step back."""
+
+    def onRedo(self, isChecked: bool = False) -> None:
+        """Take it again."""
+
+    def onDiscard(self, isChecked: bool = False) -> None:
+        """Remove the lesion."""
+
+    def onDone(self, isChecked: bool = False) -> None:
+        """Keep the lesion."""
+
+
+def build(
+    layout: "qt.QLayout", section: Section
+) -> tuple[dict[str, "qt.QPushButton"], "qt.QLabel"]:
+    """Add the section to a layout; return its buttons by key, and the line of its state."""
+    box = qt.QGroupBox(_("Lesion: a box, a line or clicks"))
+    rows = qt.QVBoxLayout(box)
+    found = {}
+    for buttons in (_placing(section), _changing(section)):
+        row = qt.QHBoxLayout()
+        rows.addLayout(row)
+        for key, text, tip, method in buttons:
+            button = found[key] = qt.QPushButton(text)
+            button.toolTip = tip
+            button.connect("clicked(bool)", method)
+            row.addWidget(button)
+    status = qt.QLabel("")
+    status.wordWrap = True
+    rows.addWidget(status)
+    layout.addWidget(box)
+    return found, status
+
+
+def _placing(section: Section) -> list[tuple]:
+    """Return key, text, tip and what it does, of each button that places something."""
+    named = [
+        ("box", _("Box"), _("Draw a box around a thing; a flat one has its depth found")),
+        ("line", _("Line"), _("Draw the longest diameter of a thing")),
+        ("inside", "+", _("Click where the thing is")),
+        ("outside", "\u2212", _("Click where the thing is not")),
+    ]
+    return [(*one, lambda _=False, kind=one[0]: section.place(kind)) for one in named]
+
+
+def _changing(section: Section) -> list[tuple]:
+    undo = _("Take back the box, line or click that was placed or moved last")
+    done = _("Keep this lesion; what is placed next begins another")
+    return [
+        ("undo", _("Undo"), undo, section.onUndo),
+        ("redo", _("Redo"), _("Do again what was taken back"), section.onRedo),
+        ("cancel", _("Discard"), _("Remove this lesion"), section.onDiscard),
+        ("done", _("Done"), done, section.onDone),
+    ]

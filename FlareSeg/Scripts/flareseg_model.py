@@ -1,0 +1,33 @@
+"""A trained nnU-Net becomes a model of FlareSeg; in the worker process, which torch may keep busy.
+
+model.json    the folder or zip, and where models are kept
+model.txt     the folder of the model that was made
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+FACTS, MADE = "model.json", "model.txt"
+
+
+def convert(folder: Path) -> int:
+    """Convert what model.json names; return the exit code, a reason goes to stderr."""
+    from FlareSegLib.base.errors import FlareSegError
+    from FlareSegLib.models.sources import import_from
+
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    tempfile.tempdir = str(folder.resolve())  # it goes with the run, however that ends
+    try:
+        made = import_from(Path(facts["source"]), into=Path(facts["into"]), tell=_tell)
+    except (FlareSegError, OSError) as error:
+        sys.stderr.write(f"flareseg: {error}\n")
+        return 1
+    (folder / MADE).write_text(str(made), encoding="utf-8")
+    return 0
+
+
+def _tell(share: float) -> None:
+    sys.stdout.write(json.dumps({"step": "convert", "share": share}) + "\n")
+    sys.stdout.flush()
