@@ -84,12 +84,11 @@ screenshots: $(DEMO_STAMP)  ## draw icon, terminology, pictures of the panel and
 	RIG=required $(IN_RIG) -m Testing.slicer.make_resources
 	RIG=required $(IN_RIG) -m Testing.slicer.screenshots demo/sample_ct.nii.gz docs/images
 
-view-test: setup  ## run the tests of viewer and cohort page in Chromium, and take its picture for the README
+view-test: setup  ## run the tests of viewer and cohort page in Chromium, and take their pictures for the README
 	$(BIN)/python -m pip install --quiet --editable '.[view]' playwright
 	$(BIN)/python -m pytest Testing/view Testing/batch/test_cohort_browser.py
-	$(BIN)/flareseg sample -o demo
-	$(BIN)/flareseg segment demo/sample_ct.nii.gz -o demo/organs.seg.nrrd
-	$(BIN)/python -m Testing.view.picture demo/organs.seg.nrrd docs/images/view.png
+	$(BIN)/python -m Testing.view.picture docs/images/view.png
+	$(BIN)/python -m Testing.batch.picture docs/images/cohort.png
 
 readers-test: setup  ## read all outputs back with other people's programs (Debian: plastimatch dcmtk dicom3tools orthanc)
 	$(BIN)/python -m pip install --quiet --editable '.[readers]'

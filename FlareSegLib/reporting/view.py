@@ -21,14 +21,31 @@ from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.images.writing import write_labelmap
+from FlareSegLib.reporting.view_words import Line, lines, sides
 
 HOST = "127.0.0.1"
 """Nobody else can connect."""
 NEEDED = ("trame_slicer", "trame_vuetify", "slicer")
-WINDOW_HU, LEVEL_HU = 400.0, 40.0
-"""Soft tissue of the abdomen."""
+WINDOWS = {
+    "soft tissue": (400, 40),
+    "liver": (150, 30),
+    "lung": (1500, -600),
+    "bone": (1800, 400),
+}
+"""Width and centre in HU, as is usual; the first is shown at once."""
+OPACITY = 0.5
+"""Of organs in slices, at the beginning."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 LAYOUT = "Quad View"
+DRAWER_PIXELS = 250
+WORD_PLACES = {
+    "left": "left: 8px; top: 50%",
+    "right": "right: 8px; top: 50%",
+    "top": "top: 4px; left: 50%",
+    "bottom": "bottom: 28px; left: 50%",
+    "place": "top: 4px; right: 8px",
+}
+"""Where the words of a slice stand in it, as CSS has it."""
 TITLE = "FlareSeg"
 NOTICE = "Research use only, not a medical device"
 
@@ -80,7 +97,7 @@ def view(
     with tempfile.TemporaryDirectory(prefix="flareseg-view-") as folder:
         named = Path(folder) / "organs.seg.nrrd"  # names, colors and codes, whatever it came in
         write_labelmap(organs, named, labels=labels)
-        page = _Page(volume, named, labels, labelmap.name)
+        page = _Page(volume, named, lines(labels.organs, organs, labelmap), labelmap.name)
         page.go_to(organs)
         page.serve(place)
 
@@ -97,7 +114,7 @@ def _check_grids(ct: Grid, organs: Grid, labelmap: Path) -> None:
 class _Page:
     """The scene of one case, and the page that shows it."""
 
-    def __init__(self, volume: Volume, organs: Path, labels: LabelSet, name: str) -> None:
+    def __init__(self, volume: Volume, organs: Path, found: list[Line], name: str) -> None:
         from trame.app import get_server
         from trame_slicer import module
         from trame_slicer.core import LayoutManager, SlicerApp
@@ -108,7 +125,7 @@ class _Page:
         self._server = get_server(name)
         self._server.enable_module(module)
         self._app = SlicerApp()
-        register_rca_factories(self._app.view_manager, self._server)
+        register_rca_factories(self._app.view_manager, self._server, _add_slice_words)
         self._layouts = LayoutManager(self._app.scene, self._app.view_manager, self._server)
         self._layouts.register_layout_dict(LayoutManager.default_grid_configuration())
         self._layouts.set_layout(LAYOUT)
@@ -117,7 +134,7 @@ class _Page:
         self._organs.CreateClosedSurfaceRepresentation()
         self._organs.GetDisplayNode().SetVisibility3D(True)
         self._app.display_manager.show_volume_in_slice_background(self._ct)
-        self._build(name, labels)
+        self._build(name, found)
         self._app.display_manager.reset_views()
 
     def go_to(self, organs: Labelmap) -> None:
@@ -134,31 +151,29 @@ class _Page:
     def _keys(self) -> list[str]:
         return list(self._organs.GetSegmentation().GetSegmentIDs())
 
-    def _build(self, name: str, labels: LabelSet) -> None:
+    def _build(self, name: str, found: list[Line]) -> None:
         """Write the page: four views, and a list of organs to tick."""
         from trame.ui.vuetify3 import VAppLayout
         from trame.widgets import vuetify3 as v3
 
         state = self._server.state
         state["trame__title"] = f"{TITLE} - {name}"
-        state["shown"] = self._keys
-        state.change("shown")(self._on_shown)
+        state.update({"shown": self._keys, "window": next(iter(WINDOWS)), "opacity": OPACITY})
+        for key, follow in (
+            ("shown", self._on_shown),
+            ("window", self._on_window),
+            ("opacity", self._on_opacity),
+        ):
+            state.change(key)(follow)
         with VAppLayout(self._server) as layout:
             layout.root.theme = "dark"
             with v3.VAppBar(density="compact"):
                 v3.VToolbarTitle(f"{TITLE}: {name}")
+                _add_windows()
                 v3.VLabel(NOTICE, classes="mr-4")
-            with v3.VNavigationDrawer(permanent=True, width=210):
-                for organ in labels.organs:
-                    if organ.key in self._keys:
-                        v3.VCheckbox(
-                            v_model=("shown",),
-                            value=organ.key,
-                            label=organ.name,
-                            color="#{:02x}{:02x}{:02x}".format(*organ.color),
-                            density="compact",
-                            hide_details=True,
-                        )
+            with v3.VNavigationDrawer(permanent=True, width=DRAWER_PIXELS):
+                for line in found:
+                    _add_line(line)
             with v3.VMain(style="height: 100vh"):
                 self._layouts.initialize_layout_grid(layout)
 
@@ -167,16 +182,99 @@ class _Page:
         for key in self._keys:
             display.SetSegmentVisibility(key, key in shown)
 
+    def _on_window(self, window: str, **_: object) -> None:
+        self._ct.GetDisplayNode().SetWindowLevel(*WINDOWS[window])
+
+    def _on_opacity(self, opacity: float, **_: object) -> None:
+        self._organs.GetDisplayNode().SetOpacity2DFill(opacity)
+
     def serve(self, place: Place) -> None:
         """Serve until the process is asked to stop."""
-        tell = self._server.controller.on_server_ready.add
-        tell(lambda **_: place.ready(f"http://{HOST}:{self._server.port}/"))
+        controller = self._server.controller
+        controller.on_server_bind.add(_answer_launcher)
+        controller.on_server_ready.add(
+            lambda **_: place.ready(f"http://{HOST}:{self._server.port}/")
+        )
         self._server.start(
             port=place.port,
             host=HOST,
             open_browser=place.with_browser,
             show_connection_info=False,
             timeout=0,
+        )
+
+
+def _answer_launcher(server: Any) -> None:
+    """Tell the page, which asks for a launcher first, that the server it came from is the one."""
+    from aiohttp import web
+
+    async def answer(_: Any) -> Any:
+        return web.json_response({"sessionURL": "ws://USE_HOST/ws"})
+
+    server.app.router.add_post("/paraview/", answer)
+
+
+def _add_windows() -> None:
+    """Add a button for each window, and a slider for the opacity of organs in slices."""
+    from trame.widgets import vuetify3 as v3
+
+    with v3.VBtnToggle(v_model=("window",), mandatory=True, density="compact", classes="mr-6"):
+        for name, (width, centre) in WINDOWS.items():
+            title = f"width {width} HU, centre {centre} HU"
+            v3.VBtn(name, value=name, title=title, size="small", classes="text-none")
+    v3.VSlider(
+        v_model=("opacity",),
+        min=0,
+        max=1,
+        step=0.05,
+        hide_details=True,
+        max_width=200,
+        label="opacity",
+        classes="opacity mr-6",
+    )
+
+
+def _add_line(line: Line) -> None:
+    """Add an organ to the list: a box to tick, volume, and flags if there are any."""
+    from trame.widgets import html
+    from trame.widgets import vuetify3 as v3
+
+    with html.Div(classes="d-flex align-center justify-space-between pr-3"):
+        v3.VCheckbox(
+            v_model=("shown",),
+            value=line.key,
+            label=line.name,
+            color=line.color,
+            density="compact",
+            hide_details=True,
+        )
+        html.Span(line.ml, classes="text-caption text-no-wrap")
+    if line.flags:
+        html.Div(
+            line.flags, classes="flags text-caption text-amber pl-9 pr-3", style="margin-top: -6px"
+        )
+
+
+def _add_slice_words(server: Any, view_id: str, slice_view: Any) -> None:
+    """Add to a slice what trame-slicer adds, the sides of the patient, and its place in mm."""
+    from trame.widgets import html
+    from trame_slicer.app.ui import create_vertical_slice_view_gutter_ui
+
+    create_vertical_slice_view_gutter_ui(server, view_id, slice_view)
+    key = f"{view_id}_words"
+
+    def tell(_: object) -> None:
+        matrix = slice_view.get_view_node().GetSliceToRAS()
+        rows = [[matrix.GetElement(row, column) for column in range(4)] for row in range(4)]
+        server.state[key] = sides(np.array(rows))
+
+    tell(None)
+    slice_view.modified.connect(tell)
+    for word, place in WORD_PLACES.items():
+        html.Div(
+            f"{{{{ {key}.{word} }}}}",
+            classes=f"slice-{word} text-body-2",
+            style=f"position: absolute; pointer-events: none; text-shadow: 0 0 3px black; {place}",
         )
 
 
@@ -202,5 +300,5 @@ def _add_volume(scene: Any, volume: Volume) -> Any:
     node.SetIJKToRASMatrix(matrix)
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetAutoWindowLevel(False)
-    node.GetDisplayNode().SetWindowLevel(WINDOW_HU, LEVEL_HU)
+    node.GetDisplayNode().SetWindowLevel(*next(iter(WINDOWS.values())))
     return node

@@ -1,35 +1,59 @@
-"""A picture of the viewer for the README: the page in Chromium.
+"""A picture of the viewer for the README: a phantom, or a case of your own, in Chromium.
 
-python -m Testing.view.picture CASE docs/images/view.png
+python -m Testing.view.picture docs/images/view.png [CASE]
 """
 
+import json
 import re
-import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-SIZE = {"width": 1200, "height": 760}
+import SimpleITK as sitk
+
+from FlareSegLib.base.atomic import digest
+from FlareSegLib.images.writing import to_image, write_labelmap
+from Testing.browser import new_page
+from Testing.phantoms import abdomen
+
+SIZE = {"width": 1300, "height": 760}
 SETTLE_MILLISECONDS = 5000
 """The pictures of the views come one after the other, coarse ones first."""
 
 
-def main(case: str, path: str) -> None:
+def main(path: str, case: str | None = None) -> None:
     """Serve a case, and save what the browser shows."""
-    from playwright.sync_api import sync_playwright
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "FlareSegLib", "view", case or phantom(Path(folder))]
+        with subprocess.Popen(
+            [*words, "--no-browser"], stdout=subprocess.PIPE, text=True
+        ) as server:
+            address = re.match(r"http\S+", server.stdout.readline())[0]
+            with new_page(viewport=SIZE) as page:
+                page.goto(address)
+                page.locator("img.image-display-area").nth(3).wait_for()
+                page.wait_for_timeout(SETTLE_MILLISECONDS)
+                page.screenshot(path=path)
+                print(*page.problems)
+            server.terminate()
 
-    words = [sys.executable, "-m", "FlareSegLib", "view", case, "--no-browser"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
-        address = re.match(r"http\S+", server.stdout.readline())[0]
-        with sync_playwright() as playwright:
-            chromium = shutil.which("chromium")
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport=SIZE)
-            page.goto(address)
-            page.locator("img.image-display-area").nth(3).wait_for(timeout=60_000)
-            page.wait_for_timeout(SETTLE_MILLISECONDS)
-            page.screenshot(path=path)
-            browser.close()
-        server.terminate()
+
+def phantom(folder: Path) -> str:
+    """Write a phantom CT with its organs, and a report that flags some; return the folder."""
+    volume, labels = abdomen((160, 150, 190), (2.0, 2.0, 2.0), noise_hu=8.0)
+    write_labelmap(labels, folder / "phantom_organs.nii.gz")
+    image = sitk.GetImageFromArray(volume.array)
+    image.CopyInformation(to_image(labels))
+    sitk.WriteImage(image, str(folder / "phantom.nrrd"))
+    files = {"phantom_organs.nii.gz": digest(folder / "phantom_organs.nii.gz")}
+    organs = [
+        {"key": key, "name": key, "value": value, "flags": {"touches_border": ""}}
+        for value, key in ((5, "aorta"), (6, "inferior_vena_cava"))
+    ]
+    report = {"run": {"input": "phantom.nrrd", "files": files}, "organs": organs}
+    (folder / "phantom_organs.report.json").write_text(json.dumps(report), encoding="utf-8")
+    return str(folder)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,12 @@ def test_a_ct_lies_where_slicers_own_reader_puts_it(tmp_path, direction):
     storage.SetFileName(str(tmp_path / "ct.nrrd"))
     expected = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     assert storage.ReadData(expected)
-    node = _add_volume(scene, read_volume(tmp_path / "ct.nrrd"))
+    read = read_volume(tmp_path / "ct.nrrd")
+    node = _add_volume(scene, read)
     matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
     for one, matrix in zip((node, expected), matrices, strict=True):
         one.GetIJKToRASMatrix(matrix)
     numbers = [[m.GetElement(i, j) for i in range(4) for j in range(4)] for m in matrices]
     assert np.allclose(*numbers, atol=1e-4)
     scalars = node.GetImageData().GetPointData().GetScalars()
-    assert np.array_equal(vtk_to_numpy(scalars).reshape(20, 30, 40), volume.array)
+    assert np.array_equal(vtk_to_numpy(scalars).reshape(20, 30, 40), read.array)
