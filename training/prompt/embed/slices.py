@@ -30,6 +30,8 @@ LEAST_SHARE = 20 / 256**2
 """Of a thing in its slice: 20 pixels of 256 x 256 (paper 4)."""
 ZOOM = 0.7
 """The longest side of a slice takes that to all of the image."""
+PART = 0.45
+"""Of a slice is shown at least, along each axis: CTs may be cut to a limb."""
 TRIES = 12
 
 Slice = NDArray[np.float32]
@@ -82,8 +84,9 @@ class SliceSource:
     def _one(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         case = self._cases[int(rng.choice(len(self._cases), p=self._chances))]
         z = int(rng.integers(case.labels.shape[0]))
-        hu = case.hu[0, z].float().cpu().numpy() * SCALE
-        labels = case.labels[z].cpu().numpy()
+        part = tuple(_part(count, rng) for count in case.labels.shape[1:])
+        hu = case.hu[0, z][part].float().cpu().numpy() * SCALE
+        labels = case.labels[z][part].cpu().numpy()
         count, sizes = self._settings.things, self._settings.sizes
         hu, masks = things(hu, labels, count, self._settings.left_out, rng)
         side = round(sizes.image * rng.uniform(ZOOM, 1))
@@ -163,6 +166,13 @@ def _region(hu: Slice, rng: np.random.Generator) -> Mask:
             mask[box] = ndimage.binary_fill_holes(one)
             break
     return mask
+
+
+def _part(count: int, rng: np.random.Generator) -> slice:
+    """Return a random part of a line of so many pixels."""
+    size = round(count * rng.uniform(PART, 1))
+    start = int(rng.integers(count - size + 1))
+    return slice(start, start + size)
 
 
 def _tissue(hu: Slice, name: str) -> Mask:
