@@ -10,7 +10,7 @@ TORCH ?= torch --index-url https://download.pytorch.org/whl/cpu
 IN_RIG := Testing/slicer/in_rig.sh
 
 .DEFAULT_GOAL := help
-.PHONY: nnunet-compare release-check docs smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest readers-test audit sbom dist-test demo golden bench slicer-test screenshots view-test clean
+.PHONY: nnunet-compare release-check docs smoke-train help setup lint fmt test test-all fuzz fuzz-atheris test-lowest test-latest readers-test audit sbom dist-test demo golden bench bench-prompt slicer-test screenshots view-test clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1	\2/' | expand -t 12
@@ -75,6 +75,9 @@ golden: setup  ## write the golden cases anew; shows what changed
 
 bench: setup  ## seconds and memory on a large CT, against the peer if its weights are given
 	$(BIN)/python -m Testing.benchmarks $(BENCH)
+
+bench-prompt: setup  ## prompts against simple methods, BENCH="../shared/data" says where lesions and CTs lie
+	$(BIN)/python -m Testing.benchmarks.bench_prompt $(BENCH)
 
 slicer-test: setup  ## run the tests of the Slicer module in the rig, slow ones too
 	RIG=required $(IN_RIG) -m pytest Testing/slicer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
@@ -9,6 +11,8 @@ from scipy.sparse.linalg import cg
 
 WALK_SHAPE = (24, 48, 48)
 """The random walker walks on so many voxels."""
+CORNERS = 1.4
+"""Squared radius, in those of the ellipsoid, beyond which all is outside for the random walker."""
 BETA = 90.0
 """Of its edges (Grady 2006, with differences in SD)."""
 
@@ -20,9 +24,14 @@ def filled(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def ellipsoid(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     """The ellipsoid (in one slice: the ellipse) that the box holds."""
-    axes = (np.arange(n) + 0.5 for n in hu.shape)
-    z, y, x = ((2 * at / n - 1) ** 2 * (n > 1) for at, n in zip(axes, hu.shape, strict=True))
-    return z[:, None, None] + y[:, None] + x <= 1
+    return _radius2(hu.shape) <= 1
+
+
+def _radius2(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return squared radii, 1 on the ellipsoid that a box of a shape holds."""
+    axes = (np.arange(n) + 0.5 for n in shape)
+    z, y, x = ((2 * at / n - 1) ** 2 * (n > 1) for at, n in zip(axes, shape, strict=True))
+    return z[:, None, None] + y[:, None] + x
 
 
 def otsu(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -39,13 +48,12 @@ def otsu(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def walker(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Random walker: the middle of the box is inside, its faces are outside."""
+    """Random walker: the middle of the box is inside, its corners are outside."""
     shape = tuple(min(n, m) for n, m in zip(hu.shape, WALK_SHAPE, strict=True))
     small = ndimage.zoom(hu, [m / n for m, n in zip(shape, hu.shape, strict=True)], order=1)
     ahead = np.zeros(shape, bool)
     ahead[tuple(slice(int(n * 0.35), max(int(n * 0.65), int(n * 0.35) + 1)) for n in shape)] = True
-    behind = np.ones(shape, bool)
-    behind[tuple(slice(1, -1) if n > 2 else slice(None) for n in shape)] = False
+    behind = _radius2(shape) > CORNERS
     chance = _walk(small / max(float(small.std()), 1.0), ahead, behind & ~ahead)
     back = ndimage.zoom(chance, [m / n for m, n in zip(hu.shape, shape, strict=True)], order=1)
     return _largest(back > 0.5)
@@ -74,6 +82,29 @@ def _walk(values: NDArray[np.float32], ahead: NDArray[np.bool_], behind: NDArray
     return chance.reshape(values.shape)
 
 
+def grabcut(hu: NDArray[np.float32], inner: tuple[slice, ...]) -> NDArray[np.bool_]:
+    """OpenCV's GrabCut in each slice, its largest piece; inner is the box in what is shown."""
+    import cv2
+
+    low, high = np.percentile(hu[inner], (1, 99))
+    grey = np.clip((hu - low) / max(float(high - low), 1.0) * 255, 0, 255).astype(np.uint8)
+    _, y, x = inner
+    box = (x.start, y.start, x.stop - x.start, y.stop - y.start)
+    found = np.zeros(hu.shape, bool)
+    for z, plane in enumerate(grey):
+        colours = cv2.cvtColor(cv2.GaussianBlur(plane, (5, 5), 0), cv2.COLOR_GRAY2BGR)
+        labels, models = np.zeros(plane.shape, np.uint8), (np.zeros((1, 65)), np.zeros((1, 65)))
+        cv2.setRNGSeed(0)
+        cv2.grabCut(colours, labels, box, *models, 5, cv2.GC_INIT_WITH_RECT)
+        found[z] = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    return _largest(found)
+
+
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     labels, count = ndimage.label(mask)
     return mask if count < 2 else labels == np.bincount(labels.ravel())[1:].argmax() + 1
+
+
+METHODS = {"box": filled, "ellipsoid": ellipsoid, "Otsu": otsu, "walker": walker}
+if find_spec("cv2"):
+    METHODS["GrabCut"] = grabcut

@@ -1,6 +1,6 @@
 """The network of prompts: masks and boxes drawn on the device, a simulated user, and its export.
 
 `python -m training.prompt CONFIG.toml [--resume]` trains, `python -m training.prompt.export` writes
-the model folder, `python -m Testing.benchmarks.bench_prompt` measures it beside simple methods.
+the model folder, `make bench-prompt` measures it beside simple methods.
 cases > scenes (lesions, regions) > crops > clicks; source.py gives the crops of a step.
 """

@@ -41,7 +41,7 @@ class Common:
     device: str = "auto"
     """auto: a GPU if there is one."""
     start: Path | None = None
-    """Weights to begin with."""
+    """Weights to begin with; of the teacher in paper 4's way."""
     checkpoint_steps: int = 100
 
 

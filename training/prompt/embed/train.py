@@ -33,7 +33,10 @@ def train_embed(
     """
     torch.manual_seed(settings.seed)
     source = SliceSource(cases, settings, device)
-    teaching = Learner(teacher(settings.sizes).to(device), settings, settings.steps)
+    first = teacher(settings.sizes).to(device)
+    if settings.start:
+        first.load_state_dict(checkpoint.weights(settings.start))
+    teaching = Learner(first, settings, settings.steps)
     _begin(teaching, settings.out / "teacher.pt", resume=resume)
     follow(teaching, lambda step: _teach(teaching, source, step), settings.out / "teacher.pt")
     taught: EmbedNet = teaching.average.eval()  # type: ignore[assignment]
