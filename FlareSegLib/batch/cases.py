@@ -75,7 +75,7 @@ def find_cases(
         series += inside.series
         rest += inside.rest
         others += inside.others
-    tell_left_out(rest, others, {one.uid.partition("#")[0] for one in series})
+    tell_left_out(rest, others, series)
     found = by_frame(without_labelmaps(found + _series_cases(_merged(series), top)))
     found += zip_cases(zips, top, series)
     found.sort(key=lambda case: (case.place, _order(case)))

@@ -9,7 +9,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.images.dicom import files, series
-from FlareSegLib.images.dicom.elements import is_plain, is_sound
+from FlareSegLib.images.dicom.elements import is_plain, is_sound, own_values
 from FlareSegLib.images.reading import read_volume
 from Testing.dicom_series import write_series
 from Testing.fuzz.seeds import SEEDS
@@ -125,3 +125,14 @@ def test_a_series_larger_than_the_free_memory_is_refused_before_it_is_read(tmp_p
     monkeypatch.setattr(series, "free_mib", lambda: 18 * 20 * 24 * 2 / 2**20 * 0.99)
     with pytest.raises(ResourceError, match="18 slices of 20 x 24"):
         read_volume(folder)
+
+
+def test_a_value_that_is_cut_off_is_none(tmp_path):
+    """A part of a UID would be that of another series, of which a damaged slice is no matter."""
+    path = next(iter(write_series(tmp_path / "s", SeriesInstanceUID="1.2.3.4567").iterdir()))
+    content = path.read_bytes()
+    end = content.index(b"1.2.3.4567") + 10
+    for count in range(end - 30, end + 4):
+        path.write_bytes(content[:count])
+        found = own_values(path, [(0x20, 0xE)])
+        assert found == ({(0x20, 0xE): "1.2.3.4567"} if count >= end else {})

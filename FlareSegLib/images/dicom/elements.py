@@ -34,6 +34,9 @@ UNDEFINED = 0xFFFFFFFF
 _MOST_ELEMENTS = 500_000
 """Of a file; a slice has some hundred, an enhanced CT some ten for each of its frames."""
 
+_MOST_VALUE = 64
+"""Bytes of a UID."""
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -76,7 +79,10 @@ def own_values(path: Path, wanted: Sequence[Tag]) -> dict[Tag, str]:
                 break
             if tag in wanted:
                 file.seek(at)
-                found[tag] = file.read(min(length, 64)).decode("ascii", "replace").strip(" \0")
+                content = file.read(min(length, _MOST_VALUE))
+                if len(content) < min(length, _MOST_VALUE):
+                    break  # a part of a UID would be that of another series
+                found[tag] = content.decode("ascii", "replace").strip(" \0")
     return found
 
 
