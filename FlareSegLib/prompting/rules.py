@@ -1,4 +1,4 @@
-"""What holds whatever the network says: clicks obey, stray pieces go, boxes grow."""
+"""What holds whatever the network says: clicks obey, stray pieces go, boxes stay sensible."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from FlareSegLib.base.geometry import Grid, Zyx
+from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.geometry import Grid, Volume, Zyx
 from FlareSegLib.prompting.prompts import ClickPrompt, Extent, on_grid
 
 OBEYED_MM = 1.5
@@ -18,6 +19,8 @@ GROWTH = 0.25
 MOST_GROWTHS = 4
 LEAST_KEPT = 0.9
 """A larger box that gives less of the volume than that is not taken."""
+BODY_HU, BODY_VOXELS = -300.0, 64
+"""The body is what is denser than that, looked for on so many voxels along each axis."""
 
 Mask = NDArray[np.bool_]
 
@@ -81,3 +84,29 @@ def extent_of(mask: Mask, start: Zyx, grid: Grid) -> Extent:
     ]
     (z0, z1), (y0, y1), (x0, x1) = ends
     return Extent((float(z0), float(y0), float(x0)), (float(z1), float(y1), float(x1)))
+
+
+def check_smaller(extent: Extent, volume: Volume) -> None:
+    """Check that a box does not hold the body from side to side and from front to back.
+
+    Raises:
+        InputError: It does; says how large both are.
+    """
+    steps = [max(1, count // BODY_VOXELS) for count in volume.grid.shape]
+    coarse = volume.array[tuple(slice(None, None, step) for step in steps)] > BODY_HU
+    labels, count = ndimage.label(coarse)
+    if not count:
+        return
+    body = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    spacing = np.array(volume.grid.spacing_mm) * steps
+    (y0, y1), (x0, x1) = (
+        (places[0] * spacing[axis], places[-1] * spacing[axis])
+        for axis, others in ((1, (0, 2)), (2, (0, 1)))
+        if (places := np.flatnonzero(body.any(axis=others))).size
+    )
+    (_, low_y, low_x), (_, high_y, high_x) = extent.low, extent.high
+    if low_y <= y0 and low_x <= x0 and high_y >= y1 and high_x >= x1:
+        raise InputError(
+            f"the box of {high_x - low_x:.0f} x {high_y - low_y:.0f} mm in a slice holds the whole "
+            f"body ({x1 - x0:.0f} x {y1 - y0:.0f} mm): draw it around one thing"
+        )

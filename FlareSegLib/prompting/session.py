@@ -185,6 +185,7 @@ class Session:
         if isinstance(prompt, LinePrompt):
             return self._fitted(self._line_extent(prompt), (True, True, True), (prompt,))
         extent = box_extent(prompt, self.grid)
+        rules.check_smaller(extent, self._volume)
         thin = extent.size <= 1.5 * np.array(self.grid.spacing_mm)
         if not thin.any():
             return self._closer(self._seen(_at_least(extent), (prompt,)))
@@ -286,11 +287,10 @@ class Session:
             last.frame.step, frame.step
         ):
             return last.former
-        part = replace(self.grid, shape=last.found.mask.shape)
         begin = np.array(last.found.box.start) * np.array(self.grid.spacing_mm)
         moved = Frame(frame.low - begin, frame.step, frame.shape)
         padded = np.pad(last.found.mask, 1)  # beyond the crop there is nothing
-        part = replace(part, shape=padded.shape)
+        part = replace(self.grid, shape=padded.shape)
         moved = Frame(moved.low + np.array(self.grid.spacing_mm), moved.step, moved.shape)
         return (read(padded, part, moved) > 0.5).astype(np.float32)
 

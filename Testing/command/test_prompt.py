@@ -98,6 +98,8 @@ def test_many_things_of_a_table_become_values_of_one_labelmap(flareseg, scan, tm
         (("--box", BOX, "--line", BOX), 2, "exclude each other"),
         (("--box", "900,950,0,10,0,10"), 1, "outside of the CT"),
         (("--box", "nan,1,2,3,4,5"), 1, "finite"),
+        (("--box", "-40,-40,-20,-20,40,40"), 1, "has a size of"),
+        (("--box", "-150,90,-120,80,0,40"), 1, "holds the whole body"),
         (("--remove", "-40,-20,40"), 2, "no prompt"),
         (("--markups", "none.mrk.json"), 1, "cannot be read"),
         (("--prompts", "none.csv"), 1, "cannot be read"),
@@ -110,3 +112,54 @@ def test_bad_input_gets_one_line_and_writes_nothing(flareseg, scan, tmp_path, wo
     assert said in ended.stderr
     assert code == 2 or len(ended.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+POINT = '{"markups": [{"type": "Fiducial", "coordinateSystem": "%s", "controlPoints": [%s]}]}'
+AT = '{"position": [%g, %g, %g], "positionStatus": "defined"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "option", "said"),
+    [
+        ("empty.mrk.json", POINT % ("LPS", ""), "--markups", "no placed point"),
+        ("other.mrk.json", POINT % ("LPS", AT % (900, 20, 40)), "--markups", "outside of the CT"),
+        ("ijk.mrk.json", POINT % ("IJK", AT % CENTRE), "--markups", "LPS or RAS"),
+        ("list.csv", "name,bix\nball,1\n", "--prompts", "did you mean 'box'"),
+        ("list.csv", "name,box\nball,1 2 3\n", "--prompts", "row 1: box"),
+    ],
+)
+def test_a_bad_file_of_prompts_gets_one_line_and_writes_nothing(
+    flareseg, scan, tmp_path, name, text, option, said
+):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    ended = flareseg("prompt", scan, option, name, "-o", "o.nii.gz", "--quiet", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.slow
+def test_points_in_lps_and_in_ras_give_the_same(flareseg, scan, tmp_path):
+    found = {}
+    for system, at in (("LPS", CENTRE), ("RAS", (-CENTRE[0], -CENTRE[1], CENTRE[2]))):
+        path = tmp_path / f"{system}.mrk.json"
+        path.write_text(POINT % (system, AT % at), encoding="utf-8")
+        out = tmp_path / f"{system}.nii.gz"
+        ended = flareseg("prompt", scan, "--markups", path, "-o", out)
+        assert ended.returncode == 0, ended.stderr
+        found[system] = sitk.GetArrayFromImage(sitk.ReadImage(str(out)))
+    np.testing.assert_array_equal(found["LPS"], found["RAS"])
+    assert found["LPS"].any()
+
+
+def test_an_mr_is_told_apart_and_writes_nothing(flareseg, scan, tmp_path):
+    image = sitk.ReadImage(str(scan))
+    bright = (sitk.Cast(image, sitk.sitkFloat32) + 1024) * 0.4
+    sitk.WriteImage(sitk.Cast(bright, sitk.sitkInt16), str(tmp_path / "mr.nii.gz"))
+    words = ("mr.nii.gz", "--box", BOX, "-o", "o.nii.gz", "--quiet")
+    ended = flareseg("prompt", *words, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "not a CT" in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mr.nii.gz"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.prompting.prompts import BoxPrompt
 from FlareSegLib.prompting.session import Session
 from Testing.prompting.things import BALL, BALL_ML, CENTRE_RAS, RADIUS, Bright, ball, box
@@ -170,6 +170,7 @@ def test_an_oriented_box_is_taken_along_the_axes_of_an_oblique_ct():
         ((0, 0, 0), (0, 0, 0), "has a size of"),
         ((float("nan"), 0, 0), (1, 1, 1), "finite"),
         ((-900, -900, -900), (900, 900, 900), "larger than the CT"),
+        ((-90, -80, -20), (90, 80, 20), "holds the whole body"),
     ],
 )
 def test_a_box_that_cannot_be_is_told_in_one_line(session, low, high, said):
@@ -179,6 +180,18 @@ def test_a_box_that_cannot_be_is_told_in_one_line(session, low, high, said):
         session.box(low, high)
     assert "\n" not in str(caught.value)
     assert session.found is None
+
+
+def test_a_box_of_a_whole_body_in_air_is_told_with_both_sizes():
+    whole = ball()
+    hu = np.full_like(whole.array, -1000)
+    hu[:, 20:70, 20:80] = whole.array[:, 20:70, 20:80]
+    hu[:, 80:82] = 40  # the table is no part of the body
+    session = Session(Volume(hu, whole.grid), Bright())
+    low, high = (np.add(CENTRE_RAS, s * np.array([50, 42, 20])) for s in (-1, 1))
+    with pytest.raises(InputError, match=r"100 x 84 mm .* body \(88 x 74 mm\)"):
+        session.box(low, high)
+    assert not session.box(np.add(low, (8, 0, 0)), high).is_empty
 
 
 def test_a_first_click_outside_is_an_error(session):
