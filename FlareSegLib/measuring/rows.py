@@ -17,7 +17,7 @@ ORGAN_FLAGS = {
     "wrong_side": "lies on the wrong side: left and right may be swapped",
     "several_components": "is in {components} separate pieces, expected one",
     "uniform_hu": "has hardly varying HU, as no tissue has: padding, or no CT as it was scanned",
-    "out_of_field": "not found, and would lie outside of this scan",
+    "out_of_field": "not found, and would lie outside of this scan or at its edge",
     "wide": "is {wide:g} mm wide or more, which is called an aneurysm in the abdomen",
     "doubtful": "is doubtful: {doubts}",
 }

@@ -57,12 +57,17 @@ def trusted(
     wide = any(
         one.key == "aorta_diameter_mm" and one.value >= WIDE_AORTA_MM for one in measured.derived
     )
-    marked = {}
-    for key, row in rows.items():
-        if not row.components and is_out_of_field(key, rows, scan, (min(ends), max(ends))):
-            marked[key] = replace(row, flags=("out_of_field",))
-        else:
-            marked[key] = _marked(row, judged.get(key), is_wide=wide and key == "aorta")
+    marked = {
+        key: _marked(row, judged.get(key), is_wide=wide and key == "aorta")
+        for key, row in rows.items()
+    }
+    outside = [
+        key
+        for key, row in marked.items()
+        if not row.components
+        and is_out_of_field(key, marked, scan, (min(ends), max(ends)), is_sure=_is_surely_gone(row))
+    ]
+    marked |= {key: replace(rows[key], flags=("out_of_field",)) for key in outside}
     said = phase_of(rows), findings(marked, scan)
     return Trusted(tuple(marked.values()), measured.derived, *said, seen, evidence.doubt)
 
@@ -70,6 +75,10 @@ def trusted(
 def untold(measured: Measured) -> Trusted:
     """Return measured rows of a model of others, of which no more is thought."""
     return Trusted(measured.organs, measured.derived, None, (), None, None)
+
+
+def _is_surely_gone(row: OrganRow) -> bool:
+    return row.confidence is not None and "doubtful" not in row.flags
 
 
 def _marked(row: OrganRow, thought: Judged | None, *, is_wide: bool) -> OrganRow:

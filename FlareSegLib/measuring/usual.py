@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -20,6 +21,9 @@ from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.scan import Scan
 
 FEWEST_ANCHORS = 2
+TUBES = frozenset({"aorta", "inferior_vena_cava", "esophagus"})
+LEAST_ANCHOR = 0.5
+"""Confidence of an organ that tells what part of a body a scan shows."""
 APART_MM = (60.0, 30.0, 40.0)
 """Along L, P and S: organs that usually lie so far from each other keep their order."""
 LUNGS = 0.3
@@ -36,15 +40,17 @@ def shipped() -> Usual:
     return found
 
 
-def expected_mm(key: str, rows: Mapping[str, OrganRow], usual: Usual) -> NDArray[np.float64] | None:
+def expected_mm(
+    key: str, rows: Mapping[str, OrganRow], usual: Usual, fewest: int = FEWEST_ANCHORS
+) -> NDArray[np.float64] | None:
     """Return where (L, P, S) an organ is to be expected beside the others; None if too few tell."""
     if key not in usual:
         return None
     others = [row for row in rows.values() if row.key != key and row.centroid_mm]
     others = [row for row in others if row.key in usual]
     whole = [row for row in others if row.state == "whole"]
-    anchors = whole if len(whole) >= FEWEST_ANCHORS else others
-    if len(anchors) < FEWEST_ANCHORS:
+    anchors = whole if len(whole) >= fewest else others
+    if len(anchors) < fewest:
         return None
     origins = [np.subtract(row.centroid_mm, usual[row.key]["position_mm"]) for row in anchors]  # type: ignore[arg-type]
     found: NDArray[np.float64] = np.median(origins, axis=0) + usual[key]["position_mm"]
@@ -86,20 +92,32 @@ def is_out_of_field(
     scan: Scan,
     ends_mm: tuple[float, float],
     usual: Usual | None = None,
+    *,
+    is_sure: bool = False,
 ) -> bool:
-    """Return whether most of an organ would lie above or below the scan.
+    """Return whether most of an organ would lie above or below the scan, or may, at its edge.
 
     Args:
         key: Of an organ that was not found.
-        rows: By organ key.
+        rows: By organ key, with their confidence.
         scan: Tells lungs at the lower end, where no organ tells more.
         ends_mm: World S of the lowest and of the highest slice.
         usual: Where organs lie; None: what ships.
+        is_sure: Whether the network was sure that it is not there: where no other organ is there
+            either, the scan shows another part of the body.
     """
     usual = usual or shipped()
     if key not in usual:
         return False
-    at = expected_mm(key, rows, usual)
+    at = expected_mm(key, _solid(rows), usual, fewest=1)
     if at is None:
-        return scan.air_low > LUNGS
-    return not ends_mm[0] <= float(at[2]) <= ends_mm[1]
+        return is_sure or scan.air_low > LUNGS
+    edge = usual[key]["far_mm"] / math.sqrt(3)
+    return not ends_mm[0] + edge <= float(at[2]) <= ends_mm[1] - edge
+
+
+def _solid(rows: Mapping[str, OrganRow]) -> dict[str, OrganRow]:
+    """Return convincing organs but tubes, which run on through whatever part a scan shows."""
+    return {
+        key: row for key, row in rows.items() if key not in TUBES and _sure(row) >= LEAST_ANCHOR
+    }

@@ -11,6 +11,7 @@ from FlareSegLib.measuring.findings import findings
 from FlareSegLib.measuring.measure import measure
 from FlareSegLib.measuring.scan import scan_of
 from FlareSegLib.measuring.trust import trusted
+from FlareSegLib.measuring.usual import is_out_of_field, shipped
 from FlareSegLib.preprocessing.body import body_box, body_mask
 from FlareSegLib.preprocessing.orient import to_canonical
 from Testing.flare import FLARE
@@ -144,6 +145,42 @@ def test_a_gallbladder_below_the_scan_is_out_of_field_and_one_that_is_gone_is_ab
     labels[labels == 9] = 0
     assert state_of(ct, labels, truth, 0) == "absent"
     assert state_of(ct, labels, truth, 44) == "out_of_field"
+
+
+ENDS = (0.0, 300.0)
+
+
+def at(rows, key, s):
+    """Return only some organs, as if the scan showed no more; key is the one that lies at s."""
+    usual, found = shipped(), {name: gone(row) for name, row in rows.items()}
+    origin = s - usual[key]["position_mm"][2]
+    for name in ("liver", "spleen", "aorta", "esophagus"):
+        place = (0.0, 0.0, origin + usual[name]["position_mm"][2])
+        found[name] = replace(rows[name], centroid_mm=place, confidence=0.9, flags=())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("s", "expected"), [(-5, True), (10, True), (25, False), (275, False), (295, True)]
+)
+def test_an_organ_is_outside_where_it_would_lie_beyond_an_end_or_near_it(rows, s, expected):
+    found = at(rows, "gallbladder", s)  # its place is known to 16 mm
+    assert is_out_of_field("gallbladder", found, GOOD_SCAN, ENDS) == expected
+
+
+def test_vessels_do_not_tell_where_an_organ_would_lie(rows):
+    found = at(rows, "gallbladder", 150)
+    tubes = {k: row if k in ("aorta", "esophagus") else gone(row) for k, row in found.items()}
+    assert is_out_of_field("gallbladder", tubes, GOOD_SCAN, ENDS, is_sure=True)  # another part
+    assert not is_out_of_field("gallbladder", tubes, GOOD_SCAN, ENDS)  # it may have been missed
+    lungs = replace(GOOD_SCAN, air_low=0.4)
+    assert is_out_of_field("gallbladder", tubes, lungs, ENDS)
+
+
+def test_organs_that_do_not_convince_do_not_tell_where_others_lie(rows):
+    found = at(rows, "gallbladder", -50)
+    doubted = {k: replace(row, confidence=0.2) for k, row in found.items()}
+    assert not is_out_of_field("gallbladder", doubted, GOOD_SCAN, ENDS)
 
 
 def state_of(ct, labels, truth, first):
