@@ -1,14 +1,24 @@
-"""Gather README, docs/ and the help of the command for mkdocs: python docs/make_site.py FOLDER."""
+"""Gather README, docs/, help and docstrings for mkdocs: python docs/make_site.py FOLDER."""
 
 import argparse
+import ast
+import inspect
+import itertools
+import re
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import FlareSegLib  # noqa: E402
 from FlareSegLib.command.main import make_parser  # noqa: E402
+
+INTRODUCTION = "What is public: everything else may move. Arrays are (z, y, x), the world is LPS."
+SLICER = "## In 3D Slicer\n"
+"""The section of README that is a page of its own, too."""
 
 
 def command_page() -> str:
@@ -21,13 +31,66 @@ def command_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def slicer_page(readme: str) -> str:
+    """Return the section of README for 3D Slicer, its headings one level higher."""
+    section = readme.split(SLICER, 1)[1].split("\n## ", 1)[0]
+    return "# In 3D Slicer\n" + re.sub("^##(#+ )", r"#\1", section, flags=re.MULTILINE)
+
+
+def api_page() -> str:
+    """Return what is public in Python, from signatures and docstrings."""
+    parts = ["# In Python", INTRODUCTION, "```python\nimport FlareSegLib\n```"]
+    for name in reversed(FlareSegLib.__all__):  # functions first, errors last
+        thing = getattr(FlareSegLib, name)
+        if not isinstance(thing, str):  # the version
+            parts.append(f"## {name}\n\n{_described(name, thing)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _described(name: str, thing: type) -> str:
+    """Return signature, docstring, fields and methods of a class or a function."""
+    first, _, rest = (inspect.getdoc(thing) or "").partition("\n\n")
+    parts = [first, f"```text\n{rest}\n```" if rest else ""]
+    is_error = isinstance(thing, type) and issubclass(thing, Exception)
+    if not is_error:
+        parts.insert(0, f"```text\n{name}{inspect.signature(thing)}\n```")
+    if isinstance(thing, type):
+        parts += [f"- `{field}`: {said}" for field, said in _fields(thing).items()]
+        parts += [
+            f"- `{key}{inspect.signature(one)}`: {(inspect.getdoc(one) or '').splitlines()[0]}"
+            for key, one in vars(thing).items()
+            if inspect.isfunction(one) and not key.startswith("_") and not is_error
+        ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _fields(thing: type) -> dict[str, str]:
+    """Return the fields of a class with the strings that stand below them."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(thing))).body
+    lines = body.body if isinstance(body, ast.ClassDef) else []
+    return {
+        one.target.id: " ".join(ast.literal_eval(below.value).split())
+        for one, below in itertools.pairwise(lines)
+        if isinstance(one, ast.AnnAssign)
+        and isinstance(one.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+    }
+
+
 def main(folder: Path) -> None:
     """Write the pages."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", folder)
+    shutil.copytree(ROOT / "docs", folder, ignore=shutil.ignore_patterns("*.py"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
-    (folder / "index.md").write_text(readme, encoding="utf-8")
-    (folder / "command.md").write_text(command_page(), encoding="utf-8")
+    pages = {
+        "index": readme,
+        "slicer": slicer_page(readme),
+        "command": command_page(),
+        "api": api_page(),
+    }
+    for name, text in pages.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

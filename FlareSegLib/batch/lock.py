@@ -21,6 +21,8 @@ from FlareSegLib.base.atomic import output_error
 from FlareSegLib.base.errors import OutputError
 
 NAME = ".flareseg.lock"
+BYTE = 1 << 20
+"""What is locked on Windows: far behind the text, so that others can read who holds it."""
 _HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _UNKNOWN = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ def locked(folder: Path) -> Iterator[None]:
     finally:
         if os.name != "nt":
             path.unlink(missing_ok=True)  # before the lock is given back: it is still ours
-        file.close()
+        _give_back(file)
         if os.name == "nt":
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -85,7 +87,7 @@ def _take(file: BinaryIO) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        file.seek(1 << 20)  # a byte far behind the text, so that others can read who holds it
+        file.seek(BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         import fcntl
@@ -93,8 +95,21 @@ def _take(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _give_back(file: BinaryIO) -> None:
+    """Close the file; Windows asks for unlocking before that."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        with suppress(OSError):
+            file.seek(BYTE)
+            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+    file.close()
+
+
 def _is_same(file: BinaryIO, path: Path) -> bool:
-    """Return whether the file is still the one at path."""
+    """Return whether the file is still the one at path; Windows removes none that is open."""
+    if os.name == "nt":
+        return True
     with suppress(OSError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False

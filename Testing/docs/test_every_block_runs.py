@@ -1,78 +1,147 @@
-"""What README and docs show in sh blocks runs, page by page, from top to bottom, as written.
+"""What README and docs show runs, page by page, from top to bottom, as written.
 
-Blocks of kind console need what a test has not: DICOM of the reader's own, a browser, a network.
-The sample is a phantom of the size of a CT here: nothing is downloaded.
+A block that needs what a test has not is marked in the page's source, on the line above it:
+
+    <!-- not run: Slicer -->
+
+NOT_RUN counts these marks. The sample is a phantom here: nothing is downloaded.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import SimpleITK as sitk
 
-from FlareSegLib.images.writing import to_image
-from Testing.phantoms import abdomen
+from FlareSegLib.base.label_file import read_label_file
+from Testing.docs import reader
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/outputs.md", "docs/compare.md")
+PAGES = sorted(
+    str(path.relative_to(ROOT).as_posix())
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packaging/**/*.md"),
+                 *ROOT.glob("training/**/*.md"))
+)  # fmt: skip
+NOT_RUN = {
+    "a browser": 1,
+    "a cluster": 2,
+    "a developer's tools": 1,
+    "a GPU": 1,
+    "a network": 2,
+    "a PACS": 2,
+    "hours": 2,
+    "Slicer": 3,
+    "torch and nnunetv2": 1,
+}
+"""Why blocks are not run, and how many of each."""
+RUN, READ, SHOWN = ("sh", "python"), ("json",), ("text", "")
 FETCH = "flareseg sample -o demo"
+"""Would download; the phantom is there already."""
 MADE = {"docs/compare.md": ("before.nii.gz", "after.nii.gz")}
-"""Files that a page takes for granted, each with its report."""
+"""Labelmaps that a page takes for granted, each with its report."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    kind: str
+    text: str
+    line: int
+    reason: str
+    """Why it is not run; empty if it is."""
 
 
 def blocks(page):
     text = (ROOT / page).read_text(encoding="utf-8")
+    pattern = r"(?:<!-- not run: ([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$"
     return [
-        block for kind, block in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL) if kind == "sh"
+        Block(found[2], found[3], text.count("\n", 0, found.start(2)) + 1, found[1] or "")
+        for found in re.finditer(pattern, text, re.DOTALL | re.MULTILINE)
     ]
+
+
+def to_run(page):
+    return [one for one in blocks(page) if one.kind in RUN and not one.reason]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A folder with the sample, and flareseg on the path."""
+    """A folder with the files of a reader, and flareseg on the path."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "bin").mkdir()
     program = folder / "bin" / "flareseg"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m FlareSegLib "$@"\n')
     program.chmod(0o755)
-    volume, labelmap = abdomen((64, 100, 120), (5.0, 3.0, 3.2))
-    image = sitk.GetImageFromArray(volume.array)
-    image.CopyInformation(to_image(labelmap))
-    (folder / "demo").mkdir()
-    sitk.WriteImage(image, str(folder / "demo" / "sample_ct.nii.gz"))
+    reader.write_all(folder)
     return folder
 
 
-def sh(line, folder):
+def run(words, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment['PATH']}"
     return subprocess.run(
-        line, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=900
     )
+
+
+def words_of(block):
+    if block.kind == "python":
+        return [sys.executable, "-c", block.text]
+    return ["sh", "-exc", block.text.replace(FETCH, "true")]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the blocks are for sh")
-@pytest.mark.parametrize("page", PAGES)
-def test_every_sh_block_runs_from_top_to_bottom(world, page):
+@pytest.mark.parametrize("page", [page for page in PAGES if to_run(page)])
+def test_every_block_runs_from_top_to_bottom(world, page):
     pytest.importorskip("matplotlib", reason="extra preview is not installed")
     for name in MADE.get(page, ()):
-        done = sh(f"flareseg segment demo/sample_ct.nii.gz -o {name} --quiet", world)
-        assert done.returncode == 0, done.stderr
-    lines = [
-        line.partition(" #")[0].strip() for block in blocks(page) for line in block.splitlines()
+        words = ["flareseg", "segment", "demo/sample_ct.nii.gz", "-o", name, "--quiet"]
+        assert run(["sh", "-c", " ".join(words)], world).returncode == 0
+    for block in to_run(page):
+        done = run(words_of(block), world)
+        assert done.returncode == 0, f"{page}:{block.line}\n{done.stdout}\n{done.stderr}"
+
+
+def test_blocks_that_are_not_run_are_marked_and_counted():
+    found = Counter(one.reason for page in PAGES for one in blocks(page) if one.reason)
+    assert found == NOT_RUN
+
+
+def test_every_block_says_of_what_kind_it_is():
+    unknown = [
+        f"{page}:{one.line} {one.kind}"
+        for page in PAGES
+        for one in blocks(page)
+        if not one.reason and one.kind not in (*RUN, *READ, *SHOWN)
     ]
-    ran = [line for line in lines if line and line != FETCH]
-    assert ran
-    for line in ran:
-        done = sh(line, world)
-        assert done.returncode == 0, f"{page}: {line}\n{done.stdout}\n{done.stderr}"
+    assert unknown == []
 
 
-def test_pages_of_the_site_exist():
-    nav = re.findall(r": (\S+\.md)", (ROOT / "mkdocs.yml").read_text("utf-8"))
-    made = {"index.md", "command.md"}
-    assert [page for page in nav if page not in made and not (ROOT / "docs" / page).exists()] == []
+def test_no_command_hides_in_a_block_that_only_shows_something():
+    hidden = [
+        f"{page}:{one.line}"
+        for page in PAGES
+        for one in blocks(page)
+        if one.kind in SHOWN and re.search(r"^(flareseg|pip|python|make|curl) ", one.text, re.M)
+    ]
+    assert hidden == []
+
+
+def test_blocks_of_json_can_be_read(tmp_path):
+    for page in PAGES:
+        for one in blocks(page):
+            if one.kind == "json":
+                json.loads(one.text)
+    (labels,) = (one for one in blocks("docs/labels.md") if one.kind == "json")
+    (tmp_path / "labels.json").write_text(labels.text, encoding="utf-8")
+    found = read_label_file(tmp_path / "labels.json").organs
+    assert {one.key: one.value for one in found} == {
+        "left_lung": 10, "right_lung": 11, "heart": 3
+    }  # fmt: skip

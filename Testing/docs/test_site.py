@@ -1,0 +1,59 @@
+"""The pages of the site are there, the made ones too, and say what they are for."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import FlareSegLib
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site") / "pages"
+    subprocess.run([sys.executable, ROOT / "docs" / "make_site.py", folder], check=True)
+    return folder
+
+
+def test_pages_of_the_site_exist(site):
+    nav = re.findall(r": (\S+\.md)", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    assert [page for page in nav if not (site / page).is_file()] == []
+
+
+def test_links_between_pages_and_pictures_lead_somewhere(site):
+    pages = [page for page in site.rglob("*.md") if page.name != "index.md"]  # README's go to files
+    dead = [
+        f"{page.name}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
+        if "://" not in link and not (page.parent / link).exists()
+        and not (ROOT / "docs" / link).exists()
+    ]  # fmt: skip
+    assert dead == []
+
+
+def test_python_page_has_every_public_name_with_arguments_and_fields(site):
+    text = (site / "api.md").read_text("utf-8")
+    for name in set(FlareSegLib.__all__) - {"__version__"}:
+        assert f"\n## {name}\n" in text
+    assert "segment_file(" in text
+    assert "Args:" in text
+    assert "- `labels`: " in text
+
+
+def test_slicer_page_is_the_section_of_readme_with_its_tutorial_and_nothing_more(site):
+    text = (site / "slicer.md").read_text("utf-8")
+    assert text.startswith("# In 3D Slicer\n")
+    assert "\n## Tutorial\n" in text
+    assert "Many CTs" not in re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    assert "getModuleLogic" in text
+
+
+def test_command_page_has_every_subcommand(site):
+    text = (site / "command.md").read_text("utf-8")
+    for name in ("segment", "batch", "view", "watch", "compare", "measure"):
+        assert f"\n## flareseg {name}\n" in text
