@@ -30,7 +30,7 @@ class FlareSeg(ScriptedLoadableModule):
         parent.title = _("FlareSeg")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.dependencies = ["Segmentations", "Terminologies"]
-        parent.contributors = ["The FlareSeg contributors"]
+        parent.contributors = ["The FlareSeg developers"]
         parent.helpText = _(
             "Finds 13 abdominal organs in a CT, on the processor of this computer: choose a CT "
             "volume and press Apply. Nothing leaves the computer. <b>For research only: FlareSeg "

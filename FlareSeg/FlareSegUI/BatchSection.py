@@ -60,9 +60,13 @@ class BatchSection:
         """Show the folder of the results in the program of this computer for files."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(self._parameters.batchOutput))
 
-    def showReport(self) -> str:
-        """Show what became of each case; return how many ended how, "" if nothing is known."""
-        rows = readSummary(Path(self._parameters.batchOutput) / SUMMARY)
+    def showReport(self, folder: Path) -> str:
+        """Show what became of each case; return how many ended how, "" if nothing is known.
+
+        Args:
+            folder: Of the results.
+        """
+        rows = readSummary(folder / SUMMARY)
         _fill(self._ui.batchTable, rows, Models.labelsOf(self._parameters.modelFolder))
         self._enableFolder()
         counts = Counter(row.get("status", "") for row in rows)

@@ -32,6 +32,8 @@ class Job:
         self._isCanceled = False
         self._said: list[str] = []
         self.logFile: Path | None = None
+        self.isOfScene = False
+        """Whether the run ends with the scene; a batch, for one, does not need it."""
 
     @property
     def isRunning(self) -> bool:
@@ -63,6 +65,7 @@ class Job:
         self._refuseTwo()
         if reason := Checks.whyNot(volume, options.model):
             raise ValueError(reason)
+        self.isOfScene = True
         target = segmentation.GetID() if segmentation else None
         run = _Run(volume.GetID(), target, options)
         self._withPackages(options.runtime, install, ears, lambda: self._segment(run, ears))
@@ -152,7 +155,7 @@ class Job:
     def _refuseTwo(self) -> None:
         if self.isRunning:
             raise RunFailed(_("FlareSeg is running already: wait, or cancel it"))
-        self._isCanceled = False
+        self._isCanceled = self.isOfScene = False
         self.logFile = Folder.newLog()
 
     def _withPackages(

@@ -100,7 +100,11 @@ class RunSection:
             self._showIdle(reason)
             return
         arguments, options = batchArguments(parameters), parameters.options()
-        ears = replace(self._ears(self.onBatchDone), onCanceled=self.onBatchCanceled)
+        folder = Path(parameters.batchOutput)  # the scene may be another one at the end
+        ears = replace(
+            self._ears(lambda _, code: self.onBatchDone(folder, code)),
+            onCanceled=lambda: self.onBatchCanceled(folder),
+        )
         self._start(self._ui.batchButton, lambda: self._job.startBatch(arguments, options, ears))
 
     def onInstallFrom(self, wheels: Path) -> None:
@@ -173,10 +177,10 @@ class RunSection:
         """Say that a file is there."""
         self._showIdle(_("Written"), PERCENT)
 
-    def onBatchDone(self, _segmentation: None, code: int) -> None:
+    def onBatchDone(self, folder: Path, code: int) -> None:
         """Say how the batch ended."""
         said = _("Batch done; some cases failed") if code else _("Batch done")
-        self._showIdle(f"{said}: {self.batch.showReport()}", PERCENT)
+        self._showIdle(f"{said}: {self.batch.showReport(folder)}", PERCENT)
 
     def onFailed(self, text: str) -> None:
         """Say why the run failed."""
@@ -188,9 +192,9 @@ class RunSection:
         """Say that nothing was changed."""
         self._showIdle(_("Cancelled; nothing was changed"))
 
-    def onBatchCanceled(self) -> None:
+    def onBatchCanceled(self, folder: Path) -> None:
         """Say what is left of a batch."""
-        self.batch.showReport()
+        self.batch.showReport(folder)
         self._showIdle(_("Cancelled; the cases that are finished stay"))
 
     def _showIdle(self, said: str = "", percent: int = 0) -> None:

@@ -106,8 +106,9 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.setParameterNode(None)
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
-        """The volume goes: the job that works on it ends."""
-        self.job.cancel(wait=True)
+        """The volume goes: a run that works on it ends; a batch goes on."""
+        if self.job.isOfScene:
+            self.job.cancel(wait=True)
         self.prompts.close()
         self.runs.result.close()
         self.setParameterNode(None)

@@ -40,6 +40,29 @@ def test_a_batch_from_the_panel_writes_results_and_a_summary(panel, ct, model, t
     assert {"summary.csv", "good_organs.seg.nrrd", "good_organs.report.json"} <= names
 
 
+def test_a_batch_goes_on_when_the_scene_is_closed_and_says_how_it_ended(panel, ct, model, tmp_path):
+    import slicer
+    from FlareSegUI import Nodes
+
+    folder, output = tmp_path / "cts", tmp_path / "out"
+    folder.mkdir()
+    for name in ("one", "two"):
+        Nodes.writeVolume(ct, folder / f"{name}.nrrd")
+    panel._parameterNode.modelFolder = str(model)
+    panel.ui.batchInputPath.currentPath = str(folder)
+    panel.ui.batchOutputPath.currentPath = str(output)
+    panel.ui.batchButton.click()
+    wait_until(lambda: "one" in panel.ui.statusLabel.text)
+    slicer.mrmlScene.Clear()
+    assert panel.job.isRunning
+    assert panel.ui.batchButton.text == "Cancel"
+    assert not panel.ui.batchInputPath.enabled
+    wait_until(lambda: not panel.job.isRunning)
+    assert panel.ui.statusLabel.text == "Batch done: 2 done", panel.ui.logText.toPlainText()
+    assert len(list(output.glob("*_organs.seg.nrrd"))) == 2
+    assert panel.ui.batchButton.text == "Run batch"
+
+
 def test_a_batch_from_the_panel_writes_dicom_seg_for_dicom(panel, phantom, model, tmp_path):
     """As many voxels of each organ in the file as in the report; it refers to the series."""
     import pydicom

@@ -110,3 +110,34 @@ def test_a_model_that_does_not_tell_its_doubt_has_no_switch(panel, ct, model, mo
     assert not panel.ui.doubtCheckBox.enabled
     assert "does not tell" in panel.ui.doubtCheckBox.toolTip
     assert not panel._parameterNode.options().doubt
+
+
+def test_closing_the_scene_hides_it_and_leaves_no_node_and_no_observer(panel, ct, model, views):
+    """Slicer keeps its views when a scene is closed: they are singletons, and are emptied."""
+    import slicer
+    from FlareSegUI import Doubt
+
+    for view in views:
+        view.SetSingletonTag(view.GetLayoutName())
+    before = shown(views)
+    found = run(panel, ct, model, doubt=True)
+    gone = []
+    for name, node in (("organs", found), ("doubt", Doubt.nodeOf(found))):
+        node.AddObserver("DeleteEvent", lambda *_, name=name: gone.append(name))
+    assert shown(views) == [(Doubt.nodeOf(found).GetID(), 0.6)] * 2
+    del found, node
+    seen = []
+    tag = slicer.mrmlScene.AddObserver(
+        slicer.mrmlScene.StartCloseEvent, lambda *_: seen.append(shown(views))
+    )  # after that of the panel
+    slicer.mrmlScene.Clear(0)
+    slicer.mrmlScene.RemoveObserver(tag)
+    assert seen == [before]
+    assert shown(views) == [(None, 0.0)] * 2
+    assert sorted(gone) == ["doubt", "organs"]
+    for kind in ("ScalarVolume", "ScalarVolumeDisplay", "Segmentation"):
+        assert slicer.mrmlScene.GetNumberOfNodesByClass(f"vtkMRML{kind}Node") == 0
+    assert panel.runs.result._doubt._before == {}
+    assert panel.runs.result._doubt._shown is None
+    watched = {observed for observed, *_ in panel.Observations}
+    assert watched == {slicer.mrmlScene, panel._parameterNode.parameterNode}

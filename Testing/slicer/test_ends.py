@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from Testing.slicer.conftest import MODULE, ROOT, wait_until
+from Testing.slicer.conftest import MODULE, ROOT, to_node, wait_until
 from Testing.slicer.test_runs import runs_in, start
 
 LAUNCHERS = ["ConsoleLauncher", "QProcessLauncher"]
@@ -93,6 +94,42 @@ def test_closing_the_scene_ends_the_run(running):
     assert not running.job.isRunning
     assert_nothing_left(running)
     assert running.ui.statusLabel.text == "Choose a CT volume"
+
+
+def test_a_scene_closed_during_a_run_has_lost_nothing_until_then(panel, ct, model, slow_model):
+    """Slicer asks before it closes a scene: what was there before the run is still there, whole."""
+    import slicer
+
+    parameters = start(panel, ct, model)
+    wait_until(lambda: not panel.job.isRunning)
+    node = parameters.outputSegmentation
+    array = slicer.util.arrayFromSegmentBinaryLabelmap
+    before, report = array(node, "liver", ct).copy(), node.GetAttribute("FlareSeg.report")
+    parameters.modelFolder = str(slow_model)
+    panel.ui.applyButton.click()
+    wait_for_network(panel)
+    panel.number, seen = panel.job._runner.workerNumber, []
+
+    def look(*_):
+        seen.append((array(node, "liver", ct).copy(), node.GetAttribute("FlareSeg.report")))
+
+    tag = slicer.mrmlScene.AddObserver(slicer.mrmlScene.StartCloseEvent, look)
+    slicer.mrmlScene.Clear()
+    slicer.mrmlScene.RemoveObserver(tag)
+    np.testing.assert_array_equal(seen[0][0], before)
+    assert seen[0][1] == report
+    assert before.any()
+    assert_nothing_left(panel)
+
+
+def test_after_a_scene_was_closed_during_a_run_the_next_run_is_as_any(running, phantom, model):
+    import slicer
+
+    slicer.mrmlScene.Clear()
+    parameters = start(running, to_node(phantom[0], "another"), model)
+    wait_until(lambda: not running.job.isRunning)
+    assert parameters.outputSegmentation.GetName() == "another organs"
+    assert running.ui.statusLabel.text.startswith("Done in")
 
 
 def test_reload_or_the_end_of_slicer_ends_the_run(running):
