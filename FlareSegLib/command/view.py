@@ -38,6 +38,8 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
     add("--ct", type=Path, metavar="PATH", help="its CT (default: where its report says)")
     add("--model", type=Path, metavar="DIR", help="whose organs they are (default: see its report)")
     add("--series", metavar="UID", help="which DICOM series of the CT's folder")
+    words = "doubt at each voxel, as segment --uncertainty wrote it: a switch shows it"
+    add("--uncertainty", type=Path, metavar="PATH", help=words)
     add("--port", type=count, default=0, metavar="N", help="of the page (default: any)")
     add("--no-browser", dest="browser", action="store_false", help="only say the address")
 
@@ -53,4 +55,5 @@ def run(options: argparse.Namespace) -> None:
     ct, labelmap = to_view(options.case, options.ct)
     print("the viewer starts: its address comes in about 15 s", file=sys.stderr, flush=True)
     labels = labels_of(options) if options.model else labels_in(labelmap)
-    view(ct, labelmap, labels, Place(options.port, options.browser, ready), options.series)
+    place = Place(options.port, options.browser, ready)
+    view(ct, labelmap, labels, place, options.series, options.uncertainty)

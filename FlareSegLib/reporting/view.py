@@ -1,7 +1,7 @@
 """Show a CT and its organs in a browser, drawn by Slicer's own classes on this computer.
 
-The only file that imports trame, Slicer's and VTK's classes (extra view); the core does without,
-see docs/decisions/0007. The server listens on this computer alone.
+Only this file and view_*.py import trame, Slicer's and VTK's classes (extra view); the core does
+without, see docs/decisions/0007. The server listens on this computer alone.
 """
 
 from __future__ import annotations
@@ -21,21 +21,15 @@ from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.images.writing import write_labelmap
+from FlareSegLib.reporting.view_volumes import LPS_TO_RAS, add_doubt, add_volume, show_over
+from FlareSegLib.reporting.view_widgets import WINDOWS, add_line, add_switch, add_windows
 from FlareSegLib.reporting.view_words import Line, lines, sides
 
 HOST = "127.0.0.1"
 """Nobody else can connect."""
 NEEDED = ("trame_slicer", "trame_vuetify", "slicer")
-WINDOWS = {
-    "soft tissue": (400, 40),
-    "liver": (150, 30),
-    "lung": (1500, -600),
-    "bone": (1800, 400),
-}
-"""Width and centre in HU, as is usual; the first is shown at once."""
 OPACITY = 0.5
 """Of organs in slices, at the beginning."""
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 LAYOUT = "Quad View"
 DRAWER_PIXELS = 250
 WORD_PLACES = {
@@ -76,7 +70,12 @@ def check_installed() -> None:
 
 
 def view(
-    ct: Path, labelmap: Path, labels: LabelSet, place: Place, series: str | None = None
+    ct: Path,
+    labelmap: Path,
+    labels: LabelSet,
+    place: Place,
+    series: str | None = None,
+    doubt: Path | None = None,
 ) -> None:
     """Serve the page until Ctrl-C.
 
@@ -86,18 +85,23 @@ def view(
         labels: What its values mean.
         place: Where the page is served.
         series: UID of the DICOM series, if the folder holds several.
+        doubt: What --uncertainty wrote; the page has a switch for it.
 
     Raises:
         OutputError: The packages of the viewer are missing.
-        InputError: A file cannot be read, or the labelmap is not on the grid of the CT.
+        InputError: A file cannot be read, or is not on the grid of the CT.
     """
     check_installed()
     volume, organs = read_volume(ct, series=series), read_labelmap(labelmap)
     _check_grids(volume.grid, organs.grid, labelmap)
+    unsure = read_labelmap(doubt) if doubt else None
+    if doubt and unsure:
+        _check_grids(volume.grid, unsure.grid, doubt)
+    over = Volume(unsure.array, unsure.grid) if unsure else None
     with tempfile.TemporaryDirectory(prefix="flareseg-view-") as folder:
         named = Path(folder) / "organs.seg.nrrd"  # names, colors and codes, whatever it came in
         write_labelmap(organs, named, labels=labels)
-        page = _Page(volume, named, lines(labels.organs, organs, labelmap), labelmap.name)
+        page = _Page(volume, named, lines(labels.organs, organs, labelmap), labelmap.name, over)
         page.go_to(organs)
         page.serve(place)
 
@@ -114,7 +118,9 @@ def _check_grids(ct: Grid, organs: Grid, labelmap: Path) -> None:
 class _Page:
     """The scene of one case, and the page that shows it."""
 
-    def __init__(self, volume: Volume, organs: Path, found: list[Line], name: str) -> None:
+    def __init__(
+        self, volume: Volume, organs: Path, found: list[Line], name: str, doubt: Volume | None
+    ) -> None:
         from trame.app import get_server
         from trame_slicer import module
         from trame_slicer.core import LayoutManager, SlicerApp
@@ -129,7 +135,9 @@ class _Page:
         self._layouts = LayoutManager(self._app.scene, self._app.view_manager, self._server)
         self._layouts.register_layout_dict(LayoutManager.default_grid_configuration())
         self._layouts.set_layout(LAYOUT)
-        self._ct = _add_volume(self._app.scene, volume)
+        self._ct = add_volume(self._app.scene, volume)
+        self._ct.GetDisplayNode().SetWindowLevel(*next(iter(WINDOWS.values())))
+        self._doubt = add_doubt(self._app.scene, doubt) if doubt else None
         self._organs = self._app.io_manager.load_segmentation(organs)
         self._organs.CreateClosedSurfaceRepresentation()
         self._organs.GetDisplayNode().SetVisibility3D(True)
@@ -158,22 +166,27 @@ class _Page:
 
         state = self._server.state
         state["trame__title"] = f"{TITLE} - {name}"
-        state.update({"shown": self._keys, "window": next(iter(WINDOWS)), "opacity": OPACITY})
+        state.update(
+            {"shown": self._keys, "window": next(iter(WINDOWS)), "opacity": OPACITY, "doubt": False}
+        )
         for key, follow in (
             ("shown", self._on_shown),
             ("window", self._on_window),
             ("opacity", self._on_opacity),
+            ("doubt", self._on_doubt),
         ):
             state.change(key)(follow)
         with VAppLayout(self._server) as layout:
             layout.root.theme = "dark"
             with v3.VAppBar(density="compact"):
                 v3.VToolbarTitle(f"{TITLE}: {name}")
-                _add_windows()
+                add_windows()
+                if self._doubt:
+                    add_switch()
                 v3.VLabel(NOTICE, classes="mr-4")
             with v3.VNavigationDrawer(permanent=True, width=DRAWER_PIXELS):
                 for line in found:
-                    _add_line(line)
+                    add_line(line)
             with v3.VMain(style="height: 100vh"):
                 self._layouts.initialize_layout_grid(layout)
 
@@ -187,6 +200,9 @@ class _Page:
 
     def _on_opacity(self, opacity: float, **_: object) -> None:
         self._organs.GetDisplayNode().SetOpacity2DFill(opacity)
+
+    def _on_doubt(self, doubt: bool, **_: object) -> None:
+        show_over(self._app.scene, self._doubt if doubt else None)
 
     def serve(self, place: Place) -> None:
         """Serve until the process is asked to stop."""
@@ -214,47 +230,6 @@ def _answer_launcher(server: Any) -> None:
     server.app.router.add_post("/paraview/", answer)
 
 
-def _add_windows() -> None:
-    """Add a button for each window, and a slider for the opacity of organs in slices."""
-    from trame.widgets import vuetify3 as v3
-
-    with v3.VBtnToggle(v_model=("window",), mandatory=True, density="compact", classes="mr-6"):
-        for name, (width, centre) in WINDOWS.items():
-            title = f"width {width} HU, centre {centre} HU"
-            v3.VBtn(name, value=name, title=title, size="small", classes="text-none")
-    v3.VSlider(
-        v_model=("opacity",),
-        min=0,
-        max=1,
-        step=0.05,
-        hide_details=True,
-        max_width=200,
-        label="opacity",
-        classes="opacity mr-6",
-    )
-
-
-def _add_line(line: Line) -> None:
-    """Add an organ to the list: a box to tick, volume, and flags if there are any."""
-    from trame.widgets import html
-    from trame.widgets import vuetify3 as v3
-
-    with html.Div(classes="d-flex align-center justify-space-between pr-3"):
-        v3.VCheckbox(
-            v_model=("shown",),
-            value=line.key,
-            label=line.name,
-            color=line.color,
-            density="compact",
-            hide_details=True,
-        )
-        html.Span(line.ml, classes="text-caption text-no-wrap")
-    if line.flags:
-        html.Div(
-            line.flags, classes="flags text-caption text-amber pl-9 pr-3", style="margin-top: -6px"
-        )
-
-
 def _add_slice_words(server: Any, view_id: str, slice_view: Any) -> None:
     """Add to a slice what trame-slicer adds, the sides of the patient, and its place in mm."""
     from trame.widgets import html
@@ -276,29 +251,3 @@ def _add_slice_words(server: Any, view_id: str, slice_view: Any) -> None:
             classes=f"slice-{word} text-body-2",
             style=f"position: absolute; pointer-events: none; text-shadow: 0 0 3px black; {place}",
         )
-
-
-def _add_volume(scene: Any, volume: Volume) -> Any:
-    """Return the volume node of a CT: (z, y, x) becomes (x, y, z), LPS becomes RAS."""
-    from vtkmodules.util.numpy_support import numpy_to_vtk
-    from vtkmodules.vtkCommonDataModel import vtkImageData
-    from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
-    grid = volume.grid
-    image = vtkImageData()
-    image.SetDimensions(*reversed(grid.shape))
-    scalars = numpy_to_vtk(np.ascontiguousarray(volume.array).ravel(), deep=True)
-    image.GetPointData().SetScalars(scalars)
-    steps = LPS_TO_RAS @ np.array(grid.direction).T * np.array(grid.spacing_mm)
-    matrix = vtkMatrix4x4()
-    for row in range(3):
-        for column in range(3):
-            matrix.SetElement(row, column, steps[row, 2 - column])
-        matrix.SetElement(row, 3, (LPS_TO_RAS @ np.array(grid.origin))[row])
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
-    node.SetAndObserveImageData(image)
-    node.SetIJKToRASMatrix(matrix)
-    node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().SetAutoWindowLevel(False)
-    node.GetDisplayNode().SetWindowLevel(*next(iter(WINDOWS.values())))
-    return node

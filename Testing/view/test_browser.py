@@ -43,6 +43,7 @@ def case(tmp_path_factory):
     import SimpleITK as sitk
 
     from FlareSegLib.base.atomic import digest
+    from FlareSegLib.base.geometry import Labelmap
     from FlareSegLib.images.writing import write_labelmap
 
     folder = tmp_path_factory.mktemp("ž case")
@@ -63,6 +64,9 @@ def case(tmp_path_factory):
         for organ in ORGANS
     ]
     run = {"input": "ct.nrrd", "files": {path.name: digest(path)}}
+    doubt = Labelmap(np.zeros(SHAPE, np.uint8), truth.grid)
+    doubt.array[:, :25] = 90  # the front
+    write_labelmap(doubt, folder / "unc.nii.gz")
     report = {"run": run, "organs": organs}
     (folder / "organs.report.json").write_text(json.dumps(report), encoding="utf-8")
     return folder
@@ -72,6 +76,7 @@ def case(tmp_path_factory):
 def server(case):
     """The command, serving; its address."""
     words = [sys.executable, "-m", "FlareSegLib", "view", str(case), "--no-browser"]
+    words += ["--uncertainty", str(case / "unc.nii.gz")]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.said_first = process.stderr.readline()
     line = process.stdout.readline()
@@ -217,3 +222,13 @@ def test_the_server_listens_on_this_address_alone(server):
         one.connect(("127.0.0.1", port))
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
         other.connect(("127.0.0.2", port))
+
+
+def test_the_switch_shows_doubt_over_the_slices_and_takes_it_away(page):
+    wait_for(page, lambda: min(colored(page)) > LEAST_SHARE)
+    before = colored(page)
+    switch = page.locator(".doubt input")
+    switch.click()
+    wait_for(page, lambda: sum(colored(page)) > sum(before) + 0.2)
+    switch.click()
+    wait_for(page, lambda: np.allclose(colored(page), before, atol=0.01))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.reporting.view import _add_volume
+from FlareSegLib.reporting.view_volumes import add_volume
 from Testing.phantoms import abdomen
 
 pytestmark = [
@@ -37,7 +37,7 @@ def test_a_ct_lies_where_slicers_own_reader_puts_it(tmp_path, direction):
     expected = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     assert storage.ReadData(expected)
     read = read_volume(tmp_path / "ct.nrrd")
-    node = _add_volume(scene, read)
+    node = add_volume(scene, read)
     matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
     for one, matrix in zip((node, expected), matrices, strict=True):
         one.GetIJKToRASMatrix(matrix)
