@@ -17,6 +17,7 @@ import FlareSegLib  # noqa: E402
 from FlareSegLib.command.main import make_parser  # noqa: E402
 
 INTRODUCTION = "What is public: everything else may move. Arrays are (z, y, x), the world is LPS."
+WIDTH = 90
 SLICER = "## In 3D Slicer\n"
 """The section of README that is a page of its own, too."""
 
@@ -53,15 +54,28 @@ def _described(name: str, thing: type) -> str:
     parts = [first, f"```text\n{rest}\n```" if rest else ""]
     is_error = isinstance(thing, type) and issubclass(thing, Exception)
     if not is_error:
-        parts.insert(0, f"```text\n{name}{inspect.signature(thing)}\n```")
+        parts.insert(0, f"```text\n{_signature(name, thing)}\n```")
     if isinstance(thing, type):
         parts += [f"- `{field}`: {said}" for field, said in _fields(thing).items()]
         parts += [
-            f"- `{key}{inspect.signature(one)}`: {(inspect.getdoc(one) or '').splitlines()[0]}"
+            f"- `{_signature(key, one)}`: {(inspect.getdoc(one) or '').splitlines()[0]}"
             for key, one in vars(thing).items()
             if inspect.isfunction(one) and not key.startswith("_") and not is_error
         ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _signature(name: str, thing: object) -> str:
+    """Return name and arguments, a line for each if they are many; types without quotes."""
+    found = inspect.signature(thing)
+    said = [str(one) for one in found.parameters.values() if one.name != "self"]
+    kinds = [one.kind for one in found.parameters.values() if one.name != "self"]
+    if inspect.Parameter.KEYWORD_ONLY in kinds:
+        said.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+    text = f"{name}({', '.join(said)})"
+    if len(text) > WIDTH:
+        text = f"{name}(\n    " + ",\n    ".join(said) + ",\n)"
+    return re.sub(r": '([^']*)'", r": \1", text)
 
 
 def _fields(thing: type) -> dict[str, str]:

@@ -40,7 +40,8 @@ def test_python_page_has_every_public_name_with_arguments_and_fields(site):
     text = (site / "api.md").read_text("utf-8")
     for name in set(FlareSegLib.__all__) - {"__version__"}:
         assert f"\n## {name}\n" in text
-    assert "segment_file(" in text
+    assert re.search(r"segment\(\n    ct: Any,\n    \*,\n", text)
+    assert "speed: Speed = 'balanced'," in text
     assert "Args:" in text
     assert "- `labels`: " in text
 
@@ -57,3 +58,19 @@ def test_command_page_has_every_subcommand(site):
     text = (site / "command.md").read_text("utf-8")
     for name in ("segment", "batch", "view", "watch", "compare", "measure"):
         assert f"\n## flareseg {name}\n" in text
+
+
+def test_built_pages_fetch_nothing_from_other_sites(site, tmp_path):
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed")
+    config = (ROOT / "mkdocs.yml").read_text("utf-8")
+    config = config.replace("docs_dir: work/site", f"docs_dir: {site}")
+    (tmp_path / "mkdocs.yml").write_text(
+        config.replace("dist/site", str(tmp_path / "built")), "utf-8"
+    )
+    words = [sys.executable, "-m", "mkdocs", "build", "--quiet", "-f", tmp_path / "mkdocs.yml"]
+    subprocess.run(words, check=True)
+    fetching = re.compile(r'<(?:script|link|img)[^>]*(?:src|href)="([^"]+)"')
+    pages = (tmp_path / "built").rglob("*.html")
+    found = {url for page in pages for url in fetching.findall(page.read_text("utf-8"))}
+    assert found
+    assert [url for url in found if "//" in url] == []
