@@ -22,7 +22,7 @@ from FlareSegLib.measuring.findings import findings
 from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.usual import is_out_of_field
 from FlareSegLib.reporting.report import Report
-from training.doubt.foreign import KINDS
+from training.doubt.foreign import KINDS, Kind
 from training.doubt.runs import FEWEST_VOXELS
 from training.doubt.scans import read
 from training.doubt.table import seen_of
@@ -54,19 +54,26 @@ def flags_of(line: dict[str, Any], told: Mapping[str, Any] | None = None) -> tup
 
 
 def kinds_table(lines: list[dict[str, Any]], told: Mapping[str, Any] | None = None) -> str:
-    """Return how many scans of each kind are told, and by what."""
-    rows = ["| scan | scans | told | what is said (scans) |", "|---|---|---|---|"]
+    """Return how many scans of each kind are told, and by what; new scans apart."""
+    rows = ["| scan | told | told, new scans | what is said (scans) |", "|---|---|---|---|"]
     for name, kind in KINDS.items():
-        said = [flags_of(line, told) for line in lines if line["kind"] == name]
+        mine = [line for line in lines if line["kind"] == name]
+        said = [(flags_of(line, told), bool(line.get("is_new"))) for line in mine]
         if not said:
             continue
-        counts = Counter(flag for flags in said for flag in flags)
+        counts = Counter(flag for flags, _ in said for flag in flags)
         words = ", ".join(f"`{flag}` {count}" for flag, count in counts.most_common())
-        right = sum(bool(kind.told_by & set(flags)) for flags in said)
-        is_ours = not kind.told_by
-        cells = kind.words, len(said), "should not be" if is_ours else right, words or "nothing"
-        rows.append("| " + " | ".join(map(str, cells)) + " |")
+        cells = (_share(kind, [flags for flags, is_new in said if is_new == new]) for new in (0, 1))
+        rows.append("| " + " | ".join([kind.words, *cells, words or "nothing"]) + " |")
     return "\n".join(rows)
+
+
+def _share(kind: Kind, said: list[tuple[str, ...]]) -> str:
+    """Return how many scans are told; of scans that are as they should be, how many are not."""
+    if not said:
+        return ""
+    right = sum(bool(kind.told_by & set(flags)) if kind.told_by else not flags for flags in said)
+    return f"{right} of {len(said)}" + ("" if kind.told_by else " have no flag")
 
 
 def states_table(lines: list[dict[str, Any]], told: Mapping[str, Any] | None = None) -> str:

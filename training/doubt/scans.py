@@ -1,6 +1,7 @@
 """What is said of scans that are not ours, and of those that are: lines for scan_table.py.
 
-    python -m training.doubt.scans CONFIG LINES [--real FOLDER ...] [--limbs FOLDER ...] [--each N]
+    python -m training.doubt.scans CONFIG LINES [--real FOLDER ...] [--limbs FOLDER ...]
+                                   [--each N] [--new]
 
 Each scan is written and read as a user's is, so that what reading refuses counts as told. Lines
 that are there already are kept.
@@ -77,8 +78,17 @@ def _one_per_patient(config: Config) -> dict[str, set[int]]:
     return dict(best.values())
 
 
-def write(config: Config, lines: Path, plan: list[tuple[str, str, Path | None]]) -> None:
-    """Add a line per scan to a file."""
+def write(
+    config: Config, lines: Path, plan: list[tuple[str, str, Path | None]], *, is_new: bool
+) -> None:
+    """Add a line per scan to a file.
+
+    Args:
+        config: Of the prepared cases.
+        lines: The file.
+        plan: Kind, case and file of each.
+        is_new: Whether no rule was made with these scans at hand; the tables count them apart.
+    """
     model = config.confidence.model or config.work / config.export.name
     facts = read_model_config(model)
     network = load_network(model, facts, config.data.threads, "onnxruntime")
@@ -88,7 +98,12 @@ def write(config: Config, lines: Path, plan: list[tuple[str, str, Path | None]])
     for kind, case, path in plan:
         if (kind, case) not in done:
             entry = cases.get(case) if path is None else None
-            line = {"kind": kind, "case": case, **_line(kind, case, path, entry, config, run)}
+            line = {
+                "kind": kind,
+                "case": case,
+                "is_new": is_new,
+                **_line(kind, case, path, entry, config, run),
+            }
             if "too_thin" in line:
                 continue
             with lines.open("a", encoding="utf-8") as file:
@@ -148,9 +163,15 @@ def main() -> None:
     parser.add_argument("--real", type=Path, nargs="*", default=[])
     parser.add_argument("--limbs", type=Path, nargs="*", default=[])
     parser.add_argument("--each", type=int, default=8)
+    parser.add_argument("--new", action="store_true", help="no rule was made with these at hand")
     given = parser.parse_args()
     config = read_config(given.config)
-    write(config, given.lines, list(planned(config, given.real, given.limbs, given.each)))
+    write(
+        config,
+        given.lines,
+        list(planned(config, given.real, given.limbs, given.each)),
+        is_new=given.new,
+    )
 
 
 if __name__ == "__main__":

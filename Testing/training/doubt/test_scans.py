@@ -56,13 +56,13 @@ def test_scans_are_counted_by_what_is_said_of_them_now():
     lines = [
         line("as_it_is", rows),
         line("child", rows, replace(GOOD_SCAN, width_mm=180)),
-        line("child", rows),
+        {**line("child", rows), "is_new": True},
         {"kind": "mr", "refused": "no CT"},
     ]
     table = scan_table.kinds_table(lines).splitlines()
-    assert "| a CT with organs | 1 | should not be | nothing |" in table
-    assert "| a child | 2 | 1 | `small_body` 1 |" in table
-    assert "| like an MR | 1 | 1 | `refused` 1 |" in table
+    assert "| a CT with organs | 1 of 1 have no flag |  | nothing |" in table
+    assert "| a child | 1 of 1 | 0 of 1 | `small_body` 1 |" in table
+    assert "| like an MR | 1 of 1 |  | `refused` 1 |" in table
 
 
 def test_organs_that_are_gone_are_counted_by_their_state():
