@@ -27,6 +27,8 @@ NEEDS_RIG |= {
     "test_dicom_export",
     "test_doubt",
     "test_lesions",
+    "test_add_model",
+    "test_real_python",
     "test_scripts",
     "test_signatures",
     "test_views",
