@@ -71,7 +71,8 @@ def find_cases(
         found += [case_at(path, top) for path in images]
         packed = [path for path in files if path.suffix.lower() == _ZIP]
         zips += packed
-        inside = find_series([path for path in files if path not in {*images, *packed}])
+        known = {*images, *packed}
+        inside = find_series([path for path in files if path not in known])
         series += inside.series
         rest += inside.rest
         others += inside.others

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from FlareSegLib.base.errors import FlareSegError
 from FlareSegLib.images.headers.checks import image_format
-from FlareSegLib.images.safe_read import FORMATS, check_header
+from FlareSegLib.images.safe_read import FORMATS, read_header
 
 STEMS = ("label", "labels", "mask", "masks", "seg", "dseg", "segmentation", "organs")
 """What labelmaps are called, alone or after a _ or -: label.nii.gz, p1_mask.nii.gz."""
@@ -69,6 +69,6 @@ def _has_8_bits(path: Path) -> bool:
     """Return whether the header says one byte a voxel: too few for HU."""
     try:
         name = image_format(path)
-        return name in FORMATS and check_header(path, name).voxel_bytes == 1
+        return name in FORMATS and read_header(path, name).voxel_bytes == 1
     except (FlareSegError, OSError):
         return False

@@ -18,6 +18,8 @@ from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.base.zips import DAMAGED
 from FlareSegLib.images.headers.checks import image_format, may_start_dicom
 
+ZIP = "ZIP"
+"""What image_format() calls it."""
 MOST_FILES = 20_000
 """Of a zip file: the longest series have a few thousand."""
 MOST_BYTES = 8 * 2**30
@@ -29,7 +31,7 @@ _CHUNK = 1 << 20
 def is_zip(path: Path) -> bool:
     """Return whether path is a zip file by its first bytes."""
     with suppress(OSError):  # who reads it says what is wrong
-        return path.is_file() and image_format(path) == "ZIP"
+        return path.is_file() and image_format(path) == ZIP
     return False
 
 

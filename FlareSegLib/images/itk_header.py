@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from FlareSegLib.base.errors import FlareSegError
 from FlareSegLib.images.headers.checks import META, NIFTI, image_format
-from FlareSegLib.images.safe_read import FORMATS, check_header
+from FlareSegLib.images.safe_read import FORMATS, read_header
 
 _ENDINGS = {NIFTI: ".nii", META: ".mha"}
 
@@ -41,7 +41,7 @@ def frames_of(path: Path) -> int:
     """
     with suppress(FlareSegError, OSError, RuntimeError):
         if path.is_file() and (kind := image_format(path)) in FORMATS:
-            header = check_header(path, kind)
+            header = read_header(path, kind)
             if len(header.shape) > 3:
                 reader = itk_header(path, kind, header.stand_in)
                 size = reader.GetSize()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from FlareSegLib.base.errors import Cancelled, FlareSegError
-from FlareSegLib.images.archive import is_zip, starts
+from FlareSegLib.images.archive import ZIP, starts
 from FlareSegLib.images.headers.checks import DICOM, image_format
 
 _PATIENT = {0x0010: "name", 0x0020: "ID", 0x0030: "birth date", 0x1000: "other IDs",
@@ -134,15 +134,15 @@ def _start(source: Path, series: bytes) -> bytes | None:
 
 def _starts(source: Path) -> Iterator[bytes]:
     """Yield the start of each DICOM file in a source."""
-    if is_zip(source):
-        yield from itertools.islice(starts(source, _START_BYTES), _MOST_FILES)
-        return
     for path in _files(source):
         try:
-            if path.is_file() and image_format(path) == DICOM:
+            kind = image_format(path) if path.is_file() else ""
+            if kind == DICOM:
                 with path.open("rb") as file:
                     start = file.read(_START_BYTES)
                 yield start
+            elif kind == ZIP and path == source:
+                yield from itertools.islice(starts(source, _START_BYTES), _MOST_FILES)
         except OSError:
             continue
 

@@ -14,6 +14,7 @@ import stat
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -27,6 +28,9 @@ MOST_AXES = 7
 MOST_PACKED = 1032
 """Bytes that one byte of a gzip or zlib file can stand for (zlib.net, technical details)."""
 COPY = "copy or download it again"
+START_BYTES = 540
+"""Of a file, where the header of NIfTI is."""
+_PACKED_START, _GZIP = 1 << 12, 31
 _MOST_NAME_BYTES = 255
 """Of a file name, in the usual file systems."""
 _OTHERS = {
@@ -119,10 +123,29 @@ def _start(path: Path, count: int = 1 << 16) -> bytes:
 
 def _unpacked_start(path: Path) -> bytes:
     try:
-        with gzip.open(path) as file:
-            return file.read(400)
+        return unpacked_start(path)
     except (EOFError, OSError, zlib.error):
         return b""
+
+
+def unpacked_start(path: Path) -> bytes:
+    """Return the first 540 bytes of what a gzip file holds, kept while it does not change.
+
+    Raises:
+        EOFError, OSError, zlib.error: It is cut off, damaged, or cannot be opened.
+    """
+    facts = path.stat()
+    return _unpacked(path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _unpacked(path: Path, *_mark: int) -> bytes:
+    with path.open("rb") as packed:
+        start = zlib.decompressobj(_GZIP).decompress(packed.read(_PACKED_START), START_BYTES)
+    if len(start) == START_BYTES:
+        return start
+    with gzip.open(path) as file:  # it begins with little, or in several parts
+        return file.read(START_BYTES)
 
 
 def check_size(header: Header, name: str) -> None:

@@ -107,6 +107,8 @@ def _compared(
         return ("qform and sform of the header mirror each other: left and right may be exchanged "
                 "in programs that prefer the other one",)  # fmt: skip
     ends = [(0, n - 1) for n in (*shape[:3], 1, 1)[:3]]
+    if unit_mm * _most_apart(qform, sform, ends) <= MOST_APART_MM:
+        return ()
     apart_mm = max(
         unit_mm * math.dist(_placed(qform, corner), _placed(sform, corner))
         for corner in itertools.product(*ends)
@@ -115,6 +117,13 @@ def _compared(
         return ()
     return (f"qform and sform of the header put the scan {apart_mm:.1f} mm apart: programs differ "
             "in which they take",)  # fmt: skip
+
+
+def _most_apart(one: Matrix, other: Matrix, ends: Sequence[tuple[int, int]]) -> float:
+    """Return what no voxel is farther apart than: the way along each axis, and the offset."""
+    pairs = zip(zip(*one, strict=True), zip(*other, strict=True), strict=True)
+    *columns, offset = (math.dist(a, b) for a, b in pairs)
+    return offset + sum(apart * last for apart, (_, last) in zip(columns, ends, strict=True))
 
 
 def _placed(form: Matrix, index: Sequence[float]) -> list[float]:

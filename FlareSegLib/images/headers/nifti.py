@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
 import zlib
@@ -10,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.images.headers.checks import MOST_AXES, Header, check_regular, damaged, shape_of
+from FlareSegLib.images.headers.checks import (
+    MOST_AXES,
+    START_BYTES,
+    Header,
+    check_regular,
+    damaged,
+    shape_of,
+    unpacked_start,
+)
 from FlareSegLib.images.headers.forms import check_forms, geometry
 from FlareSegLib.images.headers.nifti1 import MOST_LENGTH, nifti1_header
 
@@ -99,8 +106,11 @@ def _start(path: Path) -> tuple[bytes, bool]:
     if is_packed != path.name.lower().endswith(".gz"):
         damaged(path.name, "packed content and the extension .gz do not belong together")
     try:
-        with gzip.open(path) if is_packed else path.open("rb") as file:
-            start = file.read(_BYTES_2)
+        if is_packed:
+            start = unpacked_start(path)
+        else:
+            with path.open("rb") as file:
+                start = file.read(START_BYTES)
     except (EOFError, OSError, zlib.error) as error:
         damaged(path.name, f"gzip: {error}")
     return start[: _BYTES_2 if start[4:8] in _MAGICS_2 else _BYTES], is_packed
