@@ -97,6 +97,12 @@ def elements_of(source: Path, series: str | None, tags: Sequence[tuple[int, int]
     return [_value(start, tag).decode("utf-8", "replace") for tag in tags]
 
 
+def file_of(source: Path, series: str | None) -> Path | None:
+    """Return the DICOM file that elements_of() looks into."""
+    found = _first(source, (series or "").partition("#")[0].encode())
+    return found[0] if found else None
+
+
 def shown_name(source: Path, series: str | None = None) -> str:
     """Return the name of a source without the patient's."""
     return identity_of(source, series).hide(source.name)
@@ -124,25 +130,31 @@ def hiding(source: Path, series: str | None, *, keep_ids: bool = False) -> Itera
 
 def _start(source: Path, series: bytes) -> bytes | None:
     """Return the start of a DICOM file of the series; of any file, if none names it."""
+    found = _first(source, series)
+    return found[1] if found else None
+
+
+def _first(source: Path, series: bytes) -> tuple[Path, bytes] | None:
     first = None
-    for start in _starts(source):
+    for path, start in _starts(source):
         if series in start:
-            return start
-        first = first or start
+            return path, start
+        first = first or (path, start)
     return first
 
 
-def _starts(source: Path) -> Iterator[bytes]:
-    """Yield the start of each DICOM file in a source."""
+def _starts(source: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield each DICOM file in a source, and its start; those of a zip file have its path."""
     for path in _files(source):
         try:
             kind = image_format(path) if path.is_file() else ""
             if kind == DICOM:
                 with path.open("rb") as file:
                     start = file.read(_START_BYTES)
-                yield start
+                yield path, start
             elif kind == ZIP and path == source:
-                yield from itertools.islice(starts(source, _START_BYTES), _MOST_FILES)
+                inside = itertools.islice(starts(source, _START_BYTES), _MOST_FILES)
+                yield from ((path, start) for start in inside)
         except OSError:
             continue
 

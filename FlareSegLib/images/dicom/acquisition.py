@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from FlareSegLib.images.privacy import elements_of
+from FlareSegLib.images.dicom.acquired import said_in_groups
+from FlareSegLib.images.privacy import elements_of, file_of
 
 _TAKEN = {
     "slice_thickness_mm": (0x0018, 0x0050),
@@ -33,6 +34,9 @@ def acquisition(
     """
     wanted = {**_TAKEN, **_PERSON} if with_person else _TAKEN
     said = elements_of(source, series, list(wanted.values()))
+    if said and (path := file_of(source, series)):
+        inside = said_in_groups(path, _TAKEN.values())
+        said = [inside.get(tag) or text for tag, text in zip(wanted.values(), said, strict=True)]
     found: dict[str, float | str] = {}
     for name, text in zip(wanted, said, strict=False):
         if not text:
