@@ -114,7 +114,7 @@ def segment(
 
 
 def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:
-    wanted = options.threads, options.speed, config.logits_per_voxel
+    wanted = options.threads, options.speed, config.logits_per_voxel, config.network_mib
     return threads_for(volume.grid, config.spacing_mm, *wanted)
 
 

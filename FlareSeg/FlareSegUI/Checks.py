@@ -40,7 +40,8 @@ def whyNotNow(volume: vtkMRMLScalarVolumeNode, model: Path | None = None) -> str
     """Return why not now: memory is short. Quick, and may be otherwise a moment later."""
     try:
         config = _configOf(model)
-        threads_for(gridOf(volume), config.spacing_mm, logits_per_voxel=config.logits_per_voxel)
+        size = {"logits_per_voxel": config.logits_per_voxel, "network_mib": config.network_mib}
+        threads_for(gridOf(volume), config.spacing_mm, **size)
     except FlareSegError as error:
         return inPanel(str(error))
     return None

@@ -18,6 +18,7 @@ from FlareSegLib.base.label_file import default_labels, part, read_labels
 from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.base.recipe import Recipe, to_recipe
+from FlareSegLib.base.resources import large_network_mib
 
 Speed = Literal["fast", "balanced", "accurate"]
 Runtime = Literal["auto", "onnxruntime", "openvino"]
@@ -95,6 +96,8 @@ class ModelConfig:
     citation: str = ""
     is_foreign: bool = field(default=False, compare=False)
     """It does not ship with FlareSeg; no key of model.json, but told by where it lies."""
+    onnx_bytes: int = field(default=0, compare=False)
+    """Of the file of `onnx`; no key of model.json, but told by the file."""
     schema_version: int = SCHEMA_VERSION
     """Of model.json."""
     label_set: LabelSet = field(default_factory=default_labels, repr=False)
@@ -216,6 +219,14 @@ class ModelConfig:
         return self.channels / self.logits_stride**3
 
     @property
+    def network_mib(self) -> float:
+        """Memory that its networks take if they are of nnU-Net's size; 0 for FlareSeg's own."""
+        if self.recipe is None:
+            return 0.0
+        networks = 1 + len(self.more_onnx)
+        return large_network_mib(self.onnx_bytes, networks, math.prod(self.window))
+
+    @property
     def logits_spacing_mm(self) -> ZyxMm:
         """Spacing (z, y, x) of the logits."""
         z, y, x = (self.logits_stride * mm for mm in self.spacing_mm)
@@ -245,7 +256,7 @@ _LARGE_NETWORK = 10
 """Times as long as a small one: nnU-Nets of 30 million weights and more."""
 FOREIGN = "{name} is a model from elsewhere: FlareSeg's makers have not tested what it finds"
 """For reports and panels."""
-_OURS = {"is_foreign", "label_set", "confidence"}
+_OURS = {"is_foreign", "onnx_bytes", "label_set", "confidence"}
 """Facts that a model.json cannot say."""
 
 
@@ -264,6 +275,11 @@ def _check_folder(folder: Path) -> None:
         if folder.suffix.lower() == ".zip":
             cure = "import it with `flareseg model import`, or unpack it and give the folder"
         raise ModelError(f"{folder} is a file: {cure}")
+
+
+def _bytes_of(path: Path) -> int:
+    """Return the size of a file, 0 if there is none: who loads it will say so."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _check_intensities(facts: dict[str, Any], path: Path) -> None:
@@ -311,6 +327,7 @@ def read_model_config(folder: Path) -> ModelConfig:
         is_foreign = folder.resolve().parent != (RESOURCES / "Models").resolve()
         frozen = {key: _frozen(value) for key, value in facts.items()}
         config = ModelConfig(**frozen, label_set=read_labels(folder), is_foreign=is_foreign)
+        config = replace(config, onnx_bytes=_bytes_of(folder / config.onnx))
     except (TypeError, AttributeError) as error:
         raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
     return replace(config, confidence=read_confidence(folder, config.sha256))

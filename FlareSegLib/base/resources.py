@@ -41,6 +41,23 @@ BYTES_PER_SLAB_VOXEL = 64.0
 BYTES_PER_SLAB_LOGIT = 16.0
 """Of more classes: float32 as the network gives them, and what it holds beside them."""
 
+WEIGHTS_COPIES = 2.8
+"""Of a large network's weights: as read, and as the runtime packs them."""
+BYTES_PER_WINDOW_VOXEL = 700.0
+"""Of feature maps of an nnU-Net of 32 features: onnxruntime's, OpenVINO takes less than half."""
+
+
+def large_network_mib(onnx_bytes: int, networks: int, window_voxels: int) -> float:
+    """Return the memory that networks of nnU-Net's size take, loaded and at work on a window.
+
+    Args:
+        onnx_bytes: Of the file of each.
+        networks: Folds; they work one after the other, but all are loaded.
+        window_voxels: Voxels of a window.
+    """
+    loaded = WEIGHTS_COPIES * onnx_bytes * networks
+    return (loaded + BYTES_PER_WINDOW_VOXEL * window_voxels) / 2**20
+
 
 def physical_cores() -> int:
     """Return the cores this process may use, hyper-threads counted once where that can be told."""
@@ -114,10 +131,12 @@ def needed_mib(
     model_spacing_mm: ZyxMm,
     speed: str = "accurate",
     logits_per_voxel: float = USUAL_LOGITS,
+    network_mib: float = 0.0,
 ) -> float:
     """Return the memory that a run on this grid takes beside that of its threads, in MiB.
 
-    logits_per_voxel is that of the model (ModelConfig): many classes take more.
+    logits_per_voxel and network_mib are those of the model (ModelConfig): many classes take more,
+    and so do large networks.
     At most: a body that does not fill the scan takes less. "accurate" takes the most.
     """
     voxels = math.prod(grid.shape)
@@ -130,7 +149,7 @@ def needed_mib(
     count = voxels * BYTES_PER_VOXEL + z * y * x * per_model_voxel
     slab = more_slab * BYTES_PER_SLAB_VOXEL + slab_logits * BYTES_PER_SLAB_LOGIT
     slab += deepest * LARGER_BYTES[speed]
-    return BASE_MIB + (count + slab) / 2**20
+    return BASE_MIB + (count + slab) / 2**20 + network_mib
 
 
 def limit_seconds(grid: Grid, model_spacing_mm: ZyxMm) -> float:
@@ -148,6 +167,7 @@ def threads_for(
     wanted: int = 0,
     speed: str = "accurate",
     logits_per_voxel: float = USUAL_LOGITS,
+    network_mib: float = 0.0,
 ) -> int:
     """Return how many threads to use: as many as cores, fewer where memory is short.
 
@@ -156,11 +176,13 @@ def threads_for(
     Raises:
         ResourceError: Even one thread does not fit into the free memory.
     """
-    free, needed = free_mib(), needed_mib(grid, model_spacing_mm, speed, logits_per_voxel)
+    free = free_mib()
+    needed = needed_mib(grid, model_spacing_mm, speed, logits_per_voxel, network_mib)
     if needed + THREAD_MIB > free:
+        of_network = f", {network_mib:.0f} MiB of it for the network" if network_mib else ""
         raise ResourceError(
-            f"a CT of {grid.shape} voxels needs {needed + THREAD_MIB:.0f} MiB, {free:.0f} MiB are "
-            "free: close other programs, or crop the CT to the abdomen"
+            f"a scan of {grid.shape} voxels needs {needed + THREAD_MIB:.0f} MiB{of_network}, "
+            f"{free:.0f} MiB are free: close other programs, or crop the scan to the abdomen"
         )
     fitting = MOST_THREADS if math.isinf(free) else int((free - needed) // THREAD_MIB)
     threads = min(physical_cores(), MOST_THREADS, max(1, fitting))

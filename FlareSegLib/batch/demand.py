@@ -40,10 +40,8 @@ def demand_of(case: Case, config: ModelConfig, threads: int, speed: Speed = "acc
         return Demand()
     with suppress(FlareSegError, OSError, RuntimeError), unzipped(case.source) as source:
         grid = _grid(source, case.series)
-        memory_mib = (
-            needed_mib(grid, config.spacing_mm, speed, config.logits_per_voxel)
-            + threads * THREAD_MIB
-        )
+        size = config.logits_per_voxel, config.network_mib
+        memory_mib = needed_mib(grid, config.spacing_mm, speed, *size) + threads * THREAD_MIB
         longest = limit_seconds(grid, config.spacing_mm) * config.patience(speed)
         return Demand(memory_mib, longest)
     return Demand()

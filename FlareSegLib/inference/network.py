@@ -15,7 +15,7 @@ from FlareSegLib.inference import flat
 from FlareSegLib.inference.onnx_file import check_onnx
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, RunOptions
 
     from FlareSegLib.base.config import ModelConfig
 
@@ -50,13 +50,14 @@ class OnnxNetwork:
         content = read_checked(path, config.sha256)
         self._session = open_session(content, path, threads, on_gpu=on_gpu)
         self._input = self._session.get_inputs()[0].name
+        self._options = None if on_gpu or config.recipe is None else gives_back()
         check_shape(tuple(self._session.get_inputs()[0].shape), config, path)
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
         try:
             logits: NDArray[np.float32] = self._session.run(
-                None, {self._input: window[None, None]}
+                None, {self._input: window[None, None]}, self._options
             )[0][0]
         except MemoryError as error:
             raise ResourceError(
@@ -92,6 +93,19 @@ class FlatOnnxNetwork:
             raise ResourceError("out of memory in the network: close other programs") from error
         shaped: NDArray[np.float32] = logits.reshape(-1, z // 2, rows // 2, x // 2)
         return shaped
+
+
+def gives_back() -> RunOptions:
+    """Return options of a run that gives its memory back at its end, for large networks.
+
+    Else a session keeps what it took, in pieces that grow: a third more for one network, and as
+    much again for each fold.
+    """
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def run_once(path: Path, window: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,12 +33,13 @@ class OpenVinoNetwork:
             import openvino
         except ImportError as error:
             raise ModelError(f"OpenVINO is not installed: {how_to_get('openvino')}") from error
-        self._content = read_checked(folder / config.onnx, config.sha256)
+        content = read_checked(folder / config.onnx, config.sha256)
+        self._content = content if config.is_flat else b""  # the others are compiled once
         self._core = openvino.Core()
         self._config, self._threads, self._device = config, threads, "GPU" if on_gpu else "CPU"
         self._rows = 0
         if not config.is_flat:
-            self._compile(self._content, [1, 1, *config.window])
+            self._compile(content, [1, 1, *config.window])
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
@@ -53,6 +54,11 @@ class OpenVinoNetwork:
             self._rows = rows
         logits = self._compiled(flat.to_cells(window))[0]
         return logits.reshape(-1, z // 2, rows // 2, x // 2)
+
+    def give_back(self) -> None:
+        """Give back the memory of a run, where OpenVINO can (from 2025 on); the next takes it."""
+        if release := getattr(self._compiled, "release_memory", None):
+            release()
 
     def _compile(self, content: bytes, shape: list[int]) -> None:
         """Make an ONNX file, which was checked, ready for input of a shape."""

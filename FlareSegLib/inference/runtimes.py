@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -122,12 +122,16 @@ class Mean:
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
-        first, *others = self._networks
-        found = first(window).copy()
-        for network in others:
-            found += network(window)
-        found /= np.float32(len(self._networks))
-        return found
+        seen = (_seen_by(network, window) for network in self._networks)
+        return reduce(np.add, seen) / np.float32(len(self._networks))
+
+
+def _seen_by(network: Network, window: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return logits; memory is given back, for the next network to take."""
+    found = network(window)
+    if isinstance(network, OpenVinoNetwork):
+        network.give_back()
+    return found
 
 
 @contextmanager

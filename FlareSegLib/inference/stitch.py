@@ -82,8 +82,8 @@ class Stitcher:
             self._top += count
 
     def _write(self, count: int) -> None:
-        weight = self._weight[:count]
-        seen = weight > 0
-        mean = self._sum[:, :count] / np.where(seen, weight, 1)
-        mean[:, ~seen] = self._nothing[:, None]
-        self._logits[self._top : self._top + count] = np.moveaxis(mean, 0, -1)
+        for i in range(count):  # a slice at a time: no copy of the band
+            seen = self._weight[i] > 0
+            mean = self._sum[:, i] / np.where(seen, self._weight[i], 1)
+            mean[:, ~seen] = self._nothing[:, None]
+            self._logits[self._top + i] = np.moveaxis(mean, 0, -1)

@@ -11,7 +11,8 @@ from Testing.model_facts import a_config
 def write(folder, **changes):
     config = a_config()
     facts = {name: getattr(config, name) for name in config.__dataclass_fields__}
-    del facts["label_set"], facts["is_foreign"]  # labels.json and the place tell them
+    for told_elsewhere in ("label_set", "is_foreign", "onnx_bytes"):
+        del facts[told_elsewhere]
     facts |= changes
     facts = {key: value for key, value in facts.items() if value is not None}
     (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")

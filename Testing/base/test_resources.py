@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from FlareSegLib.base import resources
 from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import ResourceError
 from FlareSegLib.base.geometry import Grid
+from FlareSegLib.base.recipe import Recipe
 from FlareSegLib.base.resources import (
     free_mib,
     limit_seconds,
@@ -91,6 +93,22 @@ def test_too_little_memory_is_said_before_the_work_starts(monkeypatch):
     with_machine(monkeypatch, 8, 300)
     with pytest.raises(ResourceError, match="300 MiB are free"):
         threads_for(USUAL, MODEL_MM)
+
+
+def test_a_large_network_counts_with_its_weights_and_window_before_the_work_starts(monkeypatch):
+    config = a_config(window=(128, 128, 128), recipe=Recipe(), onnx_bytes=125_000_000)
+    folds = replace(config, more_onnx=(("model_1.onnx", "0" * 64),))
+    assert a_config(onnx_bytes=125_000_000).network_mib == 0
+    # Measured on it alone, loaded and at work: onnxruntime 1520 MiB, OpenVINO 843
+    assert 1520 < config.network_mib < 2000
+    # The same of two folds: onnxruntime 1910 MiB
+    assert 1910 < folds.network_mib < 2300
+    needed = needed_mib(USUAL, MODEL_MM, network_mib=config.network_mib)
+    assert needed == needed_mib(USUAL, MODEL_MM) + config.network_mib
+    with_machine(monkeypatch, 8, needed - 100)
+    assert threads_for(USUAL, MODEL_MM) == 8
+    with pytest.raises(ResourceError, match=r"MiB, \d+ MiB of it for the network"):
+        threads_for(USUAL, MODEL_MM, network_mib=config.network_mib)
 
 
 def test_this_machine_is_measured():
