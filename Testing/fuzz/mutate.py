@@ -93,7 +93,7 @@ def mutated(content: bytes, rng: Random) -> bytes:
 def damage(folder: Path, originals: dict[str, bytes], rng: Random) -> list[str]:
     """Write a folder's files anew, one or some of them damaged; return which."""
     names = sorted(originals)
-    header = [name for name in names if name.endswith((".mhd", ".nhdr"))]
+    header = [name for name in names if name.endswith((".mhd", ".nhdr", "DICOMDIR"))]
     many = len(names) if rng.random() < 0.15 else 1
     chosen = header if header and rng.random() < 0.8 else rng.sample(names, many)
     kind = rng.getrandbits(32)

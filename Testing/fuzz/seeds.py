@@ -5,6 +5,9 @@ A seed is a folder with its files, and the name of what is opened in it.
 
 from __future__ import annotations
 
+import shutil
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from Testing.dicom_disc import write_disc
+from Testing.dicom_enhanced import write_enhanced
 from Testing.dicom_series import ct_array, write_series
 
 PIXELS = ("PixelData", "BitsStored", "HighBit", "PixelRepresentation", "RescaleIntercept")
@@ -113,6 +118,76 @@ def _coded(compressor: str) -> Callable[[Path], Path]:
     return write
 
 
+def _nifti_2(name: str, order: str, kind: type) -> Callable[[Path], Path]:
+    """Return a writer of a NIfTI-2 file with slope and intercept."""
+
+    def write(folder: Path) -> Path:
+        import nibabel
+
+        folder.mkdir(parents=True)
+        header = nibabel.Nifti2Header(endianness=order)
+        header.set_data_dtype(np.dtype(kind).newbyteorder(order))
+        image = nibabel.Nifti2Image(ct_array().T.astype(kind), np.diag([0.5, 0.75, 2.5, 1]), header)
+        image.header.set_qform(image.affine, code=1)
+        nibabel.save(image, folder / name)
+        return folder / name
+
+    return write
+
+
+def _odd_meta(*, packed: bool) -> Callable[[Path], Path]:
+    """Return a writer of a MetaImage with a long text, or with voxels at the end of its data."""
+
+    def write(folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        voxels = ct_array().astype("<i2").tobytes()
+        lines = ["NDims = 3", "DimSize = 24 20 18", "ElementSpacing = 0.5 0.75 2.5"]
+        lines += ["ElementType = MET_SHORT"]
+        lines += ["CompressedData = True", f"Comment = {'x' * 300}"] if packed else []
+        lines += [] if packed else ["HeaderSize = -1"]
+        content = "\n".join([*lines, "ElementDataFile = ct.raw", ""])
+        (folder / "ct.mhd").write_text(content)
+        (folder / "ct.raw").write_bytes(zlib.compress(voxels) if packed else b"head" + voxels)
+        return folder / "ct.mhd"
+
+    return write
+
+
+def _enhanced(*, undefined: bool) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        made = write_series(folder / "made")
+        path = write_enhanced(made, folder / "series" / "ct.dcm", undefined=undefined)
+        shutil.rmtree(made)
+        return path.parent
+
+    return write
+
+
+def _disc(folder: Path) -> Path:
+    """Write slices and their directory into one folder: files are known by their instances."""
+    series = folder / "series"
+    series.mkdir(parents=True)
+    disc = write_disc(folder / "CD", {"1.2.3": {}})
+    for number, path in enumerate(sorted(path for path in disc.rglob("*") if path.is_file())):
+        path.rename(series / ("DICOMDIR" if path.name == "DICOMDIR" else f"{number}.dcm"))
+    shutil.rmtree(disc)
+    return series
+
+
+def _zipped(seed: Callable[[Path], Path], method: int) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        found = seed(folder / "made")
+        files = [found] if found.is_file() else sorted(found.iterdir())
+        (folder / "packed").mkdir()
+        with zipfile.ZipFile(folder / "packed" / "ct.zip", "w", method) as made:
+            for path in files:
+                made.write(path, path.name)
+        shutil.rmtree(folder / "made")
+        return folder / "packed" / "ct.zip"
+
+    return write
+
+
 SEEDS: dict[str, Callable[[Path], Path]] = {
     **{key: _itk(name, packed=packed) for key, (name, packed) in ITK.items()},
     "nii-float": _nifti(np.float32),
@@ -122,5 +197,15 @@ SEEDS: dict[str, Callable[[Path], Path]] = {
     "dicom-rle": _transfer(RLELossless),
     "dicom-j2k": _coded("JPEG2000"),
     "dicom-jpeg": _coded("JPEG"),
+    "dicom-enhanced": _enhanced(undefined=False),
+    "dicom-enhanced-open": _enhanced(undefined=True),
+    "dicom-disc": _disc,
+    "nii2": _nifti_2("ct.nii", "<", np.int16),
+    "nii2-big": _nifti_2("ct.nii", ">", np.float32),
+    "nii2gz": _nifti_2("ct.nii.gz", "<", np.int16),
+    "mhd-end": _odd_meta(packed=False),
+    "mhd-text": _odd_meta(packed=True),
+    "zip-dicom": _zipped(_dicom, zipfile.ZIP_STORED),
+    "zip-nii": _zipped(_itk("ct.nii", packed=False), zipfile.ZIP_DEFLATED),
 }
 """What writes a seed into a folder that does not exist yet, and returns what to open."""

@@ -10,13 +10,16 @@ import io
 import json
 import math
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from FlareSegLib.base.atomic import digest
@@ -26,16 +29,23 @@ from FlareSegLib.base.job import Job
 from FlareSegLib.batch.journal import Journal, read_journal
 from FlareSegLib.batch.manifest import cases_of
 from FlareSegLib.batch.summary import Row, finished, row_of, write_summary
-from FlareSegLib.images.dicom.elements import is_plain
-from FlareSegLib.images.dicom.header import read_headers
+from FlareSegLib.images.archive import starts, unzipped
+from FlareSegLib.images.dicom.acquired import AGENT, said_in_groups
+from FlareSegLib.images.dicom.disc import lost_series, named_in
+from FlareSegLib.images.dicom.elements import is_coded, is_plain
+from FlareSegLib.images.dicom.enhanced import ENHANCED, layout_of, with_frames
+from FlareSegLib.images.dicom.header import Slice, read_headers
+from FlareSegLib.images.dicom.nested import opened
 from FlareSegLib.images.headers.checks import DICOM, NIFTI, check_regular, image_format
 from FlareSegLib.images.itk_header import itk_header
 from FlareSegLib.images.privacy import identity_of
-from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, unpacked
+from FlareSegLib.images.safe_read import FORMATS, check_header, check_whole, read_here, unpacked
 from FlareSegLib.inference.flat import with_rows
 from FlareSegLib.inference.model_import import import_model
 from FlareSegLib.inference.onnx_file import check_onnx
 from FlareSegLib.pipeline import default_model
+from Testing.dicom_disc import write_disc
+from Testing.dicom_series import ct_array
 from Testing.flare import ORGANS
 from Testing.fuzz.seeds import SEEDS
 from Testing.tiny_model import identity_model, write_model
@@ -81,6 +91,8 @@ def image(name: str) -> Rule:
             check_whole(header, name)
             voxels = unpacked(header)
             assert voxels is None or voxels.shape == header.shape[::-1]
+        if header.scale and len(header.shape) > 2:
+            assert read_here(header).shape == header.shape[2::-1]
         assert _itk_bytes(path, kind) <= math.prod(header.shape) * max(
             header.voxel_bytes, FLOAT_BYTES
         )
@@ -110,6 +122,42 @@ def dicom(data: bytes, folder: Path) -> None:
             assert all(
                 math.isfinite(n) for n in (*found.position_mm, *found.axes, *found.spacing_mm)
             )
+
+
+def directory(data: bytes, folder: Path) -> None:
+    """What a media directory names has names; files that are not there are not opened."""
+    path = folder / "DICOMDIR"
+    path.write_bytes(data)
+    for one in named_in(path):
+        assert one.name
+    assert lost_series(path, set()) is not None
+
+
+def enhanced(data: bytes, folder: Path) -> None:
+    """Each frame of an enhanced CT has its voxels in the file."""
+    path = folder / "ct.dcm"
+    path.write_bytes(data)
+    said_in_groups(path, [AGENT])
+    with opened(path) as content:
+        layout = layout_of(content)
+    whole = Slice(path, "1.2", "", "CT", (), (), (), sop_class=ENHANCED[0])
+    frames = with_frames([whole])
+    assert len(frames) in (1, layout.count)
+    if frames[0].frame is not None:
+        rows, columns = layout.shape[1:]
+        voxels_bytes = layout.count * rows * columns * 2
+        assert layout.voxels_at + voxels_bytes <= len(data) or is_coded(path)
+
+
+def archive(data: bytes, folder: Path) -> None:
+    """What a zip file holds goes into a folder of its own, which is removed."""
+    path = folder / "ct.zip"
+    path.write_bytes(data)
+    list(starts(path, 400))
+    with unzipped(path) as found:
+        assert found == path or folder not in found.parents
+    assert found == path or not found.exists()
+    assert [one.name for one in folder.iterdir()] == ["ct.zip"]
 
 
 def _is_in(word: str, shown: str, identity: object) -> bool:
@@ -211,6 +259,44 @@ def _packed_nifti() -> list[bytes]:
     return [gzip.compress(one, 1) for one in _small_nifti()]
 
 
+def _small_nifti_2() -> list[bytes]:
+    import nibabel
+
+    found = []
+    for order, shape in (("<", (3, 2, 2)), (">", (2, 2, 2, 2))):
+        header = nibabel.Nifti2Header(endianness=order)
+        image = nibabel.Nifti2Image(np.zeros(shape, np.int16), np.eye(4), header)
+        found.append(image.to_bytes())
+    return found
+
+
+def _small_meta() -> list[bytes]:
+    """Return files whose voxels are read here."""
+    lines = ["NDims = 3", "DimSize = 3 2 2", "ElementSpacing = 1 1 1", "ElementType = MET_SHORT"]
+    last = "ElementDataFile = LOCAL\n"
+    text = "\n".join([*lines, f"Comment = {'x' * 300}", last]).encode() + bytes(24)
+    end = "\n".join([*lines, "HeaderSize = -1", last]).encode() + bytes(24)
+    packed = "\n".join([*lines, "CompressedData = True", f"Name = {'x' * 300}", last]).encode()
+    return [text, end, packed + zlib.compress(bytes(24))]
+
+
+def _directories() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        disc = write_disc(Path(name, "CD"), {"1.2.3": {"array": ct_array()[:3]}}, ("11.1",))
+        return [(disc / "DICOMDIR").read_bytes()]
+
+
+def _small_zips() -> list[bytes]:
+    found = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w", method) as packed:
+            packed.writestr("a/ct.nii", _small_nifti()[0])
+            packed.writestr("notes.txt", b"portal venous")
+        found.append(made.getvalue())
+    return found
+
+
 def _onnx_seeds() -> list[bytes]:
     return [identity_model((8, 12, 10)).SerializeToString(), _flat_start()]
 
@@ -263,12 +349,19 @@ def _report_seeds() -> list[bytes]:
 
 
 _HEADERS = (FlareSegError,)
+_FOLLOWED = (ValueError, struct.error)
+"""What following elements may raise: who does it knows."""
 TARGETS: dict[str, Target] = {
     "nifti": Target(_small_nifti, image("ct.nii"), _HEADERS),
     "nifti-gz": Target(_packed_nifti, image("ct.nii.gz"), _HEADERS),
     "nrrd": Target(_of_itk("nrrd", "nrrdgz"), image("ct.nrrd"), _HEADERS),
     "mha": Target(_of_itk("mha", "mhaz"), image("ct.mha"), _HEADERS),
     "dicom": Target(_of_itk("dicom", "dicom-implicit", "dicom-big", "dicom-rle"), dicom, ()),
+    "nifti-2": Target(_small_nifti_2, image("ct.nii"), _HEADERS),
+    "mhd": Target(_small_meta, image("ct.mha"), _HEADERS),
+    "dicomdir": Target(_directories, directory, _FOLLOWED),
+    "enhanced": Target(_of_itk("dicom-enhanced", "dicom-enhanced-open"), enhanced, _FOLLOWED),
+    "zip": Target(_small_zips, archive, _HEADERS),
     "flat-rows": Target(_onnx_seeds, rows, (IndexError, ValueError)),
     "onnx": Target(_onnx_seeds, onnx, (ModelError,)),
     "model-json": Target(_json_seeds, model_json, (ModelError,)),
