@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +44,12 @@ def things(data: Path, groups: tuple[str, ...]) -> Iterator[Thing]:
             mask = to_canonical(read_labelmap(folder / "mask.nii.gz")).array > 0
             yield Thing("open lesions", folder.name, volume, mask)
     if not groups or set(groups) - {"open lesions"}:
-        yield from (one for one in _organs(data) if not groups or one.group in groups)
+        yield from (one for one in organs(data / "val") if not groups or one.group in groups)
 
 
-def _organs(data: Path) -> Iterator[Thing]:
-    for folder in sorted((data / "val").glob("*")):
+def organs(data: Path) -> Iterator[Thing]:
+    """Yield the organs of labelled CTs in folders of a folder, cut ones left out."""
+    for folder in sorted(data.glob("*")):
         volume = to_canonical(read_volume(folder / "ct.nii.gz"))
         labels = to_canonical(read_labelmap(folder / "label.nii.gz")).array
         for value in range(1, 14):
@@ -86,15 +87,21 @@ def full(found: Found, shape: tuple[int, ...]) -> Mask:
 
 def next_click(session: Session, thing: Thing, mask: Mask):
     """Return where a user would click, the middle of the largest error, and on which side."""
-    wrong = mask != thing.mask
+    spacing = thing.volume.grid.spacing_mm
+    at = error_at(mask, thing.mask, spacing)
+    if at is None:
+        return None
+    return in_world(at * np.array(spacing), session.grid), bool(thing.mask[tuple(at)])
+
+
+def error_at(mask: Mask, truth: Mask, spacing_mm: Sequence[float]) -> NDArray[np.int_] | None:
+    """Return the middle voxel of the largest error of a mask; None where there is none."""
+    wrong = mask != truth
     if not wrong.any():
         return None
     found = ndimage.find_objects(wrong.astype(np.uint8))[0]
     near = tuple(slice(max(a.start - 1, 0), a.stop + 1) for a in found)
     labels, _ = ndimage.label(wrong[near])
     largest = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    depth = ndimage.distance_transform_edt(np.pad(largest, 1), thing.volume.grid.spacing_mm)
-    depth = depth[1:-1, 1:-1, 1:-1]
-    at = np.array(np.unravel_index(depth.argmax(), depth.shape)) + [s.start for s in near]
-    place = in_world(at * np.array(thing.volume.grid.spacing_mm), session.grid)
-    return place, bool(thing.mask[tuple(at)])
+    depth = ndimage.distance_transform_edt(np.pad(largest, 1), spacing_mm)[1:-1, 1:-1, 1:-1]
+    return np.array(np.unravel_index(depth.argmax(), depth.shape)) + [s.start for s in near]
