@@ -30,8 +30,10 @@ LEAST_SHARE = 20 / 256**2
 """Of a thing in its slice: 20 pixels of 256 x 256 (paper 4)."""
 ZOOM = 0.7
 """The longest side of a slice takes that to all of the image."""
-PART = 0.45
+PART = 0.3
 """Of a slice is shown at least, along each axis: CTs may be cut to a limb."""
+LEAST_MM, MOST_MM, MOST_SHARE = 3.0, 20.0, 0.24
+"""Radii of lesions: least; most of nodes and nodules; most of others, in shorter sides shown."""
 TRIES = 12
 
 Slice = NDArray[np.float32]
@@ -132,9 +134,11 @@ def _lesion(hu: Slice, labels: NDArray[np.uint8], rng: np.random.Generator) -> M
             where = labels == rng.choice(LESION_ORGANS)
         else:
             where = _tissue(hu, OF_PLACE[place])
-        most = 42.0 if place == "organ" else 20.0
-        side = round(4 * math.exp(rng.uniform(math.log(3), math.log(most))) / SPACING[1])
-        box = _about(where, side, rng)
+        most = MOST_SHARE * min(hu.shape) * SPACING[1]
+        if place in ("node", "nodule"):
+            most = min(most, MOST_MM)
+        side = round(4 * math.exp(rng.uniform(math.log(LEAST_MM), math.log(most))) / SPACING[1])
+        box = _about(where, side, rng, shift=True)
         if box is not None:
             patch = torch.from_numpy(hu[box])[None, None, None]
             painted, inside = lesions.paint(patch, [place], rng)
@@ -180,13 +184,20 @@ def _tissue(hu: Slice, name: str) -> Mask:
     return (hu > low) & (hu < high)
 
 
-def _about(where: Mask, side: int, rng: np.random.Generator) -> tuple[slice, slice] | None:
-    """Return a square about a random pixel of a mask; None where it does not fit the slice."""
+def _about(
+    where: Mask, side: int, rng: np.random.Generator, *, shift: bool = False
+) -> tuple[slice, slice] | None:
+    """Return a square about a random pixel of a mask; None where there is none.
+
+    Where it does not fit the slice it is shifted, or there is none.
+    """
     places = np.flatnonzero(where)
     if not len(places):
         return None
     y, x = np.unravel_index(rng.choice(places), where.shape)
     start = np.array([y, x]) - side // 2
+    if shift:
+        start = np.clip(start, 0, np.array(where.shape) - side)
     if np.any(start < 0) or np.any(start + side > where.shape):
         return None
     return slice(start[0], start[0] + side), slice(start[1], start[1] + side)
