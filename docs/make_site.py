@@ -75,6 +75,7 @@ def _signature(name: str, thing: object) -> str:
     text = f"{name}({', '.join(said)})"
     if len(text) > WIDTH:
         text = f"{name}(\n    " + ",\n    ".join(said) + ",\n)"
+    text = re.sub(r"<function (\w+) at \w+>", r"\1", text)
     return re.sub(r": '([^']*)'", r": \1", text)
 
 

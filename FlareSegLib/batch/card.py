@@ -60,7 +60,13 @@ class Card:
 
 
 def card(
-    row: Row, remarks: Sequence[str], plan: Plan, organs: Sequence[Organ], *, with_pictures: bool
+    row: Row,
+    remarks: Sequence[str],
+    plan: Plan,
+    organs: Sequence[Organ],
+    *,
+    with_picture: bool,
+    with_tiles: bool,
 ) -> Card:
     """Return the card of a case.
 
@@ -69,15 +75,16 @@ def card(
         remarks: Why a person should look.
         plan: Says where the files are.
         organs: Those to tell of, in the order of the strip.
-        with_pictures: Put the pictures into the page.
+        with_picture: Put that of the scan into the page.
+        with_tiles: Put those of the organs into the page.
     """
     more = [f"and {len(remarks) - MOST_REMARKS} more"] if len(remarks) > MOST_REMARKS else []
     return Card(
         case=row.case,
         place=row.place,
         numbers=_numbers(row),
-        picture=_data(plan.thumbnail(row.case)) if with_pictures else "",
-        strip=_data(plan.tiles(row.case)) if with_pictures else "",
+        picture=_data(plan.thumbnail(row.case)) if with_picture else "",
+        strip=_data(plan.tiles(row.case)) if with_tiles else "",
         tiles=[_tile(row, organ, i) for i, organ in enumerate(organs)],
         links=_links(row, plan),
         remarks=[*remarks[:MOST_REMARKS], *more],

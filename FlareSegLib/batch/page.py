@@ -24,8 +24,9 @@ from FlareSegLib.batch.volume_plot import Plot, plot
 from FlareSegLib.reporting.report import DISCLAIMER
 from FlareSegLib.reporting.tiles import SIDE
 
-MOST_PICTURES = 300
-"""Cases whose pictures are in a page, about 50 kB each: those to look at come first."""
+MOST_PICTURES, MOST_TILES = 300, 4000
+"""Scans and organs whose pictures are in a page, of about 20 and 2 kB each: what a person should
+look at comes first."""
 MOST_OPEN = 12
 """Failures that are shown unfolded."""
 
@@ -134,7 +135,14 @@ def _cards(
     shown = sorted(good, key=lambda row: _urgency(row, looks), reverse=True)
     for i, row in enumerate(shown):
         said = looks.get(row.case, [])
-        yield card(row, said, plan, organs, with_pictures=i < MOST_PICTURES)
+        yield card(
+            row,
+            said,
+            plan,
+            organs,
+            with_picture=i < MOST_PICTURES,
+            with_tiles=(i + 1) * len(organs) <= MOST_TILES,
+        )
 
 
 def _urgency(row: Row, looks: dict[str, list[str]]) -> tuple[bool, bool, int]:

@@ -46,6 +46,8 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Show a CT and its organs in the browser, until Ctrl-C."""
+    if options.case.exists():  # said before the imports, which take seconds
+        print("the viewer starts: its address comes in about 15 s", file=sys.stderr, flush=True)
     from FlareSegLib.images.case_files import labels_in, to_view
     from FlareSegLib.reporting.view import Place, view
 
@@ -53,7 +55,6 @@ def run(options: argparse.Namespace) -> None:
         print(f"{address}  ends with Ctrl-C", flush=True)
 
     ct, labelmap = to_view(options.case, options.ct)
-    print("the viewer starts: its address comes in about 15 s", file=sys.stderr, flush=True)
     labels = labels_of(options) if options.model else labels_in(labelmap)
     place = Place(options.port, options.browser, ready)
     view(ct, labelmap, labels, place, options.series, options.uncertainty)

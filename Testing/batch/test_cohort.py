@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from FlareSegLib.base.errors import OutputError
 from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.batch import page as page_module
 from FlareSegLib.batch import template
 from FlareSegLib.batch.cohort import outliers, remarks, spread
 from FlareSegLib.batch.page import write_page
@@ -175,6 +176,17 @@ def test_without_jinja2_a_batch_says_so_before_the_first_ct(tmp_path, monkeypatc
     plan = Plan(tmp_path, default_model(), with_page=True)
     with pytest.raises(OutputError, match=r"needs Jinja2.*pip install .*or leave out --html"):
         plan.check()
+
+
+def test_pictures_of_organs_are_for_those_to_look_at_where_they_are_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(page_module, "MOST_TILES", 2 * len(ORGANS))
+    plan = Plan(tmp_path, tmp_path / "model", with_page=True)
+    hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
+    for case in "abcd":
+        write_tiles(hu, labelmap, ORGANS, plan.tiles(case))
+    write_page([row(c, ["mirrored"] * (c == "d"), liver=1.0) for c in "abcd"], 4, plan, ORGANS)
+    text = plan.page.read_text("utf-8")
+    assert re.findall(r'<article id="(\w)" style="--strip', text) == ["d", "a"]
 
 
 def test_each_organ_has_a_tile_with_its_outline_and_an_absent_one_is_black():

@@ -132,7 +132,8 @@ def test_batch_page_and_summary_have_a_column_each(world, flareseg, tmp_path):
         (row,) = csv.DictReader(file)
     assert all(float(row[f"{key}_ml"]) > 0 for key in keys(count))
     page = (tmp_path / "cohort.html").read_text("utf-8")
-    assert page.count("<svg") == count
+    assert page.count("<svg") == page.count("<figure") == count
+    assert page.count("--strip:url(data:image/png;base64,") == 1
 
 
 def test_evaluate_takes_the_labels_of_the_model(world, done, flareseg, tmp_path):
