@@ -18,6 +18,7 @@ from typing import Any
 from FlareSegLib.base.errors import Cancelled, ResourceError
 from FlareSegLib.base.progress import Step
 from FlareSegLib.base.resources import LIMIT_SECONDS
+from FlareSegLib.base.threads import BLAS
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.batch.plan import Plan, failed
 from FlareSegLib.batch.summary import Row, row_of
@@ -194,9 +195,10 @@ def _start(threads: int) -> subprocess.Popen[str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([here, known] if known else [here]),
         "PYTHONIOENCODING": "utf-8",
+        BLAS: os.environ.get(BLAS, "1"),
     }
     if threads:
-        names = ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        names = ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS")
         environment |= dict.fromkeys(names, str(threads))
     return subprocess.Popen(
         [sys.executable, "-m", "FlareSegLib.batch.case_process"],

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from FlareSegLib import __version__
 from FlareSegLib.base.errors import Cancelled, to_line
+from FlareSegLib.base.threads import one_blas_thread
 from FlareSegLib.command import (
     batch,
     compare,
@@ -91,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 0 after help and version, 2 after wrong usage.
     """
+    one_blas_thread()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a path may not fit the encoding of a terminal
             stream.reconfigure(errors="backslashreplace")
