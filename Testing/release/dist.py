@@ -34,6 +34,8 @@ NOT_OURS = (
     ".dcm",
 )
 """Never in a package: caches, results, images of patients."""
+PHANTOMS = ("/golden/", "/nnunet/expected/")
+"""Where images may be."""
 
 
 def build(folder: Path, tools: Path) -> tuple[Path, Path]:
@@ -48,7 +50,7 @@ def check_content(sdist: Path, wheel: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = [one.name.partition("/")[2] for one in archive.getmembers()]
     packed = zipfile.ZipFile(wheel).namelist()
-    found = [name for name in (*names, *packed) if "/golden/" not in name]  # phantoms
+    found = [name for name in (*names, *packed) if not any(place in name for place in PHANTOMS)]
     wrong = [name for name in found if any(part in name for part in NOT_OURS)]
     assert not wrong, f"in the packages, but not ours: {wrong[:5]}"
     models = [name for name in packed if name.endswith("model.onnx")]
