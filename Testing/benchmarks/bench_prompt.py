@@ -13,8 +13,10 @@ import argparse
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +40,7 @@ from Testing.benchmarks.prompt_things import (
 from Testing.benchmarks.prompt_times import times
 from Testing.benchmarks.timing import ROOT, machine
 
+KINDS = ("loose", "tight", "slice, loose", "slice, tight", "depth", "line")
 CLICKS = 3
 AROUND = 0.5
 """So much of the box's size is shown to GrabCut on each side of it: it learns what is outside."""
@@ -45,6 +48,8 @@ SLICES = 5
 """Of each thing, for boxes in one slice."""
 
 Rows = dict[str, list[float]]
+Found = dict[str, dict[str, dict[str, float]]]
+"""Mean DSC by group, thing and way."""
 
 
 def simple(thing: Thing, low: Edges, high: Edges, method) -> Mask:
@@ -85,45 +90,64 @@ def by_box(
     return masks, seconds
 
 
-def measured(thing: Thing, network: CropNetwork, draws: int, embed: dict[str, object]) -> Rows:
-    """Return the scores of every way, a number for each draw."""
-    rows: Rows = defaultdict(list)
+def boxes(thing: Thing, rngs: list[np.random.Generator]) -> Iterator[tuple[str, Edges, Edges]]:
+    """Yield the boxes about a thing: loose ones, a draw each, and the tight one."""
     tight = bounds(thing.mask)
-    rngs = [np.random.default_rng([draw, 17]) for draw in range(draws)]
-    volumes = {name: of(thing.volume.array) for name, of in embed.items()}
-    for kind, rng in [*(("loose", rng) for rng in rngs), ("tight", None)]:
-        low, high = loosened(*tight, rng)
+    for rng in rngs:
+        yield "loose", *loosened(*tight, rng)
+    yield "tight", *tight
+
+
+def flat_boxes(thing: Thing) -> Iterator[tuple[str, int, Edges, Edges]]:
+    """Yield boxes in single slices, spread evenly: row, slice, first and last edges."""
+    rng = np.random.default_rng(19)
+    held = np.flatnonzero(thing.mask.any((1, 2)))
+    for z in np.unique(held[np.linspace(0, len(held) - 1, SLICES + 2).round().astype(int)][1:-1]):
+        for kind, drawn in (("loose", rng), ("tight", None)):
+            low, high = loosened(*bounds(thing.mask[z : z + 1]), drawn)
+            low[0], high[0] = z - 0.25, z + 0.25
+            yield f"slice, {kind}", int(z), low, high
+
+
+def seeds(draws: int) -> list[np.random.Generator]:
+    """Return a generator for each draw."""
+    return [np.random.default_rng([draw, 17]) for draw in range(draws)]
+
+
+def measured(thing: Thing, network: CropNetwork, draws: int) -> Rows:
+    """Return the scores of simple methods and of the crop network, a number for each draw."""
+    rows: Rows = defaultdict(list)
+    rngs = seeds(draws)
+    for kind, low, high in boxes(thing, rngs):
         for name, method in METHODS.items():
             rows[f"{kind} {name}"].append(dsc(simple(thing, low, high, method), thing.mask))
-        masks, _ = by_box(thing, network, low, high, CLICKS)
-        for i, mask in enumerate(masks):
+        for i, mask in enumerate(by_box(thing, network, low, high, CLICKS)[0]):
             rows[f"{kind} **crop**" + (f" + {i}" if i else "")].append(dsc(mask, thing.mask))
-        for name, volume in volumes.items():
-            for way, propagate in (("propagated", True), ("fixed box", False)):
-                mask = volume.box(low, high, propagate=propagate)
-                rows[f"{kind} {name}, {way}"].append(dsc(mask, thing.mask))
     for rng in rngs:
         _one_slice(thing, network, rng, rows)
-    _flat(thing, network, np.random.default_rng(19), rows, volumes)
+    for row, z, low, high in flat_boxes(thing):
+        truth = thing.mask[z]
+        for name, method in METHODS.items():
+            rows[f"{row} {name}"].append(dsc(simple(thing, low, high, method)[z], truth))
+        rows[f"{row} **crop**"].append(dsc(by_box(thing, network, low, high)[0][0][z], truth))
     _line(thing, network, rows)
     return rows
 
 
-def _flat(thing: Thing, network: CropNetwork, rng, rows: Rows, volumes) -> None:
-    """2-D: a box in one slice, and the mask of that slice alone, in slices spread evenly."""
-    held = np.flatnonzero(thing.mask.any((1, 2)))
-    for z in np.unique(held[np.linspace(0, len(held) - 1, SLICES + 2).round().astype(int)][1:-1]):
-        tight = bounds(thing.mask[z : z + 1])
-        for kind, drawn in (("loose", rng), ("tight", None)):
-            low, high = loosened(*tight, drawn)
-            low[0], high[0] = z - 0.25, z + 0.25
-            row, truth = f"slice, {kind}", thing.mask[z]
-            for name, method in METHODS.items():
-                rows[f"{row} {name}"].append(dsc(simple(thing, low, high, method)[z], truth))
-            rows[f"{row} **crop**"].append(dsc(by_box(thing, network, low, high)[0][0][z], truth))
-            box = np.array([low[2], low[1], high[2], high[1]]) + 0.5
-            for name, volume in volumes.items():
-                rows[f"{row} {name}"].append(dsc(volume.slice(int(z), box), truth))
+def embedded(thing: Thing, draws: int, networks: dict[str, Callable[..., Any]]) -> Rows:
+    """Return the scores of paper 4's way with the same boxes."""
+    rows: Rows = defaultdict(list)
+    volumes = {name: of(thing.volume.array) for name, of in networks.items()}
+    for kind, low, high in boxes(thing, seeds(draws)):
+        for name, volume in volumes.items():
+            for way, propagate in (("propagated", True), ("fixed box", False)):
+                mask = volume.box(low, high, propagate=propagate)
+                rows[f"{kind} {name}, {way}"].append(dsc(mask, thing.mask))
+    for row, z, low, high in flat_boxes(thing):
+        box = np.array([low[2], low[1], high[2], high[1]]) + 0.5
+        for name, volume in volumes.items():
+            rows[f"{row} {name}"].append(dsc(volume.slice(z, box), thing.mask[z]))
+    return rows
 
 
 def _one_slice(thing: Thing, network: CropNetwork, rng, rows: Rows) -> None:
@@ -156,7 +180,12 @@ def _line(thing: Thing, network: CropNetwork, rows: Rows) -> None:
     rows["line **crop**"].append(dsc(mask, thing.mask))
 
 
-def table(found: dict[str, dict[str, dict[str, float]]]) -> str:
+def _order(key: str) -> int:
+    """Return where a row stands: rows of a kind together, else in the order they came."""
+    return KINDS.index(next((kind for kind in KINDS if key.startswith(kind)), KINDS[-1]))
+
+
+def table(found: Found) -> str:
     """Return means of each group, a row for each way."""
     groups = list(found)
     keys = list(dict.fromkeys(k for g in groups for one in found[g].values() for k in one))
@@ -164,14 +193,14 @@ def table(found: dict[str, dict[str, dict[str, float]]]) -> str:
         "| | " + " | ".join(f"{g} ({len(found[g])})" for g in groups) + " |",
         "|---" * (len(groups) + 1) + "|",
     ]
-    for key in sorted(keys, key=lambda k: k.startswith("tight")):  # stays in order but for that
+    for key in sorted(keys, key=_order):
         values = [[one[key] for one in found[g].values() if key in one] for g in groups]
         cells = (f"{np.mean(v):.3f}" if v else "" for v in values)
         lines.append(f"| {key} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def page(found: dict[str, dict[str, dict[str, float]]], draws: int, timed: str) -> str:
+def page(found: Found, draws: int, timed: str) -> str:
     """Return the page."""
     by_name = [
         f"| {name} | {rows['loose ellipsoid']:.3f} | {rows['loose **crop**']:.3f} "
@@ -206,27 +235,33 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--groups", default="", help="such as 'open lesions,unseen organs'")
     parser.add_argument("--embed", type=Path, help="config of a trained embedding network")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="takes all means")
+    parser.add_argument("--only-embed", action="store_true", help="add to what --json has")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs")
     parser.add_argument("--no-times", action="store_true")
     said = parser.parse_args()
     timed = "" if said.no_times else times(said.model, min(2, physical_cores()))
-    embed: dict[str, object] = {}
-    if said.embed:
-        from Testing.benchmarks.prompt_embed import networks
-
-        embed = networks(said.embed)
-    network = load_prompt_network(said.model, 1)
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    network = None if said.only_embed else load_prompt_network(said.model, 1)
+    networks = _networks(said.embed) if said.embed else {}
+    found: Found = json.loads(said.json.read_text("utf-8")) if said.only_embed else {}
     for thing in things(said.data, tuple(filter(None, said.groups.split(",")))):
-        rows = measured(thing, network, said.draws, embed)
-        found[thing.group][thing.name] = {key: float(np.mean(v)) for key, v in rows.items()}
-        print(thing.group, thing.name, round(np.mean(rows["loose **crop**"]), 3), flush=True)
+        rows = embedded(thing, said.draws, networks)
+        if network:
+            rows = measured(thing, network, said.draws) | rows
+        means = found.setdefault(thing.group, {}).setdefault(thing.name, {})
+        means |= {key: float(np.mean(scores)) for key, scores in rows.items()}
+        print(thing.group, thing.name, flush=True)
     print(table(found), timed, sep="\n\n")
     if said.json:
         said.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
     text = page(found, said.draws, timed)
     (said.docs / "benchmark_prompt.md").write_text(text, encoding="utf-8")
+
+
+def _networks(config: Path) -> dict[str, Callable[..., Any]]:
+    from Testing.benchmarks.prompt_embed import networks  # needs torch
+
+    return networks(config)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from training.prompt.embed.volume import EmbeddedVolume, TorchNetwork
 from training.prompt.settings import EmbedSettings, read_settings
 
 
-def networks(config: Path) -> dict[str, object]:
+def networks(config: Path) -> dict[str, partial[EmbeddedVolume]]:
     """Return what turns an array of HU into an EmbeddedVolume, by name.
 
     Raises:
