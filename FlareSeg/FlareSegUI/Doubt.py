@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import slicer
+import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
+
+from FlareSegUI import Voxels
 
 FILE = "doubt.npy"
 ROLE = "FlareSeg.doubt"
@@ -34,10 +36,12 @@ def toScene(
         name = _("{name} doubt").format(name=segmentation.GetName())
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         segmentation.SetNodeReferenceID(ROLE, node.GetID())
-    slicer.util.updateVolumeFromArray(node, np.load(folder / FILE))
+    _color(node)  # before it has voxels, of which Slicer would make a histogram
+    image = vtk.vtkImageData()
+    Voxels.load(folder / FILE, image)
+    node.SetAndObserveImageData(image)
     node.CopyOrientation(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-    _color(node)
 
 
 def _color(node: vtkMRMLScalarVolumeNode) -> None:

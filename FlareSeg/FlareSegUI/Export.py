@@ -1,8 +1,10 @@
 """Organs to files: surfaces (STL, OBJ, glTF) and labelmaps (NIfTI, NRRD), by Slicer and VTK.
 
-What refers to the DICOM files of the CT is in Dicom.py.
+Labelmaps are written by the worker where it can (Layers.py), since compression takes seconds. What
+refers to the DICOM files of the CT is in Dicom.py.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
+
+from FlareSegUI import Dicom, Layers
 
 FORMATS = {
     "STL": "STL",
@@ -20,11 +24,44 @@ FORMATS = {
     "Slicer (.seg.nrrd)": "seg.nrrd",
 }
 """As people read them, and as export() takes them."""
+FACTS = "export.json"
+"""As in Scripts/flareseg_layers.py."""
 
 
 def fileName(segmentation: vtkMRMLSegmentationNode, ending: str) -> str:
     """Return the name of a segmentation as that of a file on any computer."""
     return (re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", segmentation.GetName()) or "organs") + ending
+
+
+def prepare(
+    folder: Path,
+    segmentation: vtkMRMLSegmentationNode,
+    volume: vtkMRMLScalarVolumeNode,
+    target: Path,
+) -> None:
+    """Write into the folder of a run what the worker needs to write the target.
+
+    Raises:
+        RuntimeError: There are more segments than values, or they cannot be put on that grid.
+    """
+    facts = {"target": str(target)}
+    if target.suffix == ".dcm":
+        facts |= Dicom.factsOf(segmentation, volume)
+    Layers.write(folder, segmentation, volume)
+    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def byWorker(
+    segmentation: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolumeNode | None, form: str
+) -> bool:
+    """Return whether the worker writes a format: labelmaps, on the voxels of the CT.
+
+    It writes one value per voxel: segments of a .seg.nrrd that may overlap are left to Slicer.
+    """
+    if form not in ("nii.gz", "nrrd", "seg.nrrd"):
+        return False
+    isOneLayer = segmentation.GetSegmentation().GetNumberOfLayers() == 1
+    return Layers.fit(segmentation, volume) and (isOneLayer or form != "seg.nrrd")
 
 
 def export(

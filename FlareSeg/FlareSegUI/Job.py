@@ -13,7 +13,7 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
-from FlareSegUI import Checks, Dicom, Folder, Models, Nodes, Packages, Result
+from FlareSegUI import Checks, Dicom, Export, Folder, Models, Nodes, Packages, Result
 from FlareSegUI.Ears import Ears, RunFailed
 from FlareSegUI.Parameter import Options
 from FlareSegUI.Runner import FAILED_TO_START, Listener, Runner
@@ -97,28 +97,28 @@ class Job:
         packages = Packages.wantedFor(runtime)
         self._install(packages, wheels, ears, lambda: ears.onDone(None, 0))
 
-    def startDicom(
+    def startExport(
         self,
         segmentation: vtkMRMLSegmentationNode,
         volume: vtkMRMLScalarVolumeNode,
         target: Path,
         ears: Ears,
     ) -> None:
-        """Start to write organs as a DICOM file that refers to the CT's own files.
+        """Start to write organs as a labelmap, or as a DICOM file that refers to the CT's own.
 
         Raises:
             RunFailed: Organs or CT cannot be written so; or a run has not ended yet.
         """
         self._refuseTwo()
-        if reason := Dicom.whyNot(segmentation, volume):
+        if target.suffix == ".dcm" and (reason := Dicom.whyNot(segmentation, volume)):
             raise RunFailed(reason)
         folder = Folder.newFolder()
         try:
-            Dicom.prepare(folder, segmentation, volume, target)
+            Export.prepare(folder, segmentation, volume, target)
         except Exception:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        self._launch(["dicom"], folder, ears, lambda code: self._onPlainEnd(ears, code))
+        self._launch(["export"], folder, ears, lambda code: self._onPlainEnd(ears, code))
 
     def startConversion(
         self, source: Path, ears: Ears, onModel: Callable[[Path], None], install: bool | None = None

@@ -14,9 +14,9 @@ from FlareSegUI import Dicom, Export
 class NextSteps:
     """Binds the buttons below the table."""
 
-    def __init__(self, ui: object, onDicom: Callable[[Path], None]) -> None:
-        """Take the widgets, and what writes a DICOM file in the worker."""
-        self._ui, self._onDicom = ui, onDicom
+    def __init__(self, ui: object, onExport: Callable[[Path], None]) -> None:
+        """Take the widgets, and what writes a file in the worker."""
+        self._ui, self._onExport = ui, onExport
         self._segmentation: vtkMRMLSegmentationNode | None = None
         self._volume: vtkMRMLScalarVolumeNode | None = None
         ui.editButton.connect("clicked(bool)", self.onEditButton)
@@ -71,7 +71,9 @@ class NextSteps:
         )
 
     def _export(self, chosen: str, folder: Path) -> None:
-        if chosen in Dicom.FORMATS:
-            self._onDicom(folder / Export.fileName(self._segmentation, Dicom.FORMATS[chosen]))
+        form = Export.FORMATS.get(chosen, "")
+        ending = Dicom.FORMATS.get(chosen, f".{form}")
+        if chosen in Dicom.FORMATS or Export.byWorker(self._segmentation, self._volume, form):
+            self._onExport(folder / Export.fileName(self._segmentation, ending))
             return
-        Export.export(self._segmentation, self._volume, Export.FORMATS[chosen], folder)
+        Export.export(self._segmentation, self._volume, form, folder)

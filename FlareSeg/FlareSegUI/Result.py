@@ -11,10 +11,9 @@ import numpy as np
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
-from vtk.util.numpy_support import numpy_to_vtk
 
 from FlareSegLib.base.labels import LabelSet, Organ
-from FlareSegUI import Doubt, Nodes
+from FlareSegUI import Doubt, Nodes, Voxels
 
 LABELS, PLACE, REPORT = "labels.npy", "labels.json", "report.json"
 
@@ -73,14 +72,9 @@ def readSegments(folder: Path, report: dict, labels: LabelSet) -> dict:
 def readLabels(folder: Path) -> "vtkOrientedImageData":  # noqa: F821
     """Return the labels: the box that holds organs, at its place in the grid of the CT."""
     place = json.loads((folder / PLACE).read_text(encoding="utf-8"))
-    labels = np.load(folder / LABELS)
     image = slicer.vtkOrientedImageData()
-    first = place["start"][::-1]
-    last = [start + size - 1 for start, size in zip(first, labels.shape[::-1], strict=True)]
-    image.SetExtent(*(edge for pair in zip(first, last, strict=True) for edge in pair))
-    values = numpy_to_vtk(labels.ravel(), deep=True)
-    values.SetName("labels")
-    image.GetPointData().SetScalars(values)
+    Voxels.load(folder / LABELS, image, place["start"])
+    image.GetPointData().GetScalars().SetName("labels")
     image.SetGeometryFromImageToWorldMatrix(_matrix(place))
     return image
 

@@ -21,12 +21,12 @@ class ResultView:
         self,
         ui: object,
         parametersOf: Callable[[], FlareSegParameterNode | None],
-        onDicom: Callable[[Path], None],
+        onExport: Callable[[Path], None],
     ) -> None:
-        """Take the widgets, what returns the state of the panel, and what writes a DICOM file."""
+        """Take the widgets, what returns the state of the panel, and what exports to a file."""
         self._ui, self._parametersOf = ui, parametersOf
         self.table = ResultSection(ui)
-        self._nextSteps = NextSteps(ui, onDicom)
+        self._nextSteps = NextSteps(ui, onExport)
         self._doubt = DoubtLayer()
         ui.show3DCheckBox.connect("toggled(bool)", self.onShow3D)
         ui.colorsComboBox.connect("currentTextChanged(QString)", self.onColors)

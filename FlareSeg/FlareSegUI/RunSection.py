@@ -31,7 +31,7 @@ class RunSection:
         """Take the widgets, what runs, and what returns the state of the panel."""
         self._ui, self._job, self._parametersOf = ui, job, parametersOf
         self.display = RunDisplay(ui)
-        self.result = ResultView(ui, parametersOf, self.onDicom)
+        self.result = ResultView(ui, parametersOf, self.onExport)
         self.batch = BatchSection(ui, self.updateButtons)
         self.packages = PackageSection(ui, self.onInstallFrom)
         self._readiness = Readiness(self.updateButtons)
@@ -118,13 +118,13 @@ class RunSection:
         ears, button = self._ears(self.onConverted), self._ui.applyButton
         self._start(button, lambda: self._job.startConversion(source, ears, onModel))
 
-    def onDicom(self, target: Path) -> None:
-        """Write the organs that are shown as a DICOM file."""
+    def onExport(self, target: Path) -> None:
+        """Write the organs that are shown as a labelmap or a DICOM file."""
         if self._job.isRunning:
             raise RuntimeError(_("FlareSeg is running: wait, or cancel it"))
         segmentation = self._parametersOf().outputSegmentation
         volume, ears = Nodes.sourceOf(segmentation), self._ears(self.onWritten)
-        start = self._job.startDicom
+        start = self._job.startExport
         self._start(self._ui.applyButton, lambda: start(segmentation, volume, target, ears))
 
     def onCancel(self) -> None:

@@ -1,55 +1,42 @@
-"""Organs of Slicer's scene to a DICOM file that refers to the CT's files; in the worker process.
+"""Organs to a DICOM file that refers to the CT's files; in the worker process."""
 
-labels.npy    labels on the grid of the CT, uint8 (k, j, i)
-dicom.json    the CT's files and grid, the organs, the model, and the file to write
-"""
-
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
-LABELS, FACTS = "labels.npy", "dicom.json"
 NEAR = 0.1
 """Voxels by which a slice may lie elsewhere than its file says: rounding."""
 
 
-def write(folder: Path) -> int:
-    """Write the file that dicom.json asks for; return the exit code, a reason goes to stderr."""
-    from FlareSegLib.base.errors import FlareSegError
+def write_dicom(
+    labelmap: "Labelmap",  # noqa: F821
+    organs: "LabelSet",  # noqa: F821
+    files: list[Path],
+    model: list[str],
+    target: Path,
+) -> None:
+    """Write organs as DICOM SEG or RT structure set that refers to the files of the CT.
 
-    try:
-        _write(folder)
-    except (FlareSegError, OSError) as error:
-        sys.stderr.write(f"flareseg: {error}\n")
-        return 1
-    return 0
+    Args:
+        labelmap: On the grid of the CT in the scene.
+        organs: What its values mean.
+        files: One for each slice.
+        model: Name and version.
+        target: .dcm, or .rtstruct.dcm.
 
-
-def _write(folder: Path) -> None:
-    from FlareSegLib.base.geometry import Grid, Labelmap
-    from FlareSegLib.base.labels import LabelSet, Organ
+    Raises:
+        FlareSegError: The files are not those of that grid; or it cannot be written.
+    """
     from FlareSegLib.images.dicom.rtstruct import write_rtstruct
     from FlareSegLib.images.dicom.seg import Provenance, check_no_image, write_dicom_seg
 
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    grid = Grid(**{key: _frozen(value) for key, value in facts["grid"].items()})
-    files, target = [Path(path) for path in facts["files"]], Path(facts["target"])
-    organs = tuple(
-        Organ(**{key: _frozen(value) for key, value in one.items()}) for one in facts["organs"]
-    )
-    labelmap, slices = in_order(Labelmap(np.load(folder / LABELS), grid), files)
+    labelmap, slices = in_order(labelmap, files)
     check_no_image(target)
-    made = Provenance(files[0].parent, None, *facts["model"], seg="binary")
+    made = Provenance(files[0].parent, None, *model, seg="binary")
     if target.name.endswith(".rtstruct.dcm"):
-        write_rtstruct(labelmap, slices, target, made, organs)
+        write_rtstruct(labelmap, slices, target, made, organs.organs)
     else:
-        write_dicom_seg(labelmap, LabelSet(organs), slices, target, made)
-
-
-def _frozen(value: object) -> object:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+        write_dicom_seg(labelmap, organs, slices, target, made)
 
 
 def in_order(labelmap: "Labelmap", files: list[Path]) -> "tuple[Labelmap, list[Path]]":  # noqa: F821

@@ -3,7 +3,7 @@
     python flareseg_worker.py FOLDER SLICER segment ct.nrrd -o organs.nrrd --report report.json
     python flareseg_worker.py FOLDER SLICER pip install ...
     python flareseg_worker.py FOLDER SLICER prompts
-    python flareseg_worker.py FOLDER SLICER dicom
+    python flareseg_worker.py FOLDER SLICER export
     python flareseg_worker.py FOLDER SLICER model
 
 Started by path, so that it needs no PYTHONPATH. FOLDER belongs to this run alone; the run works in
@@ -114,8 +114,8 @@ def _run(words: tuple[str, ...]) -> int:
         from FlareSegLib.prompting.child import serve
 
         return serve(Path())
-    if words[0] == "dicom":
-        from flareseg_dicom import write
+    if words[0] == "export":
+        from flareseg_layers import write
 
         return write(Path())
     if words[0] == "model":

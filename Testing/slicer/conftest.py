@@ -26,6 +26,7 @@ NEEDS_RIG |= {"test_next_steps", "test_packages", "test_prompts", "test_real_sca
 NEEDS_RIG |= {
     "test_dicom_export",
     "test_doubt",
+    "test_layers",
     "test_lesions",
     "test_add_model",
     "test_real_python",

@@ -91,6 +91,8 @@ def test_the_export_button_asks_for_format_and_folder(done, tmp_path):
     qt.ANSWERS |= {"getItem": "NRRD", "getExistingDirectory": str(tmp_path)}
     done.ui.exportButton.click()
     qt.ANSWERS |= {"getItem": "", "getExistingDirectory": ""}
+    wait_until(lambda: not done.job.isRunning)
+    assert done.ui.statusLabel.text == "Written", done.ui.logText.toPlainText()
     assert list(tmp_path.glob("*.nrrd"))
 
 
