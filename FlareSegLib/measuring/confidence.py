@@ -42,6 +42,8 @@ REASONS = {
 """Features that can be a reason: whether more (1) or less (-1) is bad, from where on, the words."""
 ALIASES = {"small": "volume", "large": "volume"}
 """Features under another name."""
+CRUMB = 0.1
+"""Share of its usual volume at which an organ weighs half beside others."""
 MOST_REASONS = 2
 LEAST_DEVIATION = 1.0
 """Standard deviations of good organs from which on a feature is a reason."""
@@ -83,7 +85,7 @@ def features(key: str, seen: Seen, usual: Usual) -> dict[str, float]:
     found["is_cut"] = float(row.is_cut)
     found["removed"] = math.log1p(seen.removed_ml.get(key, 0.0))
     found |= _of_hu(row)
-    found |= _beside_others(row, seen)
+    found |= _beside_others(row, seen, usual)
     return found | _beside_usual(row, seen, usual)
 
 
@@ -100,19 +102,33 @@ def _of_hu(row: OrganRow) -> dict[str, float]:
     }
 
 
-def _beside_others(row: OrganRow, seen: Seen) -> dict[str, float]:
-    present = [other for other in seen.rows.values() if other.components]
-    known = [seen.evidence[other.value] for other in present if other.value in seen.evidence]
-    chances = [one["chance"] for one in known if "chance" in one]
+def _weighted_chances(seen: Seen, usual: Usual) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weight of each organ that is there, and how sure the network was of it.
+
+    A crumb hardly weighs: whether it is there at all must change little.
+    """
+    found = []
+    for row in seen.rows.values():
+        known = seen.evidence.get(row.value, {})
+        if row.components and "chance" in known:
+            whole = usual[row.key]["ml"] if row.key in usual else 0.0
+            weight = row.volume_ml / (row.volume_ml + CRUMB * whole)
+            found.append((weight, known["chance"]))
+    table = np.array(found).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _beside_others(row: OrganRow, seen: Seen, usual: Usual) -> dict[str, float]:
+    weights, chances = _weighted_chances(seen, usual)
     partner = seen.rows.get(PARTNERS.get(row.key, ""))
     liver, aorta = (seen.rows.get(name) for name in ("liver", "aorta"))
     both = partner is not None and partner.volume_ml > 0 < row.volume_ml
     core = row.core_hu.median if row.core_hu else math.nan
     from_liver = liver.core_hu.median if liver and liver.core_hu else math.nan
     return {
-        "organs": float(len(present)),
-        "mean_chance": float(np.mean(chances)) if chances else math.nan,
-        "least_chance": min(chances) if chances else math.nan,
+        "organs": float(weights.sum()),
+        "mean_chance": float(weights @ chances / weights.sum()) if weights.size else math.nan,
+        "least_chance": float((1 - weights * (1 - chances)).min()) if weights.size else math.nan,
         "partner": math.log(row.volume_ml / partner.volume_ml) if both and partner else math.nan,
         "from_liver": core - from_liver,
         "aorta": aorta.core_hu.median if aorta and aorta.core_hu else math.nan,

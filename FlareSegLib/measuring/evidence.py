@@ -16,9 +16,15 @@ from FlareSegLib.base.geometry import Grid, Labelmap, ZyxMm
 NEAR = 2
 """Cells this near to an organ are looked at too."""
 UNSURE = 0.6
-"""Probability below which a cell is unsure."""
+"""Probability at which a cell counts as half unsure."""
 FAINT = 0.2
-"""Probability from which on a cell that is no part of an organ may be one."""
+"""Probability at which a cell that is no part of an organ counts by half."""
+RAMP = 0.1
+"""How far from these a cell counts wholly, or not at all; between in shares, so that a hair's
+breadth in a probability, as between two runtimes, is one in what is counted."""
+FEW_CELLS, OF_FEW = 6, 0.6
+"""Agreement of two looks is told as if so many cells more agreed so well: of an organ of a few
+cells, one more or less would say all or nothing."""
 FIRST_LOOK = 2
 """Cells of the first look are this many cells of the logits wide."""
 MOST_NUMBERS = 2_000_000
@@ -60,8 +66,8 @@ class _Cells:
     """Whether it lies in the lowest or highest slice."""
     total: NDArray[np.float64]
     """Of the probabilities of each class."""
-    faint: Ints
-    """Cells of each class with a probability of FAINT or more."""
+    faint: NDArray[np.float64]
+    """Cells of each class with a probability of about FAINT or more."""
     most: Floats
     """Highest probability of each class."""
     best: Floats
@@ -113,7 +119,7 @@ def _cells(logits: NDArray[np.float16], classes: NDArray[np.uint8]) -> _Cells:
     at = np.flatnonzero(_near(classes != 0))
     flat, own = logits.reshape(-1, logits.shape[-1]), classes.reshape(-1)[at].astype(np.intp)
     count = flat.shape[1]
-    total, faint = np.zeros(count), np.zeros(count, np.intp)
+    total, faint = np.zeros(count), np.zeros(count)
     most = np.zeros(count, np.float32)
     chance, nothing, margin, best = (np.zeros(at.size, np.float32) for _ in range(4))
     step = max(1, MOST_NUMBERS // count)
@@ -121,7 +127,7 @@ def _cells(logits: NDArray[np.float16], classes: NDArray[np.uint8]) -> _Cells:
         part = slice(first, first + step)
         chances, margin[part] = _chances(flat[at[part]])
         total += chances.sum(axis=1, dtype=np.float64)
-        faint += np.count_nonzero(chances >= FAINT, axis=1)
+        faint += _over(chances, FAINT).sum(axis=1, dtype=np.float64)
         np.maximum(most, chances.max(axis=1), out=most)
         chance[part] = chances[own[part], np.arange(chances.shape[1])]
         nothing[part], best[part] = chances[0], chances.max(axis=0)
@@ -136,7 +142,7 @@ def _of_organ(number: int, cells: _Cells) -> dict[str, float]:
     found = {
         "cells": float(mine.size),
         "missed": max(0.0, total - float(own.sum(dtype=np.float64))) / max(total, 1e-6),
-        "faint": float(cells.faint[number] - np.count_nonzero(own >= FAINT)),
+        "faint": float(cells.faint[number] - _over(own, FAINT).sum(dtype=np.float64)),
         "most": float(cells.most[number]),
     }
     if not mine.size:
@@ -146,8 +152,8 @@ def _of_organ(number: int, cells: _Cells) -> dict[str, float]:
         "chance": float(own.mean()),
         "chance_border": _mean(own[border]),
         "chance_inside": _mean(own[~border]),
-        "unsure": float((own < UNSURE).mean()),
-        "unsure_inside": _mean(own[~border] < UNSURE),
+        "unsure": _mean(1 - _over(own, UNSURE)),
+        "unsure_inside": _mean(1 - _over(own[~border], UNSURE)),
         "rivals": float((1 - own - cells.nothing[mine]).mean()),
         "margin": float(margin.mean()),
         "margin_border": _mean(margin[border]),
@@ -155,6 +161,12 @@ def _of_organ(number: int, cells: _Cells) -> dict[str, float]:
         "border": float(border.mean()),
         "edge": float(cells.edge[mine].sum() / max(1, border.sum())),
     }
+
+
+def _over(chances: Floats, limit: float) -> Floats:
+    """Return 1 for probabilities over a limit, 0 for those under it, a share near it."""
+    share = chances * np.float32(0.5 / RAMP) + np.float32(0.5 - 0.5 * limit / RAMP)
+    return np.clip(share, 0, 1, out=share)
 
 
 def _mean(values: NDArray[np.generic]) -> float:
@@ -223,11 +235,12 @@ def _edge(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 def _agreement(
     labels: NDArray[np.uint8], first_look: NDArray[np.uint8], classes: int
 ) -> dict[int, float]:
-    """Return the DSC of each organ between the first look and the close one, at its cells."""
+    """Return about the DSC of each organ between the first look and the close, at its cells."""
     z, y, x = (min(FIRST_LOOK * n, m) for n, m in zip(first_look.shape, labels.shape, strict=True))
     close = labels[1:z:FIRST_LOOK, 1:y:FIRST_LOOK, 1:x:FIRST_LOOK]
     first = first_look[tuple(slice(n) for n in close.shape)]
     both = np.bincount(close[close == first], minlength=classes)
     total = np.bincount(close.ravel(), minlength=classes)
     total += np.bincount(first.ravel(), minlength=classes)
-    return {v: 2 * float(both[v]) / float(total[v]) for v in range(1, classes) if total[v]}
+    agreed, cells = 2 * both + FEW_CELLS * OF_FEW, total + FEW_CELLS
+    return {v: float(agreed[v] / cells[v]) for v in range(1, classes) if total[v]}

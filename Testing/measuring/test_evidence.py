@@ -79,16 +79,28 @@ def test_an_organ_at_the_end_of_the_scan_has_its_border_there():
     assert seen(labels, logits_of(labels, 2.0))[1]["edge"] > 0.1
 
 
-def test_looks_agree_by_their_dsc():
-    labels = np.repeat(np.repeat(np.repeat(labelled((4, 5, 6)), 2, 0), 2, 1), 2, 2)
+def test_looks_agree_by_their_dsc_as_if_a_few_cells_more_agreed_by_60_percent():
+    labels = np.repeat(np.repeat(np.repeat(labelled((8, 10, 12)), 2, 0), 2, 1), 2, 2)
     first = labels[::2, ::2, ::2].copy()
-    assert seen(labels, logits_of(labels, 2.0), first)[1]["first_look"] == 1
+    assert seen(labels, logits_of(labels, 2.0), first)[1]["first_look"] == pytest.approx(
+        (2 * 100 + 6 * 0.6) / (2 * 100 + 6)
+    )
     halved = first.copy()
     rows = np.flatnonzero(halved.any(axis=(0, 1)))
     halved[:, :, rows[: len(rows) // 2]] = 0
     kept, whole = np.count_nonzero(halved), np.count_nonzero(first)
     found = seen(labels, logits_of(labels, 2.0), halved)[1]["first_look"]
-    assert found == pytest.approx(2 * kept / (kept + whole))
+    assert found == pytest.approx((2 * kept + 6 * 0.6) / (kept + whole + 6))
+
+
+def test_a_hairs_breadth_in_the_logits_is_one_in_every_number():
+    random = np.random.default_rng(0)
+    labels = labelled((16, 20, 24))
+    logits = logits_of(labels, 1.0) + random.normal(0, 1, (*labels.shape, 3)).astype(np.float16)
+    other = logits + random.normal(0, 0.003, logits.shape).astype(np.float16)
+    one, two = seen(labels, logits)[1], seen(labels, other)[1]
+    for name, value in one.items():
+        assert two[name] == pytest.approx(value, rel=0.004, abs=0.002, nan_ok=True), name
 
 
 @pytest.mark.parametrize("mm", [(4.0, 3.0, 3.0), (2.0, 1.0, 1.5), (10.0, 0.7, 0.7)])
