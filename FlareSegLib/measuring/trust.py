@@ -67,7 +67,7 @@ def trusted(
         if not row.components
         and is_out_of_field(key, marked, scan, (min(ends), max(ends)), is_sure=_is_surely_gone(row))
     ]
-    marked |= {key: replace(rows[key], flags=("out_of_field",)) for key in outside}
+    marked |= {key: _outside(marked[key]) for key in outside}
     said = phase_of(rows), findings(marked, scan)
     return Trusted(tuple(marked.values()), measured.derived, *said, seen, evidence.doubt)
 
@@ -75,6 +75,12 @@ def trusted(
 def untold(measured: Measured) -> Trusted:
     """Return measured rows of a model of others, of which no more is thought."""
     return Trusted(measured.organs, measured.derived, None, (), None, None)
+
+
+def _outside(row: OrganRow) -> OrganRow:
+    """Return an absent row as out of field; a doubt that it is there all the same stays."""
+    flags = ("out_of_field" if flag == "absent" else flag for flag in row.flags)
+    return replace(row, flags=tuple(flags))
 
 
 def _is_surely_gone(row: OrganRow) -> bool:

@@ -104,6 +104,19 @@ def test_doubt_becomes_a_flag_with_its_sentence():
     assert found.organs[3].confidence is None
 
 
+def test_an_organ_outside_of_the_scan_that_may_be_there_all_the_same_stays_doubtful():
+    one = seen()
+    rows = {key: gone(row) for key, row in one.rows.items()}
+    scan = replace(one.scan, air_low=0.5)  # a chest
+    measured = Measured(tuple(rows.values()), ())
+    for below, flags in ((0.9, ("out_of_field", "doubtful")), (0.0, ("out_of_field",))):
+        told = {**TOLD, "absent_below": below, "base": 0.5}
+        liver = trusted(measured, evidence_of({}), scan, {}, GRID, told).organs[0]
+        assert liver.state == "out_of_field"
+        assert liver.flags == flags
+        assert liver.confidence is not None
+
+
 def test_an_organ_that_moved_is_far_from_where_it_usually_lies():
     rows = phantom_rows()
     at = np.array(rows["spleen"].centroid_mm)
