@@ -15,7 +15,7 @@ from FlareSegLib.inference import flat
 from FlareSegLib.inference.onnx_file import check_onnx
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, RunOptions
+    from onnxruntime import InferenceSession
 
     from FlareSegLib.base.config import ModelConfig
 
@@ -48,16 +48,16 @@ class OnnxNetwork:
         """
         path = folder / config.onnx
         content = read_checked(path, config.sha256)
-        self._session = open_session(content, path, threads, on_gpu=on_gpu)
+        is_large = config.recipe is not None
+        self._session = open_session(content, path, threads, on_gpu=on_gpu, is_large=is_large)
         self._input = self._session.get_inputs()[0].name
-        self._options = None if on_gpu or config.recipe is None else gives_back()
         check_shape(tuple(self._session.get_inputs()[0].shape), config, path)
 
     def __call__(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (classes, z/s, y/s, x/s) of a normalized window (z, y, x)."""
         try:
             logits: NDArray[np.float32] = self._session.run(
-                None, {self._input: window[None, None]}, self._options
+                None, {self._input: window[None, None]}
             )[0][0]
         except MemoryError as error:
             raise ResourceError(
@@ -93,19 +93,6 @@ class FlatOnnxNetwork:
             raise ResourceError("out of memory in the network: close other programs") from error
         shaped: NDArray[np.float32] = logits.reshape(-1, z // 2, rows // 2, x // 2)
         return shaped
-
-
-def gives_back() -> RunOptions:
-    """Return options of a run that gives its memory back at its end, for large networks.
-
-    Else a session keeps what it took, in pieces that grow: a third more for one network, and as
-    much again for each fold.
-    """
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    return options
 
 
 def run_once(path: Path, window: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -178,9 +165,13 @@ def gpu_providers(*, exact: bool = False) -> list[str]:
 
 
 def open_session(
-    content: bytes, path: Path, threads: int, *, on_gpu: bool = False
+    content: bytes, path: Path, threads: int, *, on_gpu: bool = False, is_large: bool = False
 ) -> InferenceSession:
     """Return onnxruntime's session of a checked ONNX file, on the CPU unless it is said.
+
+    A session keeps the memory that it took, in pieces that grow. One of a large network gives it
+    back after each layer: 1.4 GiB instead of 2.4 for an nnU-Net of usual size, 3 % slower, and each
+    further fold hardly takes more.
 
     Raises:
         ModelError: onnxruntime is missing, or cannot run it.
@@ -196,6 +187,7 @@ def open_session(
     # Spinning with one busy neighbour makes two threads slower than one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    options.enable_cpu_mem_arena = not is_large
     first = gpu_providers()[:1] if on_gpu else []
     kind = {"device_type": "GPU"} if first == ["OpenVINOExecutionProvider"] else {}
     providers = [*((name, kind) for name in first), "CPUExecutionProvider"]

@@ -55,7 +55,7 @@ def test_the_low_resolution_of_a_large_data_set_is_run(tmp_path):
     wish = Wish(
         822, "low", (400, 512, 512), (0.9, 0.8, 0.8), configuration="3d_lowres", patch=(64, 64, 64)
     )
-    plans, config, found = both(wish, tmp_path, (60, 80, 88), (5.0, 4.0, 4.0))
+    plans, config, found = both(wish, tmp_path, (44, 52, 56), (3.5, 3.0, 3.0))
     assert min(config.spacing_mm) > 1.2 * max(plans["configurations"]["3d_fullres"]["spacing"])
     assert "previous_stage" not in plans["configurations"]["3d_lowres"]
     assert len(found) > 1
