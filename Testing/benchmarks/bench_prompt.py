@@ -206,6 +206,7 @@ def page(found: Found, draws: int, timed: str) -> str:
         f"| {name} | {rows['loose ellipsoid']:.3f} | {rows['loose **crop**']:.3f} "
         f"| {rows['loose **crop** + 3']:.3f} |"
         for name, rows in found.get("open lesions", {}).items()
+        if "loose ellipsoid" in rows
     ]
     return f"""# Prompts, measured
 

@@ -86,13 +86,12 @@ def grabcut(hu: NDArray[np.float32], inner: tuple[slice, ...]) -> NDArray[np.boo
     """OpenCV's GrabCut in each slice, its largest piece; inner is the box in what is shown."""
     import cv2
 
-    low, high = np.percentile(hu[inner], (1, 99))
-    grey = np.clip((hu - low) / max(float(high - low), 1.0) * 255, 0, 255).astype(np.uint8)
+    grey = np.clip((hu + 160) / 400 * 255, 0, 255).astype(np.uint8)  # soft tissue
     _, y, x = inner
     box = (x.start, y.start, x.stop - x.start, y.stop - y.start)
     found = np.zeros(hu.shape, bool)
     for z, plane in enumerate(grey):
-        colours = cv2.cvtColor(cv2.GaussianBlur(plane, (5, 5), 0), cv2.COLOR_GRAY2BGR)
+        colours = cv2.cvtColor(cv2.GaussianBlur(plane, (0, 0), 2.0), cv2.COLOR_GRAY2BGR)
         labels, models = np.zeros(plane.shape, np.uint8), (np.zeros((1, 65)), np.zeros((1, 65)))
         cv2.setRNGSeed(0)
         cv2.grabCut(colours, labels, box, *models, 5, cv2.GC_INIT_WITH_RECT)
