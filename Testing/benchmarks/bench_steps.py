@@ -87,6 +87,7 @@ def rows() -> list[Row]:
         Row("restore", "mixed cells", "nearest label", Way("nearest_labels")),
         Row("clean up", "runs", "voxels, SciPy", Way("clean_by_voxels")),
         Row("measure", "runs", "voxels, SciPy", Way("measure_by_voxels")),
+        Row("measure", "all that trust.md tells", "volumes, mean HU", Way("without_trust")),
     ]
     if physical_cores() > 1:
         found.append(Row("", "all cores", "1 thread", Way("", (*ORT, "--threads", "1"))))

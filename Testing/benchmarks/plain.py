@@ -225,6 +225,20 @@ def measure_by_voxels() -> None:
     pipeline.measure = measure
 
 
+def without_trust() -> None:
+    """Tell volumes and mean HU alone: no confidence, findings, phase, cores, derived numbers."""
+    from FlareSegLib import pipeline
+    from FlareSegLib.measuring import hu, measure, trust
+
+    def spread(values):
+        mean, sd = values.mean(dtype=float), values.std(dtype=float)
+        return hu.Hu(float(mean), float(sd), 0.0, 0.0, 0.0)
+
+    measure.spread, measure.core_of, measure.derived = spread, lambda *_: None, lambda *_: ()
+    pipeline.evidence = pipeline.scan_of = lambda *_: None
+    pipeline.trusted = lambda measured, *_: trust.untold(measured)
+
+
 AT_START: tuple[Callable[[], None], ...] = (not_ahead, read_in_simpleitk, zlib_only, import_scipy)
 """The others are taken when the CT is being unpacked already."""
 
