@@ -24,7 +24,7 @@ from slicer.i18n import tr as _
 RESOURCES = Path(__file__).resolve().parents[1] / "Resources"
 ANSWER = "FLARESEG_INSTALL"
 """Variable that answers the question whether to install, before it is asked: 1 yes, 0 no."""
-LEAST_DICOM = {"highdicom": "0.25", "pydicom": "3.0"}
+LEAST_DICOM = {"highdicom": "0.27", "pydicom": "3.0"}
 """Of the packages that Slicer 5.12 brings; those of Slicer 5.10 are older or not there."""
 _PYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.images.dicom.objects import begun
+from FlareSegLib.images.dicom.objects import begun, in_utf8
 from FlareSegLib.images.dicom.seg import DISCLAIMER, header_of
 
 PDF_STORAGE = "1.2.840.10008.5.1.4.1.1.104.1"
@@ -48,7 +48,7 @@ def write_capture(picture: Path, source: Path, path: Path) -> None:
     found.Laterality = ""
     found.DerivationDescription = DISCLAIMER
     with atomic(path) as temporary:
-        found.save_as(temporary)
+        in_utf8(found).save_as(temporary)
 
 
 def write_document(pdf: Path, source: Path, path: Path) -> None:

@@ -11,6 +11,7 @@ from FlareSegLib import __version__
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.labels import SIDE_CODES, Organ
+from FlareSegLib.images.dicom.objects import in_utf8
 from FlareSegLib.images.dicom.seg import Provenance, header_of
 from FlareSegLib.measuring.rows import OrganRow
 
@@ -65,7 +66,7 @@ def write_sr(
             f"({' '.join(str(error).split())}): leave out --sr"
         ) from error
     with atomic(path) as temporary:
-        found.save_as(temporary)
+        in_utf8(found).save_as(temporary)
 
 
 def _to_sr(

@@ -26,7 +26,9 @@ pydicom = pytest.importorskip("pydicom", reason="extra dicom is not installed")
 pytest.importorskip("highdicom", reason="extra dicom is not installed")
 pytest.importorskip("matplotlib", reason="extra preview is not installed")
 ORGANS = (BY_KEY["liver"], BY_KEY["left_kidney"])
-STUDY = {"StudyID": "1", "StudyDate": "20260101", "StudyTime": "120000", "AccessionNumber": "7"}
+NAME = "山田^太郎"
+STUDY = {"SpecificCharacterSet": "ISO_IR 192", "PatientName": NAME}
+STUDY |= {"StudyID": "1", "StudyDate": "20260101", "StudyTime": "120000", "AccessionNumber": "7"}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,12 @@ def files(tmp_path_factory):
 def program(name):
     found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     return found or pytest.skip(f"{name} is not installed")
+
+
+@pytest.mark.parametrize("kind", ["sr", "sc", "pdf"])
+def test_the_name_of_the_patient_stays_as_it_is(files, kind):
+    (path,) = files[0].extra_paths[kind]
+    assert pydicom.dcmread(path).PatientName == NAME
 
 
 @pytest.mark.parametrize("kind", ["sr", "sc", "pdf"])

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import SimpleITK as sitk
 from FlareSegLib import __version__
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.images.dicom import seg
 from FlareSegLib.images.dicom.seg import Provenance
 from FlareSegLib.images.dicom.series import series_paths
@@ -231,6 +233,23 @@ def test_a_name_in_any_script_stays_as_it_is(tmp_path):
     ):
         _, path = written(tmp_path / str(i), SpecificCharacterSet=code, PatientName=name)
         assert pydicom.dcmread(path).PatientName == name
+
+
+@pytest.mark.parametrize("ending", [".dcm", ".rtstruct.dcm"])
+def test_a_segment_that_a_user_has_named_in_any_script_keeps_its_name(tmp_path, ending):
+    source = write_series(
+        tmp_path / "ct", SpecificCharacterSet="ISO_IR 100", PatientName="Müller^J"
+    )
+    labelmap = labelmap_on(read_volume(source).grid)
+    used = [organ for organ in ORGANS if np.any(labelmap.array == organ.value)]
+    labels = LabelSet(tuple(replace(organ, name=f"肝臓 {organ.value} ä") for organ in used))
+    path = tmp_path / "out" / f"seg{ending}"
+    write_labelmap(labelmap, path, made_from(source), labels)
+    found = pydicom.dcmread(path)
+    assert found.PatientName == "Müller^J"
+    segments = found.get("SegmentSequence") or found.StructureSetROISequence
+    names = [one.get("SegmentLabel") or one.ROIName for one in segments]
+    assert names == [organ.name for organ in labels.organs]
 
 
 def test_all_thirteen_organs_have_a_segment_each(tmp_path):

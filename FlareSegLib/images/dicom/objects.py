@@ -10,11 +10,20 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _OF_STUDY = (
-    "SpecificCharacterSet", "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
     "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
     "ReferringPhysicianName", "StudyDescription",
 )  # fmt: skip
 """What is said of patient and study."""
+
+
+def in_utf8(found: Dataset) -> Dataset:
+    """Return an object with its texts in UTF-8, so that names in any script stay as they are.
+
+    highdicom before 0.28 does not say in what its objects are written.
+    """
+    found.SpecificCharacterSet = "ISO_IR 192"
+    return found
 
 
 def begun(header: Dataset, storage: str, description: str, further_number: int) -> Dataset:
@@ -41,4 +50,4 @@ def begun(header: Dataset, storage: str, description: str, further_number: int) 
     found.SeriesNumber = further_number + int(header.get("SeriesNumber") or 0)
     found.SeriesDescription, found.InstanceNumber = description, 1
     found.Manufacturer, found.SoftwareVersions = "FlareSeg", __version__
-    return found
+    return in_utf8(found)

@@ -20,6 +20,7 @@ from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.labels import SIDE_CODES, STRUCTURE_CODE, LabelSet, Organ
 from FlareSegLib.base.runs import boxes_of
+from FlareSegLib.images.dicom.objects import in_utf8
 
 if TYPE_CHECKING:
     from highdicom import AlgorithmIdentificationSequence
@@ -163,7 +164,7 @@ def _to_seg(
 
     algorithm = _algorithm(made)
     is_labelmap = made.seg == "labelmap"
-    return highdicom.seg.Segmentation(
+    found = highdicom.seg.Segmentation(
         headers,
         numbers,
         made.seg.upper(),
@@ -182,6 +183,7 @@ def _to_seg(
         transfer_syntax_uid=RLELossless if is_labelmap else ExplicitVRLittleEndian,
         omit_empty_frames=not is_labelmap,
     )
+    return in_utf8(found)
 
 
 def header_of(path: Path) -> Dataset:
@@ -249,7 +251,7 @@ def _segment(
 
     segment = highdicom.seg.SegmentDescription(
         segment_number=number,
-        segment_label=organ.name if organ.name.isascii() else organ.key,
+        segment_label=organ.name,
         segmented_property_category=_concept(STRUCTURE_CODE),
         segmented_property_type=_concept((organ.snomed, organ.snomed_meaning)),
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
