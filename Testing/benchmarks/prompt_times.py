@@ -6,6 +6,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from FlareSegLib.prompting.session import Session
 from Testing.benchmarks.timing import timed
 from Testing.benchmarks.volumes import on_grid, source_ct, written
 
+Took = tuple[float, float]
+"""Seconds of the wall and of the processor."""
 LARGE = (512, 512, 300)
 ROUNDS, COLD_ROUNDS = 15, 3
 HALF_MM = np.array((20.0, 20.0, 20.0))
@@ -38,26 +41,35 @@ def times(model: Path | None, threads: int) -> str:
     return f"""## Seconds
 
 {name} at {size} ({ct_mib:.0f} MiB in memory), a box of {2 * HALF_MM[0]:.0f} mm, {threads} threads.
+Of the processor: what the program took itself, however busy the machine was.
 
-| | median | best |
-|---|---|---|
-| warm: a box | {1000 * statistics.median(box):.0f} ms | {1000 * min(box):.0f} ms |
-| warm: a click | {1000 * statistics.median(click):.0f} ms | {1000 * min(click):.0f} ms |
+| | median | best | of the processor, median |
+|---|---|---|---|
+{_row("warm: a box", box)}
+{_row("warm: a click", click)}
 {rows}"""
 
 
-def _warm(session: Session, corners) -> tuple[list[float], list[float]]:
+def _row(name: str, took: list[Took]) -> str:
+    seconds, cpu = zip(*took, strict=True)
+    cells = (statistics.median(seconds), min(seconds), statistics.median(cpu))
+    return f"| {name} | " + " | ".join(f"{cell:.3f} s" for cell in cells) + " |"
+
+
+def _warm(session: Session, corners) -> tuple[list[Took], list[Took]]:
     box, click = [], []
     at = (corners[0] + corners[1]) / 2 + (8, 0, 0)
     for _ in range(ROUNDS):
-        began = time.perf_counter()
-        session.box(*corners)
-        box.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        session.click(at)
-        click.append(time.perf_counter() - began)
+        box.append(_took(lambda: session.box(*corners)))
+        click.append(_took(lambda: session.click(at)))
         session.new()
     return box, click
+
+
+def _took(work: Callable[[], object]) -> Took:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 READING = """
@@ -73,14 +85,14 @@ def _cold(path: Path, box: str, folder: Path) -> str:
     out = folder / "found.nii.gz"
     command = [sys.executable, "-m", "FlareSegLib", "prompt", str(path), box, "-o", str(out)]
     reading = [sys.executable, "-c", READING, str(path)]
-    took, read, peak, read_peak = [], [], [], []
+    took, read, peaks = [], [], ([], [])
     for _ in range(COLD_ROUNDS):
-        for words, seconds, mib in ((command, took, peak), (reading, read, read_peak)):
-            one, memory = timed(words)
-            seconds.append(one)
+        for words, times_of, mib in ((command, took, peaks[0]), (reading, read, peaks[1])):
+            wall, cpu, memory = timed(words)
+            times_of.append((wall, cpu))
             mib.append(memory)
-    return (
-        f"| cold: file to file | {statistics.median(took):.2f} s | {min(took):.2f} s |\n"
-        f"| cold: reading alone | {statistics.median(read):.2f} s | {min(read):.2f} s |\n\n"
-        f"Peak memory: {max(peak):.0f} MiB, of reading alone {max(read_peak):.0f} MiB.\n"
-    )
+    return f"""{_row("cold: file to file", took)}
+{_row("cold: Python and reading alone", read)}
+
+Peak memory: {max(peaks[0]):.0f} MiB, of reading alone {max(peaks[1]):.0f} MiB.
+"""
