@@ -96,6 +96,8 @@ class ModelConfig:
     citation: str = ""
     is_foreign: bool = field(default=False, compare=False)
     """It does not ship with FlareSeg; no key of model.json, but told by where it lies."""
+    is_exact: bool = False
+    """All is calculated in 32 bits, as nnU-Net does on a CPU; no key, but told by the speed."""
     onnx_bytes: int = field(default=0, compare=False)
     """Of the file of `onnx`; no key of model.json, but told by the file."""
     schema_version: int = SCHEMA_VERSION
@@ -171,7 +173,9 @@ class ModelConfig:
         onnx, sha256 = self._own.get(speed, ("", ""))
         if onnx:
             return replace(self, onnx=onnx, sha256=sha256, more_onnx=())
-        return replace(self, more_onnx=()) if speed == "fast" else self
+        folds = () if speed == "fast" else self.more_onnx
+        is_exact = self.recipe is not None and speed == "accurate"
+        return replace(self, more_onnx=folds, is_exact=is_exact)
 
     @property
     def channels(self) -> int:
@@ -256,7 +260,7 @@ _LARGE_NETWORK = 10
 """Times as long as a small one: nnU-Nets of 30 million weights and more."""
 FOREIGN = "{name} is a model from elsewhere: FlareSeg's makers have not tested what it finds"
 """For reports and panels."""
-_OURS = {"is_foreign", "onnx_bytes", "label_set", "confidence"}
+_OURS = {"is_exact", "is_foreign", "onnx_bytes", "label_set", "confidence"}
 """Facts that a model.json cannot say."""
 
 

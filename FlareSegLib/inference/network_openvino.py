@@ -19,7 +19,10 @@ FREE = -1
 
 
 class OpenVinoNetwork:
-    """A network in an ONNX file, run by OpenVINO, in bfloat16 where that is native to the CPU."""
+    """A network in an ONNX file, run by OpenVINO, in bfloat16 where that is native to the CPU.
+
+    But for exact ones: see ModelConfig.is_exact.
+    """
 
     def __init__(
         self, folder: Path, config: ModelConfig, threads: int, *, on_gpu: bool = False
@@ -67,6 +70,8 @@ class OpenVinoNetwork:
         hints: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if self._device == "CPU":
             hints["INFERENCE_NUM_THREADS"] = self._threads
+        if self._config.is_exact:
+            hints["INFERENCE_PRECISION_HINT"] = "f32"
         self._compiled = self._core.compile_model(model, self._device, hints)
 
 

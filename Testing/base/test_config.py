@@ -11,7 +11,7 @@ from Testing.model_facts import a_config
 def write(folder, **changes):
     config = a_config()
     facts = {name: getattr(config, name) for name in config.__dataclass_fields__}
-    for told_elsewhere in ("label_set", "is_foreign", "onnx_bytes"):
+    for told_elsewhere in ("label_set", "is_foreign", "is_exact", "onnx_bytes"):
         del facts[told_elsewhere]
     facts |= changes
     facts = {key: value for key, value in facts.items() if value is not None}
