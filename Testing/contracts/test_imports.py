@@ -13,10 +13,10 @@ CORE = sorted(LIB.rglob("*.py"))
 HEAVY = {"numpy", "scipy", "SimpleITK", "onnxruntime", "openvino", "matplotlib", "torch", "tqdm"}
 HEAVY |= {"highdicom", "pydicom"}
 ONLY_IN = {
-    "slicer": {"reporting/view"},
-    "trame": {"reporting/view"},
+    "slicer": {"reporting/view", "reporting/view_volumes"},
+    "trame": {"reporting/view", "reporting/view_widgets"},
     "trame_slicer": {"reporting/view"},
-    "vtkmodules": {"reporting/view", "exports/meshes"},
+    "vtkmodules": {"reporting/view", "reporting/view_volumes", "exports/meshes"},
     "torch": {"inference/student", "models/nnunet"},
     "nnunetv2": {"models/nnunet"},
     "onnx": {"models/nnunet"},
@@ -27,6 +27,7 @@ ONLY_IN = {
         "followup/picture",
         "exports/dicom_documents",
         "reporting/canvas",
+        "reporting/hatching",
         "reporting/legend",
         "reporting/preview",
         "evaluation/plots",
