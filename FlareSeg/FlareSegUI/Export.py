@@ -13,7 +13,7 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
-from FlareSegUI import Dicom, Layers
+from FlareSegUI import Dicom, Layers, Nodes
 
 FORMATS = {
     "STL": "STL",
@@ -82,14 +82,15 @@ def export(
         RuntimeError: They cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if form in ("STL", "OBJ"):
+    if form in ("STL", "OBJ", "glTF"):  # those that a run made are there
+        Nodes.makeSurfaces(segmentation.GetSegmentation(), lambda _: slicer.app.processEvents())
         segmentation.CreateClosedSurfaceRepresentation()
+    if form in ("STL", "OBJ"):
         write = slicer.vtkSlicerSegmentationsModuleLogic
         done = write.ExportSegmentsClosedSurfaceRepresentationToFiles(
             str(folder), segmentation, None, form
         )
     elif form == "glTF":
-        segmentation.CreateClosedSurfaceRepresentation()
         done = _exportGltf(segmentation, folder / fileName(segmentation, ".gltf"))
     elif form == "seg.nrrd":
         done = _exportSegments(segmentation, folder / fileName(segmentation, ".seg.nrrd"))

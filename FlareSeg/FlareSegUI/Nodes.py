@@ -130,13 +130,14 @@ def show3D(
         tell: Takes the name of the organ before its surface is made.
     """
     if isShown:
-        _makeSurfaces(segmentation.GetSegmentation(), tell)
+        makeSurfaces(segmentation.GetSegmentation(), tell)
         segmentation.CreateClosedSurfaceRepresentation()
     if segmentation.GetDisplayNode() is not None:
         segmentation.GetDisplayNode().SetVisibility3D(isShown)
 
 
-def _makeSurfaces(inside: "vtkSegmentation", tell: Callable[[str], None]) -> None:  # noqa: F821
+def makeSurfaces(inside: "vtkSegmentation", tell: Callable[[str], None]) -> None:  # noqa: F821
+    """Make the surfaces that are missing, one by one; tell the name of each before."""
     closed = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
     inside.SetConversionParameter("Decimation factor", DECIMATION)
     for key in inside.GetSegmentIDs():

@@ -85,6 +85,21 @@ def test_each_format_is_written_and_holds_the_organs(done, ct, tmp_path, form):
         assert len(text) > 10000
 
 
+def test_surfaces_that_are_missing_are_made_for_an_export_organ_by_organ(done, ct, tmp_path):
+    from FlareSegUI import Export, Nodes
+
+    node = done.parameters.outputSegmentation
+    inside = node.GetSegmentation()
+    count = inside.GetNumberOfSegments()
+    inside.RemoveRepresentation("Closed surface")
+    made = []
+    Nodes.makeSurfaces(inside, made.append)
+    assert len(made) == count
+    inside.RemoveRepresentation("Closed surface")
+    Export.export(node, ct, "STL", tmp_path)
+    assert len(list(tmp_path.glob("*.stl"))) == count
+
+
 def test_the_export_button_asks_for_format_and_folder(done, tmp_path):
     from Testing.slicer.rig import qt
 
