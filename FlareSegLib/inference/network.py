@@ -35,6 +35,12 @@ class Network(Protocol):
         ...
 
 
+def give_back(network: Network) -> None:
+    """Let a network give back memory that its next run takes again, if it holds any."""
+    if release := getattr(network, "give_back", None):
+        release()
+
+
 class OnnxNetwork:
     """A network in an ONNX file, run by onnxruntime."""
 

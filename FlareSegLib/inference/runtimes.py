@@ -21,6 +21,7 @@ from FlareSegLib.inference.network import (
     FlatOnnxNetwork,
     Network,
     OnnxNetwork,
+    give_back,
     gpu_providers,
     read_checked,
 )
@@ -129,8 +130,7 @@ class Mean:
 def _seen_by(network: Network, window: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return logits; memory is given back, for the next network to take."""
     found = network(window)
-    if isinstance(network, OpenVinoNetwork):
-        network.give_back()
+    give_back(network)
     return found
 
 

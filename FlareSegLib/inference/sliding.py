@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from FlareSegLib.base.config import ModelConfig, RunOptions
 from FlareSegLib.base.geometry import Box, Zyx
 from FlareSegLib.inference import scout, windows
-from FlareSegLib.inference.network import Network
+from FlareSegLib.inference.network import Network, give_back
 from FlareSegLib.inference.stitch import BACKGROUND_LOGIT, Stitcher, nothing_seen
 
 
@@ -69,7 +69,10 @@ class Sliding:
             slice(a // stride, a // stride - (-n // stride))
             for a, n in zip(self._before, self._shape, strict=True)
         )
-        return looked(body, on_window)[where]
+        logits = looked(body, on_window)[where]
+        if self._config.recipe:
+            give_back(self._network)  # what follows needs memory of its own
+        return logits
 
     def _looked(
         self, body: NDArray[np.bool_], on_window: Callable[[float], None]

@@ -104,6 +104,24 @@ def test_the_mean_of_networks_is_that_of_their_logits():
     assert (Mean([a, b])(np.zeros((2, 2, 2), np.float32)) == 2.5).all()
 
 
+def test_each_network_gives_its_memory_back_before_the_next_one_runs():
+    said = []
+
+    class Holding:
+        def __init__(self, name):
+            self.name = name
+
+        def __call__(self, window):
+            said.append(f"{self.name} runs")
+            return np.zeros((2, *window.shape), np.float32)
+
+        def give_back(self):
+            said.append(f"{self.name} gives back")
+
+    Mean([Holding("a"), Holding("b")])(np.zeros((2, 2, 2), np.float32))
+    assert said == ["a runs", "a gives back", "b runs", "b gives back"]
+
+
 @pytest.mark.parametrize("speed", ["fast", "accurate"])
 def test_folds_are_averaged_but_at_speed_fast(tmp_path, speed):
     first = write_model(tmp_path / "a", constant_model((4, 4, 4), 1))
