@@ -6,6 +6,7 @@ the lengths of all elements are compared with the file first. No value is looked
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -34,6 +35,7 @@ UNDEFINED = 0xFFFFFFFF
 _MOST_ELEMENTS = 500_000
 """Of a file; a slice has some hundred, an enhanced CT some ten for each of its frames."""
 
+_HEAD_BYTES = 16
 _MOST_VALUE = 64
 """Bytes of a UID."""
 
@@ -50,16 +52,26 @@ class Encoding:
 
 def is_plain(path: Path) -> bool:
     """Return whether a DICOM file can be opened here: not coded, and no length leads out of it."""
-    return not is_coded(path) and is_sound(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START_BYTES)
+            return not says_coded(start) and _ends_inside(file, start)
+    except (OSError, ValueError, struct.error):
+        return False
 
 
 def is_coded(path: Path) -> bool:
     """Return whether a DICOM file says that its content is coded."""
     try:
         with path.open("rb") as file:
-            return any(uid not in PLAIN for uid in _syntaxes(file.read(_START_BYTES)))
+            return says_coded(file.read(_START_BYTES))
     except OSError:  # its reader will say so
         return False
+
+
+def says_coded(start: bytes) -> bool:
+    """Return whether the start of a DICOM file says that its content is coded."""
+    return any(uid not in PLAIN for uid in _syntaxes(start[:_START_BYTES]))
 
 
 def _syntaxes(start: bytes) -> list[bytes]:
@@ -121,27 +133,37 @@ def is_sound(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
-            size = path.stat().st_size
-            return all(end <= size for end in _ends(file, size))
+            return _ends_inside(file, file.read(_START_BYTES))
     except (OSError, ValueError, struct.error):
         return False
 
 
-def _ends(file: BinaryIO, size: int) -> Iterator[int]:
+def _ends_inside(file: BinaryIO, start: bytes) -> bool:
+    size = os.fstat(file.fileno()).st_size
+    return all(end <= size for end in _ends(file, size, start))
+
+
+def _ends(file: BinaryIO, size: int, start: bytes) -> Iterator[int]:
     """Yield where each element ends, those in sequences too.
+
+    Args:
+        file: Of which start was read.
+        size: Of the file.
+        start: Most elements are in it.
 
     Raises:
         ValueError: Something else than an element is found.
         struct.error: The file ends in the head of an element.
     """
-    start = file.read(_START_BYTES)
     meta, main = encodings_of(start)
     at, encoding, in_voxels = 132 if start[128:132] == b"DICM" else 0, meta, False
     for _ in range(_MOST_ELEMENTS):
         if at >= size:
             return
-        file.seek(at)
-        head = file.read(16)
+        head = start[at : at + _HEAD_BYTES]
+        if len(head) < _HEAD_BYTES:
+            file.seek(at)
+            head = file.read(_HEAD_BYTES)
         if head[:2] != b"\2\0":
             encoding = main
         tag, length, content = head_of(head, encoding)

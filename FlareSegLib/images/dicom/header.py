@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from FlareSegLib.images.dicom.elements import is_coded, own_values
+from FlareSegLib.images.dicom.elements import own_values, says_coded
 from FlareSegLib.images.headers.checks import DICOM
 
 _START_BYTES = 1 << 16
@@ -156,17 +157,18 @@ def _is_whole(path: Path, reader: sitk.ImageFileReader, bits: tuple[float, ...])
 
     The voxels of a file that is not coded stand behind their tag and length.
     """
-    if is_coded(path):
-        return True
-    count = int(math.prod(reader.GetSize()) * next(iter(bits), 0.0)) // 8
-    if count > path.stat().st_size:
-        return False
     with path.open("rb") as file:
         start = file.read(_START_BYTES)
+        found = os.fstat(file.fileno()).st_size
+    if says_coded(start):
+        return True
+    count = int(math.prod(reader.GetSize()) * next(iter(bits), 0.0)) // 8
+    if count > found:
+        return False
     for length in (count, count + count % 2):
         size = length.to_bytes(4, "little")
         for element in (b"OW\0\0" + size, b"OB\0\0" + size, size):
             at = start.find(_VOXELS + element)
             if at >= 0:
-                return path.stat().st_size >= at + len(_VOXELS + element) + count
+                return found >= at + len(_VOXELS + element) + count
     return True
