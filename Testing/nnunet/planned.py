@@ -107,6 +107,7 @@ def untrained(wish: Wish, work: Path, *, fitted: bool = True) -> Path:
     facts = {**plans, "continue_training": False}
     trainer = nnUNetTrainer(facts, wish.configuration, 0, dataset, torch.device("cpu"))
     trainer.initialize()
+    trainer.inference_allowed_mirroring_axes = (0, 1, 2)  # as its training would have set them
     if fitted:
         _fit(trainer.network, tuple(trainer.configuration_manager.patch_size), wish)
     folder = Path(trainer.output_folder_base)
