@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from FlareSegLib.base.atomic import none_or_all
-from FlareSegLib.base.config import ModelConfig, RunOptions, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import peak_mib, threads_for
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.exports.files import Files
 from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.privacy import hiding

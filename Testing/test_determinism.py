@@ -5,9 +5,9 @@ import hashlib
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.geometry import Volume
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.pipeline import default_model, segment_file
 from Testing.phantoms import abdomen
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.confidence_file import CONFIDENCE_JSON, SCHEMA_VERSION
-from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.measuring.phase import readings
 from training.cases.run_folder import RunFolder, write_json
 from training.config import Config, run_stage

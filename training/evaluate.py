@@ -7,11 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.job import Job
 from FlareSegLib.base.labels import LabelSet
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.evaluation import tables
 from FlareSegLib.evaluation.evaluate import EvaluationJob, evaluate
 from FlareSegLib.evaluation.scores import Rules

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.base.config import ModelConfig, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import write_labels
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.inference.network import FlatOnnxNetwork, OnnxNetwork
 from FlareSegLib.inference.student import Student
 from FlareSegLib.models.nnunet import stripped

@@ -6,8 +6,9 @@ import slicer
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 
-from FlareSegLib.base.config import ModelConfig, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.resources import threads_for
 from FlareSegLib.images.hounsfield import check_ct
 from FlareSegUI.Nodes import gridOf

@@ -7,8 +7,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.models.sources import holds_trained
 from FlareSegUI import Models

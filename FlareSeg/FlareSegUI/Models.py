@@ -9,11 +9,11 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.extras import EXTRAS
 from FlareSegLib.base.label_file import default_labels
 from FlareSegLib.base.labels import LabelSet
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.models.sources import import_from
 

@@ -13,13 +13,15 @@ from numpy.typing import ArrayLike
 
 from FlareSegLib import pipeline
 from FlareSegLib.api.scans import to_scan
-from FlareSegLib.base.config import ModelConfig, RunOptions, Runtime, Speed, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.job import Job
 from FlareSegLib.base.labels import LabelSet
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.progress import Progress, Stopwatch, silent
 from FlareSegLib.base.resources import physical_cores
+from FlareSegLib.base.run_options import RunOptions, Runtime, Speed
 from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import load_network

@@ -1,40 +1,25 @@
-"""Facts of a model (ModelConfig, from model.json) and choices of a user (RunOptions)."""
+"""Facts of a model: what inference needs to know of a network."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from FlareSegLib import __version__
-from FlareSegLib.base.confidence_file import read_confidence
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.geometry import Grid, Zyx, ZyxMm
-from FlareSegLib.base.label_file import default_labels, part, read_labels
+from FlareSegLib.base.label_file import default_labels, part
 from FlareSegLib.base.labels import LabelSet
-from FlareSegLib.base.paths import RESOURCES
-from FlareSegLib.base.recipe import Recipe, to_recipe
+from FlareSegLib.base.recipe import Recipe
 from FlareSegLib.base.resources import large_network_mib
+from FlareSegLib.base.run_options import Speed
 
-Speed = Literal["fast", "balanced", "accurate"]
-Runtime = Literal["auto", "onnxruntime", "openvino"]
-Restore = Literal["mixed", "classwise"]
-Device = Literal["auto", "cpu", "gpu"]
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 """What can be part of a file name everywhere."""
 SCHEMA_VERSION = 1
 """Of model.json; goes up when an older FlareSeg would misread a model."""
-MODEL_JSON = "model.json"
-MOST_JSON_BYTES = 2**20
-"""A larger file is no model.json."""
-RUNTIMES: tuple[str, ...] = get_args(Runtime)
-SPEEDS: tuple[str, ...] = get_args(Speed)
-RESTORES: tuple[str, ...] = get_args(Restore)
-DEVICES: tuple[str, ...] = get_args(Device)
 
 
 @dataclass(frozen=True)
@@ -260,125 +245,7 @@ _LARGE_NETWORK = 10
 """Times as long as a small one: nnU-Nets of 30 million weights and more."""
 FOREIGN = "{name} is a model from elsewhere: FlareSeg's makers have not tested what it finds"
 """For reports and panels."""
-_OURS = {"is_exact", "is_foreign", "onnx_bytes", "label_set", "confidence"}
-"""Facts that a model.json cannot say."""
-
-
-def _frozen(value: Any) -> Any:
-    """Return lists of JSON as tuples, lists in them too."""
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _is_finite(value: float) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.is_file():
-        cure = "give --model a FlareSeg model folder"
-        if folder.suffix.lower() == ".zip":
-            cure = "import it with `flareseg model import`, or unpack it and give the folder"
-        raise ModelError(f"{folder} is a file: {cure}")
-
-
-def _bytes_of(path: Path) -> int:
-    """Return the size of a file, 0 if there is none: who loads it will say so."""
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _check_intensities(facts: dict[str, Any], path: Path) -> None:
-    """Check that a model that clips says how."""
-    if facts["recipe"] and facts["recipe"].normalization != "clip":
-        return
-    if missing := [key for key in ("hu_range", "hu_mean", "hu_sd") if key not in facts]:
-        raise ModelError(f"{path} lacks {', '.join(missing)}: restore the model folder")
-
-
-def read_model_config(folder: Path) -> ModelConfig:
-    """Return the facts in folder/model.json, and the organs in labels.json beside it.
-
-    Raises:
-        ModelError: A file is missing, is not JSON, has a missing or unknown key, or is of a newer
-            FlareSeg; or model.json has labels of which labels.json says nothing.
-    """
-    path = folder / MODEL_JSON
-    _check_folder(folder)
-    try:
-        if path.exists() and not (path.is_file() and path.stat().st_size <= MOST_JSON_BYTES):
-            raise ModelError(f"{path} is no file of at most 1 MiB: restore the model folder")
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"no model.json in {folder}: give --model a FlareSeg model folder"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read ({error}): restore the model folder") from error
-    if not isinstance(facts, dict):
-        raise ModelError(f"{path} holds no JSON object: restore the model folder")
-    found = facts.get("schema_version", SCHEMA_VERSION)
-    if found != SCHEMA_VERSION:
-        raise ModelError(
-            f"{path} has schema version {found!r}, FlareSeg {__version__} reads {SCHEMA_VERSION}: "
-            "update FlareSeg, or take a model made for this version"
-        )
-    known = {item.name for item in fields(ModelConfig)} - _OURS
-    unknown = sorted(set(facts) - known)
-    if unknown:
-        raise ModelError(f"{path} has unknown keys {unknown}: made by a newer FlareSeg?")
-    try:
-        facts["recipe"] = to_recipe(facts.get("recipe"))
-        _check_intensities(facts, path)
-        is_foreign = folder.resolve().parent != (RESOURCES / "Models").resolve()
-        frozen = {key: _frozen(value) for key, value in facts.items()}
-        config = ModelConfig(**frozen, label_set=read_labels(folder), is_foreign=is_foreign)
-        config = replace(config, onnx_bytes=_bytes_of(folder / config.onnx))
-    except (TypeError, AttributeError) as error:
-        raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
-    return replace(config, confidence=read_confidence(folder, config.sha256))
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What a user can choose for a run."""
-
-    speed: Speed = "balanced"
-    """fast: int8 where the model has it, else coarse windows; balanced: float32; accurate: no
-    window skipped, slabs overlap more, mirrored looks where the model has flips."""
-    organs: tuple[str, ...] = ()
-    """Organ keys to write; empty means all."""
-    threads: int = 0
-    """Upper limit of threads; 0 means as many as cores and memory allow."""
-    skip_air: bool = True
-    """Do not run windows that hold no body."""
-    centre_first: bool = True
-    """Look closely only where a first look at half resolution saw organs; with a network of a fixed
-    window, skip the neighbours of a centre window that saw none (CDL-UNet, FLARE 2024)."""
-    clean: bool = True
-    """Apply the clean-up rules."""
-    keep_demographics: bool = False
-    """Tell study date, sex and age in the report, if DICOM files say them."""
-    keep_ids: bool = False
-    """Leave the patient's name in names of cases, reports and messages: see privacy.py."""
-    runtime: Runtime = "auto"
-    """What runs the network; auto is OpenVINO where it is installed, but onnxruntime for int8."""
-
-    device: Device = "auto"
-    """What runs the network: auto is a graphics card for large networks, if there is one."""
-
-    uncertainty: bool = False
-    """Tell how unsure the network is at each voxel, too."""
-    restore: Restore = "mixed"
-    """How labels come to the grid of the CT: mixed looks only where classes meet; classwise is the
-    threaded way of paper 1. The labels are the same."""
-
-    def __post_init__(self) -> None:
-        if self.restore not in RESTORES:
-            raise ValueError(f"restore is {self.restore!r}: choose one of {', '.join(RESTORES)}")
-        if self.speed not in SPEEDS:
-            raise ValueError(f"speed is {self.speed!r}: choose one of {', '.join(SPEEDS)}")
-        if self.runtime not in RUNTIMES:
-            raise ValueError(f"runtime is {self.runtime!r}: choose one of {', '.join(RUNTIMES)}")
-        if self.device not in DEVICES:
-            raise ValueError(f"device is {self.device!r}: choose one of {', '.join(DEVICES)}")
-        if self.threads < 0:
-            raise ValueError(f"threads is {self.threads}: give 0 (automatic) or more")

@@ -11,13 +11,17 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _NEW = {
-    "FlareSegLib.cases": "FlareSegLib.batch.cases",
-    "FlareSegLib.config": "FlareSegLib.base.config",
-    "FlareSegLib.io": "FlareSegLib.images.reading",
-    "FlareSegLib.job": "FlareSegLib.base.job",
-    "FlareSegLib.runtimes": "FlareSegLib.inference.runtimes",
+    "FlareSegLib.cases": ("FlareSegLib.batch.cases",),
+    "FlareSegLib.config": (
+        "FlareSegLib.base.config",
+        "FlareSegLib.base.model_file",
+        "FlareSegLib.base.run_options",
+    ),
+    "FlareSegLib.io": ("FlareSegLib.images.reading",),
+    "FlareSegLib.job": ("FlareSegLib.base.job",),
+    "FlareSegLib.runtimes": ("FlareSegLib.inference.runtimes",),
 }
-"""Where modules are now that README.md named; FlareSegLib.batch is a room, and says it itself."""
+"""Where is now what modules held that README.md named; FlareSegLib.batch says it itself."""
 
 
 class _OldPaths:
@@ -38,9 +42,11 @@ class _OldPaths:
     def exec_module(self, module: ModuleType) -> None:
         from importlib import import_module
 
-        warn(module.__name__, _NEW[module.__name__])
-        now = vars(import_module(_NEW[module.__name__]))
-        vars(module).update({key: now[key] for key in now if not key.startswith("__")})
+        names = _NEW[module.__name__]
+        warn(module.__name__, ", ".join(names))
+        for name in names:
+            now = vars(import_module(name))
+            vars(module).update({key: now[key] for key in now if not key.startswith("__")})
 
 
 def keep_old_paths() -> None:

@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import Cancelled, FlareSegError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.progress import LAST_STEPS, Step
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.batch.demand import Demand, demand_of

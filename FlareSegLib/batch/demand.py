@@ -8,10 +8,11 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import ModelConfig, Speed
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import FlareSegError, InputError, ResourceError
 from FlareSegLib.base.geometry import Grid
 from FlareSegLib.base.resources import LIMIT_SECONDS, THREAD_MIB, limit_seconds, needed_mib
+from FlareSegLib.base.run_options import Speed
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.dicom.elements import is_sound

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from FlareSegLib.base.atomic import check_place
-from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import Cancelled, to_line
 from FlareSegLib.base.job import Job, beside
 from FlareSegLib.base.labels import Organ
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.progress import Progress, Step, silent
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.batch import template
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.batch.summary import NOTHING, Row, check_parquet, measured

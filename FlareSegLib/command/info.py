@@ -55,7 +55,7 @@ def facts() -> dict[str, object]:
 
 
 def _model(folder: Path) -> dict[str, object]:
-    from FlareSegLib.base.config import read_model_config
+    from FlareSegLib.base.model_file import read_model_config
 
     try:
         config = read_model_config(folder)
@@ -108,7 +108,7 @@ def _known_version(package: str) -> str | None:
 
 def _model_facts(folder: Path) -> str:
     """Return a line on a model; a broken one is told, not raised."""
-    from FlareSegLib.base.config import read_model_config
+    from FlareSegLib.base.model_file import read_model_config
     from FlareSegLib.prompting.prompt_network import is_prompt_model, read_prompt_config
 
     try:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from FlareSegLib.base.label_file import ALL, default_labels
 
 if TYPE_CHECKING:
-    from FlareSegLib.base.config import RunOptions
     from FlareSegLib.base.labels import LabelSet
+    from FlareSegLib.base.run_options import RunOptions
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """What takes the parser of each subcommand."""
@@ -120,7 +120,7 @@ def add_switches(group: argparse._ArgumentGroup) -> None:
 
 def to_run_options(options: argparse.Namespace) -> RunOptions:
     """Return the choices of the user for the pipeline."""
-    from FlareSegLib.base.config import RunOptions
+    from FlareSegLib.base.run_options import RunOptions
 
     return RunOptions(
         speed=options.speed,
@@ -170,7 +170,7 @@ def labels_of(options: argparse.Namespace) -> LabelSet:
     """
     if not options.model:
         return default_labels()
-    from FlareSegLib.base.config import read_model_config  # takes numpy along
+    from FlareSegLib.base.model_file import read_model_config
 
     return read_model_config(options.model).label_set
 

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from FlareSegLib.base.atomic import check_place, digest
-from FlareSegLib.base.config import ModelConfig, RunOptions
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.job import Job
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.progress import Stopwatch
 from FlareSegLib.base.resources import peak_mib
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.exports import run as extras
 from FlareSegLib.images.dicom.acquisition import acquisition
 from FlareSegLib.images.dicom.seg import Provenance

@@ -10,9 +10,10 @@ import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from FlareSegLib.base.confidence_file import CONFIDENCE_JSON
-from FlareSegLib.base.config import MODEL_JSON, MOST_JSON_BYTES, ModelConfig, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import LABELS_JSON, MOST_BYTES
+from FlareSegLib.base.model_file import MODEL_JSON, MOST_JSON_BYTES, read_model_config
 from FlareSegLib.base.zips import DAMAGED
 from FlareSegLib.inference.network import MOST_ONNX_BYTES, read_checked
 

@@ -15,8 +15,9 @@ from threading import Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.config import ModelConfig, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.inference.network import (
     FlatOnnxNetwork,
     Network,

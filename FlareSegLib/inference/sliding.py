@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.config import ModelConfig, RunOptions
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Box, Zyx
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference import scout, windows
 from FlareSegLib.inference.network import Network, give_back
 from FlareSegLib.inference.stitch import BACKGROUND_LOGIT, Stitcher, nothing_seen

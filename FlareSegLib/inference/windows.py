@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.config import ModelConfig, RunOptions
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Box, Zyx
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference import flat
 
 EMPTY_VOXELS = 1000

@@ -6,9 +6,11 @@ import math
 import textwrap
 from pathlib import Path
 
-from FlareSegLib.base.config import ModelConfig, RunOptions, Speed, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.geometry import Grid
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions, Speed
 from FlareSegLib.inference import windows
 from FlareSegLib.models.store import list_models
 from FlareSegLib.preprocessing.prepare import covering

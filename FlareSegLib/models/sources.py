@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 
-from FlareSegLib.base.config import MODEL_JSON
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import LABELS_JSON, write_labels
+from FlareSegLib.base.model_file import MODEL_JSON
 from FlareSegLib.base.zips import DAMAGED
 from FlareSegLib.inference.model_import import CARD, check_entries, import_model
 from FlareSegLib.models.json_file import read_json

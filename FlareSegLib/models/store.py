@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path
 
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.base.config import MODEL_JSON, ModelConfig, read_model_config
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import MODEL_JSON, read_model_config
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.inference.model_import import import_model
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from FlareSegLib.base.confidence_file import read_confidence
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.pipeline import default_model
 
 SHA = "ab" * 32

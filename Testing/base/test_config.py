@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.recipe import Recipe
+from FlareSegLib.base.run_options import RunOptions
 from Testing.model_facts import a_config
 
 

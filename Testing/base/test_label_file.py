@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.label_file import default_labels, read_labels, write_labels
 from FlareSegLib.base.labels import LabelSet, Organ, palette
+from FlareSegLib.base.model_file import read_model_config
 from Testing.many_organs import write_flat_model
 from Testing.model_facts import a_config
 

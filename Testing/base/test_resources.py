@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base import resources
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import ResourceError
 from FlareSegLib.base.geometry import Grid
 from FlareSegLib.base.recipe import Recipe
@@ -19,6 +18,7 @@ from FlareSegLib.base.resources import (
     physical_cores,
     threads_for,
 )
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference import windows
 from Testing.model_facts import a_config
 

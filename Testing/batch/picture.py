@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.batch.cases import find_cases
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.run import run_batch

@@ -11,9 +11,9 @@ import pytest
 import SimpleITK as sitk
 
 from FlareSegLib import pipeline
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import Cancelled, ModelError, OutputError
 from FlareSegLib.base.progress import CaseStep, Step
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.batch.cases import Case, find_cases
 from FlareSegLib.batch.run import Plan, run_batch
 from FlareSegLib.images.writing import check_writable

@@ -6,7 +6,7 @@ import os
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.batch import watch as module
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.run import HERE

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions, read_model_config
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.batch import zips
 from FlareSegLib.batch.cases import Case, find_cases, without_ids
 from FlareSegLib.batch.demand import demand_of

@@ -11,8 +11,8 @@ import psutil
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import ResourceError
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.batch import cluster
 from FlareSegLib.batch.cases import find_cases
 from FlareSegLib.batch.run import Plan, Ways, run_batch

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import OutputError
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.batch import isolated
 from FlareSegLib.batch import plan as plan_module
 from FlareSegLib.batch.cases import Case, find_cases
@@ -411,7 +411,7 @@ def test_jobs_order_and_cluster_do_not_change_a_byte(model, tmp_path):
 
 
 def test_dicom_is_measured_by_its_headers_before_it_is_read(model, tmp_path):
-    from FlareSegLib.base.config import read_model_config
+    from FlareSegLib.base.model_file import read_model_config
     from FlareSegLib.base.resources import BASE_MIB
     from FlareSegLib.batch.demand import Demand, demand_of
 

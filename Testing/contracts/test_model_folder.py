@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.prompting.prompt_network import (

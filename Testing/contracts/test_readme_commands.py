@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from FlareSegLib.base import config
+from FlareSegLib.base import run_options
 from FlareSegLib.command import batch, evaluate, main, options
 from FlareSegLib.evaluation import scores
 from FlareSegLib.images import writing
@@ -90,9 +90,9 @@ def test_no_figure_is_missing():
 
 
 def test_choices_of_the_command_are_those_of_the_core():
-    assert options.SPEEDS == config.SPEEDS
-    assert options.RUNTIMES == config.RUNTIMES
-    assert options.RESTORES == config.RESTORES
+    assert options.SPEEDS == run_options.SPEEDS
+    assert options.RUNTIMES == run_options.RUNTIMES
+    assert options.RESTORES == run_options.RESTORES
     assert get_args(get_type_hints(scores.Rules)["absent"]) == evaluate.ABSENT
     assert set(batch.FORMATS) <= {*writing.EXTENSIONS, writing.DICOM_SEG, writing.RTSTRUCT}
     assert get_args(get_type_hints(seg.Provenance)["seg"]) == options.SEGS

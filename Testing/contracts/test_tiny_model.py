@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.inference.network import OnnxNetwork
 from FlareSegLib.preprocessing.intensity import normalize
 from Testing.phantoms import abdomen

@@ -23,9 +23,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from FlareSegLib.base.atomic import digest
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import FlareSegError, InputError, ModelError
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.batch.journal import Journal, read_journal
 from FlareSegLib.batch.manifest import cases_of
 from FlareSegLib.batch.summary import Row, finished, row_of, write_summary

@@ -15,8 +15,9 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.evaluation.metrics import dice_per_organ
 from FlareSegLib.images.writing import write_labelmap
 from FlareSegLib.inference.network import OnnxNetwork

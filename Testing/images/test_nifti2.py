@@ -7,9 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import FlareSegError, InputError
 from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.batch.cases import Case, find_cases
 from FlareSegLib.batch.demand import demand_of

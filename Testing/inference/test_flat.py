@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.inference.flat import to_cells, with_rows
 from FlareSegLib.inference.network import FlatOnnxNetwork
 from FlareSegLib.inference.runtimes import load_network

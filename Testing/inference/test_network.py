@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.inference.network import OnnxNetwork
 from FlareSegLib.inference.runtimes import load_network, pick
 from FlareSegLib.pipeline import default_model

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.geometry import Box
 from FlareSegLib.base.recipe import Recipe
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference import windows
 from FlareSegLib.inference.runtimes import Mean, load_network
 from FlareSegLib.inference.sliding import Sliding
@@ -127,7 +127,7 @@ def test_folds_are_averaged_but_at_speed_fast(tmp_path, speed):
     first = write_model(tmp_path / "a", constant_model((4, 4, 4), 1))
     second = write_model(tmp_path / "b", constant_model((4, 4, 4), 2))
     (tmp_path / "a" / "other.onnx").write_bytes((second / "model.onnx").read_bytes())
-    from FlareSegLib.base.config import read_model_config
+    from FlareSegLib.base.model_file import read_model_config
 
     config = replace(
         read_model_config(first),

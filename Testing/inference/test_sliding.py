@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.errors import Cancelled
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference.sliding import Sliding
 from Testing.model_facts import a_config
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.geometry import Box
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference import windows
 from FlareSegLib.inference.windows import (
     ZStep,

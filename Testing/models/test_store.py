@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from FlareSegLib.base.config import read_model_config
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.models.facts import listed, passes, told
 from FlareSegLib.models.sources import Wanted, import_from
 from FlareSegLib.models.store import (

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.models.sources import Wanted, import_from
 from FlareSegLib.pipeline import segment_file
 from Testing.nnunet import oracle

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.pipeline import segment_file
 from Testing.nnunet.oracle import agreement
 from Testing.nnunet.worlds import WORLDS, case, save

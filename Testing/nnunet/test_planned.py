@@ -8,8 +8,9 @@ from importlib.util import find_spec
 
 import pytest
 
-from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.models.sources import Wanted, import_from
 from FlareSegLib.pipeline import segment_file
 from Testing.nnunet import oracle

@@ -19,7 +19,8 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from FlareSegLib import pipeline
-from FlareSegLib.base.config import RunOptions, read_model_config
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.base.resources import THREAD_MIB, needed_mib, peak_mib
 from FlareSegLib.inference.runtimes import load_network
 from Testing.many_organs import cubes

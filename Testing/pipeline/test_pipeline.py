@@ -5,11 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import Cancelled, InputError, OutputError
 from FlareSegLib.base.geometry import IDENTITY, Grid, Volume
 from FlareSegLib.base.job import Job, beside
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.progress import SHARES, Stopwatch
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.evaluation.metrics import dice_per_organ
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import write_labelmap

@@ -92,7 +92,7 @@ def choose(panel, monkeypatch, path):
 
 
 def check_is_chosen(panel):
-    from FlareSegLib.base.config import read_model_config
+    from FlareSegLib.base.model_file import read_model_config
 
     chosen = Path(panel._parameterNode.modelFolder)
     config = read_model_config(chosen)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import RunOptions
 from FlareSegLib.base.job import Job
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.images.reading import read_labelmap
 from FlareSegLib.pipeline import segment_file
 from Testing.slicer.conftest import wait_until

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from FlareSegLib.base.config import RunOptions, read_model_config
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment
 from Testing.flare import FLARE, ORGANS

@@ -10,8 +10,8 @@ pytest.importorskip("onnxscript", reason="extra train is not installed")
 
 import onnx  # noqa: E402
 
-from FlareSegLib.base.config import read_model_config  # noqa: E402
 from FlareSegLib.base.errors import ModelError  # noqa: E402
+from FlareSegLib.base.model_file import read_model_config  # noqa: E402
 from FlareSegLib.inference.network import FlatOnnxNetwork  # noqa: E402
 from Testing.model_facts import activation_types  # noqa: E402
 from Testing.training.small import SPACING_MM, a_config  # noqa: E402

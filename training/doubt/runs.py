@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from FlareSegLib.base.config import ModelConfig, RunOptions, Speed, read_model_config
+from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions, Speed
 from FlareSegLib.evaluation.metrics import dice
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import load_network

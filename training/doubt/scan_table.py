@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.base.config import read_model_config
+from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.measuring.confidence import Seen, judge
 from FlareSegLib.measuring.findings import findings
 from FlareSegLib.measuring.rows import OrganRow

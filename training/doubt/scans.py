@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from FlareSegLib.base.config import RunOptions, read_model_config
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment

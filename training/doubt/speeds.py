@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from FlareSegLib.base.config import Speed, read_model_config
+from FlareSegLib.base.model_file import read_model_config
+from FlareSegLib.base.run_options import Speed
 from training.cases.run_folder import RunFolder
 from training.config import Config, read_config
 from training.doubt import fit, runs

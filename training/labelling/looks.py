@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.config import ModelConfig, RunOptions
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.inference.sliding import Sliding

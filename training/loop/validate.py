@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from FlareSegLib.base.config import ModelConfig, RunOptions
+from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.evaluation.metrics import dice
 from FlareSegLib.inference.sliding import Sliding
 from training.augment.patch import Case
