@@ -89,7 +89,7 @@ def _is_wanted(one: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(one.filename.replace("\\", "/")).parts
     is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts if part != "..")
     is_plain = stat.S_IFMT(one.external_attr >> 16) in (0, stat.S_IFREG)
-    return is_plain and not one.is_dir() and not is_hidden
+    return bool(one.filename) and is_plain and not one.is_dir() and not is_hidden
 
 
 def _check(entries: list[zipfile.ZipInfo], source: Path, folder: Path) -> None:

@@ -145,6 +145,21 @@ def test_zip_that_is_cut_off_is_refused(tmp_path, keep):
     assert "copy or download it again" in refusal(tmp_path / "ct.zip")
 
 
+def test_an_entry_without_a_name_is_left_out(tmp_path):
+    """Found by fuzzing: zipfile asks for the last letter of a name."""
+    with zipfile.ZipFile(tmp_path / "ct.zip", "w") as made:
+        made.writestr("x", b"")
+    content = (tmp_path / "ct.zip").read_bytes()
+    at = content.index(b"PK\x01\x02")
+    entry = bytearray(content[at:])
+    entry[28:30] = b"\0\0"
+    del entry[46]
+    end = entry.index(b"PK\x05\x06")
+    entry[end + 12 : end + 16] = end.to_bytes(4, "little")
+    (tmp_path / "ct.zip").write_bytes(content[:at] + entry)
+    assert "holds no file" in refusal(tmp_path / "ct.zip")
+
+
 def test_file_that_cannot_be_opened_is_left_to_the_reader(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise PermissionError("no")
