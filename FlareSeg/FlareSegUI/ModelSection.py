@@ -7,6 +7,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
@@ -127,10 +128,10 @@ class ModelSection:
         except ModelError as error:
             self._ui.modelLabel.text = inPanel(str(error))
             return
-        spacing = " x ".join(f"{mm:g}" for mm in config.spacing_mm)
+        spacing = " x ".join(f"{mm:.3g}" for mm in config.spacing_mm)
         megabytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
         text = _("{name} {version}: {count} organs, {spacing} mm, {size:.0f} MB, sha256 {sha256}…")
-        self._ui.modelLabel.text = text.format(
+        facts = text.format(
             name=config.name,
             version=config.version,
             count=len(config.label_set.organs),
@@ -138,3 +139,16 @@ class ModelSection:
             size=megabytes,
             sha256=config.sha256[:12],
         )
+        self._ui.modelLabel.text = "\n".join([facts, *_originOf(config)])
+
+
+def _originOf(config: ModelConfig) -> list[str]:
+    """Return lines on whose model it is; none for the one that ships, which has a card."""
+    if not config.is_foreign:
+        return []
+    source, licence = config.source or _("unknown"), config.licence or _("not said")
+    lines = [
+        _("Not a model of FlareSeg. Source: {source}").format(source=source),
+        _("Licence: {licence}").format(licence=licence),
+    ]
+    return lines + ([_("Cite: {work}").format(work=config.citation)] if config.citation else [])

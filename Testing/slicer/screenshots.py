@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 WIDTHS, SCALE, CAPTION_PIXELS = (360, 600), 1.5, 22
 SIZE_3D = (900, 640)
 CAPTION = "FlareSeg's panel in its test rig (Qt 6, not Slicer)"
+NEW_CASE = 50
+"""A phantom that the nnU-Net was not trained on."""
 RUNNING_SHARE = 45
 """Percent at which the picture of a run is taken."""
 
@@ -44,7 +46,23 @@ def main() -> None:
     panel._parameterNode.organs = ""
     shoot(panel, words.folder, "reason")
     draw_3d(panel._parameterNode.outputSegmentation, words.folder / "slicer-3d.png")
+    shoot_nnunet(panel, words.folder)
     panel.cleanup()
+
+
+def shoot_nnunet(panel: object, folder: Path) -> None:
+    """Save slicer-model.png: a converted nnU-Net after its run on a phantom."""
+    from Testing.nnunet.worlds import WORLDS, case
+    from Testing.slicer.conftest import to_node
+
+    panel.ui.batchSection.collapsed = panel.ui.logSection.collapsed = True
+    panel.ui.advancedSection.collapsed = False
+    panel._parameterNode.inputVolume = to_node(case(WORLDS["aniso"], NEW_CASE)[0], "Phantom")
+    panel.models.importFrom(ROOT / "Testing" / "nnunet" / "converted" / "aniso")
+    panel.ui.applyButton.click()
+    wait(lambda: not panel.job.isRunning)
+    shoot_at(panel, folder / "slicer-model.png", WIDTHS[1])
+    panel.ui.removeModelButton.click()
 
 
 def load(path: Path) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from Testing.slicer.conftest import to_node, wait_until
+from Testing.slicer.conftest import ROOT, to_node, wait_until
 from Testing.slicer.test_runs import prepare, start
 
 
@@ -253,6 +253,22 @@ def test_an_imported_model_can_be_removed_and_the_one_that_ships_not(panel, ct, 
     assert not folder.exists()
     assert panel._parameterNode.modelFolder == ""
     assert panel.ui.modelComboBox.currentText == "the one that ships"
+
+
+def test_whose_an_imported_model_is_stands_below_its_name(panel, ct):
+    assert "Licence" not in panel.ui.modelLabel.text  # that of the model that ships is in its card
+    panel.models.importFrom(ROOT / "Testing" / "nnunet" / "converted" / "aniso")
+    said = panel.ui.modelLabel.text.splitlines()
+    panel.ui.removeModelButton.click()
+    assert said[1].startswith("Not a model of FlareSeg. Source: nnU-Net v2, Dataset")
+    assert said[2:] == ["Licence: CC0: phantoms", "Cite: phantoms of FlareSeg, aniso"]
+
+
+def test_a_model_without_licence_says_so(panel, ct, model, tmp_path):
+    panel.models.importFrom(model)
+    said = panel.ui.modelLabel.text.splitlines()
+    panel.ui.removeModelButton.click()
+    assert said[1:] == ["Not a model of FlareSeg. Source: unknown", "Licence: not said"]
 
 
 def test_organs_take_slicers_colors_and_their_own_again(done, module, tmp_path):
