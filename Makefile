@@ -87,7 +87,7 @@ screenshots: $(DEMO_STAMP)  ## draw icon, terminology, pictures of the panel and
 	RIG=required $(IN_RIG) -m Testing.slicer.make_resources
 	RIG=required $(IN_RIG) -m Testing.slicer.screenshots demo/sample_ct.nii.gz docs/images
 
-view-test: setup  ## run the tests of viewer and cohort page in Chromium, and take their pictures for the README
+view-test: setup  ## run the tests of viewer and cohort page in Chromium, and take their pictures for docs/
 	$(BIN)/python -m pip install --quiet --editable '.[view]' playwright
 	$(BIN)/python -m pytest Testing/view Testing/batch/test_cohort_browser.py
 	$(BIN)/python -m Testing.view.picture docs/images/view.png

@@ -18,8 +18,6 @@ from FlareSegLib.command.main import make_parser  # noqa: E402
 
 INTRODUCTION = "What is public: everything else may move. Arrays are (z, y, x), the world is LPS."
 WIDTH = 90
-SLICER = "## In 3D Slicer\n"
-"""The section of README that is a page of its own, too."""
 
 
 def command_page() -> str:
@@ -30,12 +28,6 @@ def command_page() -> str:
     for name, one in action.choices.items():
         parts.append(f"## flareseg {name}\n\n```text\n{one.format_help()}```")
     return "\n\n".join(parts) + "\n"
-
-
-def slicer_page(readme: str) -> str:
-    """Return the section of README for 3D Slicer, its headings one level higher."""
-    section = readme.split(SLICER, 1)[1].split("\n## ", 1)[0]
-    return "# In 3D Slicer\n" + re.sub("^##(#+ )", r"#\1", section, flags=re.MULTILINE)
 
 
 def api_page() -> str:
@@ -100,7 +92,6 @@ def main(folder: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
     pages = {
         "index": readme,
-        "slicer": slicer_page(readme),
         "command": command_page(),
         "api": api_page(),
     }

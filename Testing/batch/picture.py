@@ -1,4 +1,4 @@
-"""The picture of a cohort's page for the README: phantoms of many sizes, run and shown in Chromium.
+"""The picture of a cohort's page for docs/cluster.md: phantoms of many sizes, run and shown.
 
 python -m Testing.batch.picture docs/images/cohort.png
 """

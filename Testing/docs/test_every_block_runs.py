@@ -13,28 +13,21 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from FlareSegLib.base.label_file import read_label_file
 from Testing.docs import reader
+from Testing.docs.pages import PAGES, ROOT, blocks
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    str(path.relative_to(ROOT).as_posix())
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packaging/**/*.md"),
-                 *ROOT.glob("training/**/*.md"))
-)  # fmt: skip
 NOT_RUN = {
     "a browser": 1,
     "a cluster": 2,
     "a developer's tools": 1,
     "a GPU": 1,
-    "a network": 2,
+    "a network": 1,
     "a PACS": 2,
-    "hours": 2,
+    "hours": 1,
     "Slicer": 3,
     "torch and nnunetv2": 1,
 }
@@ -44,26 +37,6 @@ FETCH = "flareseg sample -o demo"
 """Would download; the phantom is there already."""
 MADE = {"docs/compare.md": ("before.nii.gz", "after.nii.gz")}
 """Labelmaps that a page takes for granted, each with its report."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    kind: str
-    text: str
-    line: int
-    reason: str
-    """Why it is not run; empty if it is."""
-
-
-def blocks(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    pattern = r"(?:<!-- not run: ([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$"
-    return [
-        Block(found[2], found[3], text.count("\n", 0, found.start(2)) + 1, found[1] or "")
-        for found in re.finditer(pattern, text, re.DOTALL | re.MULTILINE)
-    ]
 
 
 def to_run(page):

@@ -1,4 +1,4 @@
-"""Pictures for the README, made in the rig (not in Slicer): the panel, and the organs in 3-D.
+"""Pictures for README and docs, made in the rig (not in Slicer): the panel, and the organs in 3-D.
 
     python -m Testing.slicer.screenshots CT docs/images
 

@@ -14,7 +14,7 @@ def options(module, model):
 
 
 def test_a_script_with_the_panels_logic_leaves_the_panel_alone(panel, ct, options, model):
-    """slicer.util.getModuleLogic gives the logic of the panel: the README's own recipe."""
+    """slicer.util.getModuleLogic gives the logic of the panel: the recipe of docs/slicer.md."""
     prepare(panel, ct, model)
     job = panel.logic.process(ct, waitForCompletion=False, options=options)
     assert job.isRunning

@@ -1,4 +1,4 @@
-"""A picture of the viewer for the README: a phantom, or a case of your own, in Chromium.
+"""A picture of the viewer for docs/use.md: a phantom, or a case of your own, in Chromium.
 
 python -m Testing.view.picture docs/images/view.png [CASE]
 """
