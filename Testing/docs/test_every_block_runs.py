@@ -27,7 +27,7 @@ NOT_RUN = {
     "a GPU": 1,
     "a network": 1,
     "a PACS": 2,
-    "hours": 1,
+    "hours": 2,
     "Slicer": 3,
     "torch and nnunetv2": 1,
 }
