@@ -9,6 +9,7 @@ FOLDER gets the sdist and the wheel that was made from it. Needs the package ind
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -46,13 +47,17 @@ def build(folder: Path, tools: Path) -> tuple[Path, Path]:
 
 
 def check_content(sdist: Path, wheel: Path) -> None:
-    """Check that the weights are in the wheel, and nothing is in the packages that is not ours."""
+    """Check that weights and README are in the wheel, and nothing that is not ours."""
     with tarfile.open(sdist) as archive:
         names = [one.name.partition("/")[2] for one in archive.getmembers()]
     packed = zipfile.ZipFile(wheel).namelist()
     found = [name for name in (*names, *packed) if not any(place in name for place in PHANTOMS)]
     wrong = [name for name in found if any(part in name for part in NOT_OURS)]
     assert not wrong, f"in the packages, but not ours: {wrong[:5]}"
+    (metadata,) = (name for name in packed if name.endswith("/METADATA"))
+    links = re.findall(r"\]\(([^)]+)\)", zipfile.ZipFile(wheel).read(metadata).decode())
+    assert links, "the page of an index has no README"
+    assert all(link.startswith("https://") for link in links), links
     models = [name for name in packed if name.endswith("model.onnx")]
     assert models, "the wheel has no weights"
     assert all(name.startswith(("FlareSegLib/", "flareseg-")) for name in packed), packed
