@@ -1,7 +1,6 @@
 """A CT with a ball in it, and hands that place boxes and clicks, as a user does in the views."""
 
 import numpy as np
-import vtk
 
 from FlareSegLib.base.geometry import Grid, Volume
 from Testing.slicer.conftest import to_node, wait_until
@@ -23,6 +22,8 @@ def body_with_a_ball():
 
 
 def roi(section, centre=CENTRE_RAS, size=2 * RADIUS + 4):
+    import vtk
+
     section.place("box")
     node = section._nodes["box"]
     node.SetXYZ(*centre) if hasattr(node, "SetXYZ") else node.SetCenter(*centre)
@@ -74,6 +75,8 @@ def answered(section, change):
 
 
 def click(section, kind, at):
+    import vtk
+
     section.place(kind)
     section._nodes[kind].AddControlPoint(vtk.vtkVector3d(*at))
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import vtk
 
 from Testing.slicer.conftest import wait_until
 from Testing.slicer.lesions import (
@@ -29,6 +28,8 @@ def section(panel, ct):
 
 @pytest.mark.slow
 def test_a_box_becomes_a_segment_and_done_keeps_it(section, ct):
+    import vtk
+
     roi(section)
     section.ask()
     found, array = ml(section, ct)
@@ -49,6 +50,8 @@ def test_a_box_becomes_a_segment_and_done_keeps_it(section, ct):
 
 @pytest.mark.slow
 def test_clicks_change_it_and_undo_brings_it_back(section, ct):
+    import vtk
+
     roi(section)
     section.ask()
     _, before = ml(section, ct)
@@ -68,6 +71,7 @@ def test_clicks_change_it_and_undo_brings_it_back(section, ct):
 @pytest.mark.slow
 def test_a_box_under_a_transform_finds_what_is_there(section, ct, scene):
     import slicer
+    import vtk
 
     matrix = vtk.vtkMatrix4x4()
     for row, shift in enumerate((50, -20, 10)):

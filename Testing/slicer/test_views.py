@@ -4,7 +4,6 @@ import types
 
 import numpy as np
 import pytest
-import vtk
 
 from Testing.slicer.conftest import wait_until
 from Testing.slicer.test_runs import start
@@ -87,6 +86,7 @@ def test_a_view_that_was_never_shown_keeps_its_field(done, layout):
 
 def test_a_segmentation_under_a_transform_is_looked_at_where_it_is(done, layout):
     import slicer
+    import vtk
     from FlareSegUI import Views
 
     matrix = vtk.vtkMatrix4x4()
