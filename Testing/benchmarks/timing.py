@@ -83,7 +83,9 @@ def interleaved(programs: list[Program], rounds: int) -> None:
     for i in range(rounds):
         for program in programs:
             program.run()
-            print(f"round {i + 1}: {program.name} {program.seconds[-1]:.2f} s", flush=True)
+            used = f"{program.cpu_seconds[-1]:.1f} s of CPU, {program.peak_mib[-1]:.0f} MiB"
+            said = f"round {i + 1}: {program.name} {program.seconds[-1]:.2f} s, {used}"
+            print(said, flush=True)
 
 
 def table(programs: list[Program], dsc: dict[str, float]) -> str:

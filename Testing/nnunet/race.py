@@ -1,15 +1,18 @@
 """Seconds and peak memory of FlareSeg beside nnU-Net's own predictor, one after the other.
 
-    python -m Testing.nnunet.race WORK [--ct CT] [--rounds N] [--tta] [--runtime RUNTIME ...]
+    python -m Testing.nnunet.race WORK [--ct CT] [--rounds N] [--tta] [--run RUNTIME:SPEED ...]
 
 A network of usual size (3d_fullres, 32 to 320 features, patch 128 x 128 x 128, as nnunetv2 plans
 it for CTs of 1.5 mm) with random weights and a last layer fitted to a phantom is imported; both
-programs segment one CT of 512 x 512 x 215 at the same step. Needs torch, nnunetv2, and minutes.
+programs segment one CT of 512 x 512 x 215 at the same step, without mirrored looks at any speed
+if they are not asked for. Needs torch, nnunetv2, and minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,21 +22,38 @@ from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, source_ct, written
 from Testing.nnunet.oracle import agreement
 from Testing.nnunet.planned import Wish, untrained
 
+FACTS = "model.json"
 USUAL = Wish(811, "usual", (222, 240, 240), (1.5, 1.5, 1.5))
-SPEEDS = {True: "accurate", False: "balanced"}
+RUNS = {
+    True: ["openvino:accurate", "onnxruntime:accurate"],
+    False: ["openvino:balanced", "openvino:accurate", "onnxruntime:balanced"],
+}
+"""Runtimes and speeds, by whether looks are mirrored."""
 
 
-def programs(work: Path, ct: Path, runtimes: list[str], *, mirrored: bool) -> list[Program]:
-    """Return FlareSeg with each runtime, then nnU-Net; the network is made if it is not there."""
+def programs(work: Path, ct: Path, runs: list[str], *, mirrored: bool) -> list[Program]:
+    """Return FlareSeg for each run, then nnU-Net; the network is made if it is not there."""
     models = work / "models"
     trained = next((work / "nnUNet_results" / USUAL.dataset).glob("*__3d_fullres"), None)
     trained = trained or untrained(USUAL, work)
     model = next(models.glob("usual-*"), None) or import_from(trained, Wanted(name="usual"), models)
-    options = ["--model", str(model), "--speed", SPEEDS[mirrored], "--device", "cpu"]
-    ours = [segment(one, ct, work, *options, "--runtime", one) for one in runtimes]
+    model = model if mirrored else unmirrored(model, work / "unmirrored")
+    ours = []
+    for run in runs:
+        runtime, speed = run.split(":")
+        options = ["--model", str(model), "--speed", speed, "--device", "cpu"]
+        ours.append(segment(f"{runtime} {speed}", ct, work, *options, "--runtime", runtime))
     command = [sys.executable, "-m", "Testing.nnunet.predict", str(trained), str(ct)]
     command += [str(work / "theirs"), *(["--tta"] if mirrored else [])]
     return [*ours, Program("nnU-Net", command)]
+
+
+def unmirrored(model: Path, folder: Path) -> Path:
+    """Return a copy of a model that looks once at every speed."""
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    (folder / FACTS).write_text(json.dumps(facts | {"flips": []}), encoding="utf-8")
+    return folder
 
 
 def rows(found: list[Program], work: Path, ct: Path) -> list[str]:
@@ -57,13 +77,13 @@ def main() -> None:
     parser.add_argument("--ct", type=Path)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--tta", action="store_true", help="with mirrored looks: 8 times as long")
-    parser.add_argument("--runtime", nargs="+", default=["openvino", "onnxruntime"])
+    parser.add_argument("--run", nargs="+", help="such as openvino:accurate")
     options = parser.parse_args()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     image, name = source_ct(options.ct)
     ct = written(on_grid(image, LARGE_XYZ), work / "ct.nii.gz")
-    found = programs(work, ct, options.runtime, mirrored=options.tta)
+    found = programs(work, ct, options.run or RUNS[options.tta], mirrored=options.tta)
     interleaved(found, options.rounds)
     print(f"{name} on {LARGE_XYZ} voxels; {machine()}")
     print("\n".join(rows(found, work, ct)))
