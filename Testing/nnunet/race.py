@@ -1,6 +1,7 @@
 """Seconds and peak memory of FlareSeg beside nnU-Net's own predictor, one after the other.
 
-    python -m Testing.nnunet.race WORK [--ct CT] [--rounds N] [--tta] [--run RUNTIME:SPEED ...]
+    python -m Testing.nnunet.race WORK [--ct CT] [--cube MM] [--rounds N] [--tta]
+        [--run RUNTIME:SPEED ...]
 
 A network of usual size (3d_fullres, 32 to 320 features, patch 128 x 128 x 128, as nnunetv2 plans
 it for CTs of 1.5 mm) with random weights and a last layer fitted to a phantom is imported; both
@@ -15,6 +16,8 @@ import json
 import shutil
 import sys
 from pathlib import Path
+
+import SimpleITK as sitk
 
 from FlareSegLib.models.sources import Wanted, import_from
 from Testing.benchmarks.timing import Program, interleaved, machine, segment
@@ -70,11 +73,20 @@ def rows(found: list[Program], work: Path, ct: Path) -> list[str]:
     return lines
 
 
+def middle(image: sitk.Image, width_mm: float) -> sitk.Image:
+    """Return a cube about the middle; where the image is thinner, all of it."""
+    pairs = zip(image.GetSize(), image.GetSpacing(), strict=True)
+    size = [min(n, round(width_mm / mm)) for n, mm in pairs]
+    first = [(n - m) // 2 for n, m in zip(image.GetSize(), size, strict=True)]
+    return sitk.RegionOfInterest(image, size, first)
+
+
 def main() -> None:
     """Run both programs and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--ct", type=Path)
+    parser.add_argument("--cube", type=float, help="only the middle of the CT, so many mm wide")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--tta", action="store_true", help="with mirrored looks: 8 times as long")
     parser.add_argument("--run", nargs="+", help="such as openvino:accurate")
@@ -82,10 +94,12 @@ def main() -> None:
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     image, name = source_ct(options.ct)
-    ct = written(on_grid(image, LARGE_XYZ), work / "ct.nii.gz")
+    image = on_grid(image, LARGE_XYZ)
+    image = middle(image, options.cube) if options.cube else image
+    ct = written(image, work / "ct.nii.gz")
     found = programs(work, ct, options.run or RUNS[options.tta], mirrored=options.tta)
     interleaved(found, options.rounds)
-    print(f"{name} on {LARGE_XYZ} voxels; {machine()}")
+    print(f"{name} on {image.GetSize()} voxels; {machine()}")
     print("\n".join(rows(found, work, ct)))
 
 
