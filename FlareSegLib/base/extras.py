@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from FlareSegLib.base.errors import OutputError
 
 EXTRAS = {
-    "scipy": ("scipy>=1.11",),
+    "scipy": ("scipy>=1.12",),
     "completion": ("shtab>=1.7",),
     "preview": ("matplotlib>=3.8",),
     "openvino": ("openvino>=2024.4",),
