@@ -1,6 +1,5 @@
 """Zip files among the CTs of a batch: each series and each image in them is a case."""
 
-import tempfile
 import zipfile
 
 import numpy as np
@@ -20,24 +19,9 @@ from FlareSegLib.images.reading import read_volume
 from Testing.dicom_series import ct_array, write_series
 from Testing.phantoms import abdomen
 from Testing.tiny_model import threshold_model, write_model
+from Testing.zip_files import packed
 
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    """A folder for temporary files in which nothing may stay."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
-
-
-def packed(folder, target):
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(target, "w") as made:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            made.write(path, path.relative_to(folder).as_posix())
-    return target
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def zip_of(tmp_path, target, **series):

@@ -1,7 +1,6 @@
 """A zip file as input: what is in it is read, what it tries is harmless."""
 
 import stat
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,13 +14,9 @@ from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import write_labelmap
 from Testing.dicom_series import write_series
 from Testing.phantoms import abdomen
+from Testing.zip_files import packed
 
-
-def packed(folder, target, method=zipfile.ZIP_DEFLATED):
-    with zipfile.ZipFile(target, "w", method) as made:
-        for path in sorted(folder.rglob("*")):
-            made.write(path, path.relative_to(folder).as_posix())
-    return target
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def refusal(path):
@@ -29,16 +24,6 @@ def refusal(path):
         read_volume(path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
-    """A folder for temporary files in which nothing may stay."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
