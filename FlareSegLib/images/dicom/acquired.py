@@ -7,15 +7,13 @@ says (PS3.3, A.70) may stand among the unassigned attributes.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from FlareSegLib.images.dicom.elements import Tag
-from FlareSegLib.images.dicom.nested import DataSet, main_of, opened
+from FlareSegLib.images.dicom.elements import LOST, Tag
+from FlareSegLib.images.dicom.nested import PER_FRAME, SHARED, DataSet, main_of, opened
 
-_SHARED, _PER_FRAME = (0x5200, 0x9229), (0x5200, 0x9230)
 _PLACES = {(0x0018, 0x9325), (0x0018, 0x9314), (0x0028, 0x9110), (0x0020, 0x9170), (0x0020, 0x9171)}
 """Groups: CT X-ray details, CT reconstruction, pixel measures, attributes of converted slices."""
 _AGENTS, _MEANING = (0x0018, 0x0012), (0x0008, 0x0104)
@@ -32,11 +30,11 @@ def said_in_groups(path: Path, wanted: Collection[Tag]) -> dict[Tag, str]:
     agent: dict[Tag, str] = {}
     found: dict[Tag, str] = {}
     is_enhanced = False
-    with suppress(OSError, ValueError, struct.error), opened(path) as data:
+    with suppress(*LOST), opened(path) as data:
         for tag, value in main_of(data).elements():
             if tag == _AGENTS and AGENT in wanted:
                 agent = _meaning(value)
-            elif tag in (_SHARED, _PER_FRAME):
+            elif tag in (SHARED, PER_FRAME):
                 is_enhanced = True
                 found = dict(_in_groups(value, wanted)) | found
     return agent | found if is_enhanced else {}
@@ -44,16 +42,12 @@ def said_in_groups(path: Path, wanted: Collection[Tag]) -> dict[Tag, str]:
 
 def _meaning(agents: DataSet) -> dict[Tag, str]:
     """Return the meaning of the first code of an agent."""
-    values = next((one.elements() for one in agents.items()), iter(()))
-    meaning = next((value.text() for tag, value in values if tag == _MEANING), "")
+    meaning = next((value.text() for tag, value in agents.first() if tag == _MEANING), "")
     return {AGENT: meaning} if meaning else {}
 
 
 def _in_groups(groups: DataSet, wanted: Collection[Tag]) -> Iterator[tuple[Tag, str]]:
     """Yield what the first item of a sequence of functional groups says."""
-    values = next((one.elements() for one in groups.items()), iter(()))
-    for name, group in values:
+    for name, group in groups.first():
         if name in _PLACES:
-            for tag, value in next((one.elements() for one in group.items()), iter(())):
-                if tag in wanted:
-                    yield tag, value.text()
+            yield from ((tag, value.text()) for tag, value in group.first() if tag in wanted)

@@ -7,14 +7,13 @@ or last slices. Its directory knows better.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.images.dicom.beside import MEDIA_DIRECTORY
-from FlareSegLib.images.dicom.elements import Tag, own_values
+from FlareSegLib.images.dicom.elements import LOST, Tag, own_values
 from FlareSegLib.images.dicom.header import Slice
 from FlareSegLib.images.dicom.nested import DataSet, main_of, opened
 
@@ -32,8 +31,6 @@ _WANTED = (*_NUMBERS, _KIND, _FILE, _INSTANCE, _SERIES, _MODALITY)
 _MOST_NAME = 1024
 _ITEM_HEAD = 8
 """Bytes before an item, where offsets point to."""
-_DAMAGED = (OSError, ValueError, struct.error)
-"""What named_in() raises."""
 _Record = dict[Tag, str]
 
 
@@ -75,7 +72,7 @@ def check_disc(
     for directory in inside or _above(folder):
         try:
             named = named_in(directory)
-        except _DAMAGED:
+        except LOST:
             said.append(f"{directory.name} is damaged: whether files are missing cannot be told")
             continue
         gone = _gone(named, directory, files, instances)
@@ -112,7 +109,7 @@ def lost_series(directory: Path, found: Collection[str]) -> list[Named]:
     """
     try:
         named = named_in(directory)
-    except _DAMAGED:
+    except LOST:
         return []
     first = {one.series: one for one in reversed(named)}
     return [one for one in first.values() if one.modality == "CT" and one.series not in found]

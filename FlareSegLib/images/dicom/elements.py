@@ -20,7 +20,7 @@ IMPLICIT = b"1.2.840.10008.1.2"
 PLAIN = {IMPLICIT, b"1.2.840.10008.1.2.1", BIG_ENDIAN}
 """Transfer syntaxes without code (DICOM PS3.5, A.1 to A.3)."""
 _TRANSFER_SYNTAX = b"\x02\0\x10\0UI"
-_START_BYTES = 4096
+START_BYTES = 4096
 """Of a file; the transfer syntax is in its first 500 or so."""
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 """Value representations with a length of four bytes."""
@@ -32,9 +32,10 @@ _SHORT = {
 ITEM, ITEM_END, ITEMS_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 VOXELS = (0x7FE0, 0x0010)
 UNDEFINED = 0xFFFFFFFF
+LOST = (OSError, ValueError, struct.error)
+"""What following the elements of a file raises where it cannot be opened or followed."""
 _MOST_ELEMENTS = 500_000
 """Of a file; a slice has some hundred, an enhanced CT some ten for each of its frames."""
-
 _HEAD_BYTES = 16
 _MOST_VALUE = 64
 """Bytes of a UID."""
@@ -54,9 +55,9 @@ def is_plain(path: Path) -> bool:
     """Return whether a DICOM file can be opened here: not coded, and no length leads out of it."""
     try:
         with path.open("rb") as file:
-            start = file.read(_START_BYTES)
+            start = file.read(START_BYTES)
             return not says_coded(start) and _ends_inside(file, start)
-    except (OSError, ValueError, struct.error):
+    except LOST:
         return False
 
 
@@ -64,14 +65,14 @@ def is_coded(path: Path) -> bool:
     """Return whether a DICOM file says that its content is coded."""
     try:
         with path.open("rb") as file:
-            return says_coded(file.read(_START_BYTES))
+            return says_coded(file.read(START_BYTES))
     except OSError:  # its reader will say so
         return False
 
 
 def says_coded(start: bytes) -> bool:
     """Return whether the start of a DICOM file says that its content is coded."""
-    return any(uid not in PLAIN for uid in _syntaxes(start[:_START_BYTES]))
+    return any(uid not in PLAIN for uid in _syntaxes(start[:START_BYTES]))
 
 
 def _syntaxes(start: bytes) -> list[bytes]:
@@ -85,7 +86,7 @@ def own_values(path: Path, wanted: Sequence[Tag]) -> dict[Tag, str]:
     What cannot be followed ends the search.
     """
     found: dict[Tag, str] = {}
-    with suppress(OSError, ValueError, struct.error), path.open("rb") as file:
+    with suppress(*LOST), path.open("rb") as file:
         for tag, at, length in _top_level(file, path.stat().st_size):
             if tag > max(wanted):
                 break
@@ -105,7 +106,7 @@ def _top_level(file: BinaryIO, size: int) -> Iterator[tuple[Tag, int, int]]:
         ValueError: Something else than an element is found.
         struct.error: The file ends in the head of an element.
     """
-    start = file.read(_START_BYTES)
+    start = file.read(START_BYTES)
     meta, main = encodings_of(start)
     at, depth = 132 if start[128:132] == b"DICM" else 0, 0
     for _ in range(_MOST_ELEMENTS):
@@ -133,8 +134,8 @@ def is_sound(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
-            return _ends_inside(file, file.read(_START_BYTES))
-    except (OSError, ValueError, struct.error):
+            return _ends_inside(file, file.read(START_BYTES))
+    except LOST:
         return False
 
 

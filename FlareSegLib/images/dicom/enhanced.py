@@ -6,7 +6,6 @@ all frames. Each frame becomes a Slice here, so that all rules for slices hold f
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from mmap import mmap
@@ -14,13 +13,12 @@ from mmap import mmap
 import numpy as np
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.images.dicom.elements import VOXELS, Tag, is_coded
-from FlareSegLib.images.dicom.header import CT_CLASSES, Slice, to_numbers
-from FlareSegLib.images.dicom.nested import DataSet, main_of, opened
+from FlareSegLib.images.dicom.elements import LOST, VOXELS, Tag, is_coded
+from FlareSegLib.images.dicom.header import CT_CLASSES, Slice, to_numbers, to_spacing
+from FlareSegLib.images.dicom.nested import PER_FRAME, SHARED, DataSet, main_of, opened
 from FlareSegLib.images.dicom.stack import CONVERT
 
 ENHANCED = CT_CLASSES[1:]
-_SHARED, _PER_FRAME = (0x5200, 0x9229), (0x5200, 0x9230)
 _COUNT, _ROWS, _COLUMNS = (0x0028, 0x0008), (0x0028, 0x0010), (0x0028, 0x0011)
 _SAMPLES, _ALLOCATED, _STORED, _HIGH, _SIGNED = (
     (0x0028, 0x0002), (0x0028, 0x0100), (0x0028, 0x0101), (0x0028, 0x0102), (0x0028, 0x0103),
@@ -106,7 +104,7 @@ def _frames(one: Slice) -> list[Slice]:
     try:
         with opened(one.path) as data:
             file, size = layout_of(data), len(data)
-    except (OSError, ValueError, struct.error):
+    except LOST:
         return [one]
     if file.numbers[_ALLOCATED] != _BITS or file.numbers[_SAMPLES] != 1:
         return [one]
@@ -117,18 +115,15 @@ def _frames(one: Slice) -> list[Slice]:
 
 
 def _frame(one: Slice, at: int, said: dict[Tag, str], file: Layout) -> Slice:
-    def numbers(tag: Tag, comma: str = ".") -> tuple[float, ...]:
-        return to_numbers(said.get(tag, ""), comma)
-
-    spacing = numbers(_SPACING, ",")
+    spacing_text = said.get(_SPACING, "")
     return replace(
         one,
         frame=at,
         size=file.shape[:0:-1],
-        position_mm=numbers(_POSITION),
-        axes=numbers(_AXES),
-        spacing_mm=spacing if len(spacing) == 2 and min(spacing) > 0 else (),
-        spacing_text=said.get(_SPACING, ""),
+        position_mm=to_numbers(said.get(_POSITION, "")),
+        axes=to_numbers(said.get(_AXES, "")),
+        spacing_mm=to_spacing(spacing_text),
+        spacing_text=spacing_text,
         rescale=f"{said.get(_SLOPE, '')} {said.get(_INTERCEPT, '')}",
         times=(said.get(_ACQUISITION, ""), said.get(_TEMPORAL, ""), said.get(_TIME, "")[_CLOCK:]),
         stack=said.get(_STACK, ""),
@@ -146,8 +141,8 @@ def layout_of(data: mmap) -> Layout:
     if main.encoding.order != "<":
         raise ValueError("big endian")
     found = dict(main.elements())
-    shared = next(_groups(found[_SHARED]), {}) if _SHARED in found else {}
-    own = _groups(found[_PER_FRAME]) if _PER_FRAME in found else iter(())
+    shared = next(_groups(found[SHARED]), {}) if SHARED in found else {}
+    own = _groups(found[PER_FRAME]) if PER_FRAME in found else iter(())
     voxels = found.get(VOXELS) or replace(main, at=main.end)
     return Layout(
         {tag: found[tag].number() if tag in found else 0 for tag in _NUMBERS},
@@ -165,7 +160,7 @@ def _groups(sequence: DataSet) -> Iterator[dict[Tag, str]]:
         for name, group in item.elements():
             if name not in _GROUPS:
                 continue
-            for tag, value in next((one.elements() for one in group.items()), iter(())):
+            for tag, value in group.first():
                 if tag in _GROUPS[name]:
                     is_binary = tag in (_TEMPORAL, _ACQUISITION)
                     said[tag] = str(value.number()) if is_binary else value.text()

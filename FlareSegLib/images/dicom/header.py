@@ -115,13 +115,19 @@ def to_slice(facts: dict[str, Any]) -> Slice:
     return Slice(**{**values, "path": Path(facts["path"])})
 
 
-def to_numbers(text: str, comma: str = ".") -> tuple[float, ...]:
+def to_numbers(text: str) -> tuple[float, ...]:
     """Return the numbers in a value; none if one of them is no number."""
     try:
-        found = tuple(float(part) for part in text.replace(comma, ".").split("\\"))
+        found = tuple(float(part) for part in text.split("\\"))
     except ValueError:
         return ()
     return found if np.isfinite(found).all() else ()
+
+
+def to_spacing(text: str) -> tuple[float, ...]:
+    """Return the two positive numbers of a spacing, also with decimal commas; else none."""
+    found = to_numbers(text.replace(",", "."))
+    return found if len(found) == 2 and min(found) > 0 else ()
 
 
 def _header(path: Path, reader: sitk.ImageFileReader) -> Slice:
@@ -129,10 +135,9 @@ def _header(path: Path, reader: sitk.ImageFileReader) -> Slice:
         value = reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else ""
         return str(value).encode("ascii", "replace").decode().strip(" \0")
 
-    def numbers(tag: str, comma: str = ".") -> tuple[float, ...]:
-        return to_numbers(text(tag), comma)
+    def numbers(tag: str) -> tuple[float, ...]:
+        return to_numbers(text(tag))
 
-    spacing = numbers("0028|0030", comma=",")
     return Slice(
         path,
         series=text("0020|000e"),
@@ -144,7 +149,7 @@ def _header(path: Path, reader: sitk.ImageFileReader) -> Slice:
         is_whole=_is_whole(path, reader, numbers("0028|0100")),
         sop_class=text("0008|0016"),
         instance=text("0008|0018"),
-        spacing_mm=spacing if len(spacing) == 2 and min(spacing) > 0 else (),
+        spacing_mm=to_spacing(text("0028|0030")),
         spacing_text=text("0028|0030"),
         photometric=text("0028|0004"),
         rescale=f"{text('0028|1053')} {text('0028|1052')}",

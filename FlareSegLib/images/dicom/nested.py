@@ -13,6 +13,7 @@ from FlareSegLib.images.dicom.elements import (
     ITEM,
     ITEM_END,
     ITEMS_END,
+    START_BYTES,
     UNDEFINED,
     VOXELS,
     Encoding,
@@ -21,9 +22,9 @@ from FlareSegLib.images.dicom.elements import (
     head_of,
 )
 
+SHARED, PER_FRAME = (0x5200, 0x9229), (0x5200, 0x9230)
+"""Sequences of functional groups: of all frames, and of each."""
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_START_BYTES = 4096
-"""Of a file; the transfer syntax is in its first 500 or so."""
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def main_of(data: mmap) -> DataSet:
         ValueError: It is deflated.
         struct.error: It ends in the head of an element.
     """
-    start = data[:_START_BYTES]
+    start = data[:START_BYTES]
     meta, main = encodings_of(start)
     if _DEFLATED in start:
         raise ValueError("deflated")
@@ -98,6 +99,12 @@ class DataSet:
             if at > self.end:
                 raise ValueError("an item is longer than what holds it")
             yield self._part(start, at)
+
+    def first(self) -> Iterator[tuple[Tag, DataSet]]:
+        """Yield what elements() does of the first item of a value; nothing if it has none."""
+        for item in self.items():
+            yield from item.elements()
+            return
 
     def content(self) -> bytes:
         """Return the bytes of a value."""
