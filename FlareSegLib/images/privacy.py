@@ -89,18 +89,15 @@ def series_uid(source: Path) -> str | None:
     return uid.decode("ascii", "ignore") or None
 
 
-def elements_of(source: Path, series: str | None, tags: Sequence[tuple[int, int]]) -> list[str]:
-    """Return the values of elements in a DICOM file of the series; nothing if it is not DICOM."""
-    start = _start(source, (series or "").partition("#")[0].encode())
-    if start is None:
-        return []
-    return [_value(start, tag).decode("utf-8", "replace") for tag in tags]
-
-
-def file_of(source: Path, series: str | None) -> Path | None:
-    """Return the DICOM file that elements_of() looks into."""
+def elements_of(
+    source: Path, series: str | None, tags: Sequence[tuple[int, int]]
+) -> tuple[Path, list[str]] | None:
+    """Return a DICOM file of the series, and the values of its elements; None if there is none."""
     found = _first(source, (series or "").partition("#")[0].encode())
-    return found[0] if found else None
+    if found is None:
+        return None
+    path, start = found
+    return path, [_value(start, tag).decode("utf-8", "replace") for tag in tags]
 
 
 def shown_name(source: Path, series: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from FlareSegLib.images.dicom.acquired import said_in_groups
-from FlareSegLib.images.privacy import elements_of, file_of
+from FlareSegLib.images.privacy import elements_of
 
 _TAKEN = {
     "slice_thickness_mm": (0x0018, 0x0050),
@@ -33,12 +33,14 @@ def acquisition(
         with_person: Date of the study, sex and age too: with others they may tell who it is.
     """
     wanted = {**_TAKEN, **_PERSON} if with_person else _TAKEN
-    said = elements_of(source, series, list(wanted.values()))
-    if said and (path := file_of(source, series)):
-        inside = said_in_groups(path, _TAKEN.values())
-        said = [inside.get(tag) or text for tag, text in zip(wanted.values(), said, strict=True)]
+    known = elements_of(source, series, list(wanted.values()))
+    if known is None:
+        return {}
+    path, said = known
+    inside = said_in_groups(path, _TAKEN.values())
     found: dict[str, float | str] = {}
-    for name, text in zip(wanted, said, strict=False):
+    for (name, tag), own in zip(wanted.items(), said, strict=True):
+        text = inside.get(tag) or own
         if not text:
             continue
         if name not in _NUMBERS:
