@@ -64,8 +64,7 @@ def trusted(
     outside = [
         key
         for key, row in marked.items()
-        if not row.components
-        and is_out_of_field(key, marked, scan, (min(ends), max(ends)), is_sure=_is_surely_gone(row))
+        if not row.components and is_out_of_field(key, marked, scan, (min(ends), max(ends)))
     ]
     marked |= {key: _outside(marked[key]) for key in outside}
     said = phase_of(rows), findings(marked, scan)
@@ -81,10 +80,6 @@ def _outside(row: OrganRow) -> OrganRow:
     """Return an absent row as out of field; a doubt that it is there all the same stays."""
     flags = ("out_of_field" if flag == "absent" else flag for flag in row.flags)
     return replace(row, flags=tuple(flags))
-
-
-def _is_surely_gone(row: OrganRow) -> bool:
-    return row.confidence is not None and "doubtful" not in row.flags
 
 
 def _marked(row: OrganRow, thought: Judged | None, *, is_wide: bool) -> OrganRow:

@@ -57,9 +57,7 @@ def expected_mm(
     return found
 
 
-def orders(
-    rows: Mapping[str, OrganRow], axis: int, usual: Usual | None = None
-) -> tuple[float, float]:
+def orders(rows: Mapping[str, OrganRow], axis: int) -> tuple[float, float]:
     """Return how much says that organs lie in their usual order along an axis, and how much not.
 
     Each pair of organs that usually lie far apart says so, with the product of their confidences,
@@ -68,9 +66,8 @@ def orders(
     Args:
         rows: By organ key.
         axis: 0: L, 1: P, 2: S.
-        usual: Where organs lie; None: what ships.
     """
-    usual, far = usual or shipped(), APART_MM[axis]
+    usual, far = shipped(), APART_MM[axis]
     found = [row for key, row in rows.items() if row.centroid_mm and key in usual]
     right = wrong = 0.0
     for one, other in itertools.combinations(found, 2):
@@ -91,26 +88,25 @@ def is_out_of_field(
     rows: Mapping[str, OrganRow],
     scan: Scan,
     ends_mm: tuple[float, float],
-    usual: Usual | None = None,
-    *,
-    is_sure: bool = False,
 ) -> bool:
     """Return whether most of an organ would lie above or below the scan, or may, at its edge.
 
+    Where no organ tells, it does if the network was sure that it is not there: the scan shows
+    another part of the body.
+
     Args:
         key: Of an organ that was not found.
-        rows: By organ key, with their confidence.
+        rows: By organ key, with their confidence and doubt.
         scan: Tells lungs at the lower end, where no organ tells more.
         ends_mm: World S of the lowest and of the highest slice.
-        usual: Where organs lie; None: what ships.
-        is_sure: Whether the network was sure that it is not there: where no other organ is there
-            either, the scan shows another part of the body.
     """
-    usual = usual or shipped()
+    usual = shipped()
     if key not in usual:
         return False
     at = expected_mm(key, _solid(rows), usual, fewest=1)
     if at is None:
+        row = rows[key]
+        is_sure = row.confidence is not None and "doubtful" not in row.flags
         return is_sure or scan.air_low > LUNGS
     edge = usual[key]["far_mm"] / math.sqrt(3)
     return not ends_mm[0] + edge <= float(at[2]) <= ends_mm[1] - edge

@@ -104,9 +104,7 @@ def _state(row: OrganRow, seen: Seen) -> str:
     if row.components:
         return "found, doubtful" if "doubtful" in row.flags else "found, not doubtful"
     ends = (0.0, seen.scan.height_mm - seen.scan.slice_mm)
-    is_sure = row.confidence is not None and "doubtful" not in row.flags
-    is_out = is_out_of_field(row.key, seen.rows, seen.scan, ends, is_sure=is_sure)
-    return "out_of_field" if is_out else "absent"
+    return "out_of_field" if is_out_of_field(row.key, seen.rows, seen.scan, ends) else "absent"
 
 
 def main() -> None:
