@@ -58,7 +58,7 @@ def trusted(
         one.key == "aorta_diameter_mm" and one.value >= WIDE_AORTA_MM for one in measured.derived
     )
     marked = {
-        key: _marked(row, judged.get(key), is_wide=wide and key == "aorta")
+        key: marked_by(row, judged.get(key), is_wide=wide and key == "aorta")
         for key, row in rows.items()
     }
     outside = [
@@ -82,7 +82,8 @@ def _outside(row: OrganRow) -> OrganRow:
     return replace(row, flags=tuple(flags))
 
 
-def _marked(row: OrganRow, thought: Judged | None, *, is_wide: bool) -> OrganRow:
+def marked_by(row: OrganRow, thought: Judged | None, *, is_wide: bool = False) -> OrganRow:
+    """Return a row with what is thought of it, and the flags that follow."""
     flags = (*row.flags, *(["wide"] if is_wide else []))
     if not thought:
         return replace(row, flags=flags)

@@ -20,6 +20,7 @@ from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.measuring.confidence import Seen, judge
 from FlareSegLib.measuring.findings import findings
 from FlareSegLib.measuring.rows import OrganRow
+from FlareSegLib.measuring.trust import marked_by
 from FlareSegLib.measuring.usual import is_out_of_field
 from FlareSegLib.reporting.report import Report
 from training.doubt.foreign import KINDS, Kind
@@ -34,13 +35,10 @@ STATES = ("out_of_field", "absent", "found, doubtful", "found, not doubtful")
 def judged(line: dict[str, Any], told: Mapping[str, Any] | None) -> Seen:
     """Return what a run knew, with confidence and doubt as they are told now."""
     seen = seen_of(line)
-    found = {}
-    thought = judge(seen, told)
+    thought, found = judge(seen, told), {}
     for key, row in seen.rows.items():
         flags = tuple(flag for flag in row.flags if flag not in ("doubtful", "out_of_field"))
-        one = thought.get(key)
-        flags = (*flags, "doubtful") if one and one.reasons else flags
-        found[key] = replace(row, flags=flags, confidence=one.confidence if one else None)
+        found[key] = marked_by(replace(row, flags=flags, confidence=None), thought.get(key))
     return replace(seen, rows=found)
 
 
