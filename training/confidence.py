@@ -29,8 +29,7 @@ from training.doubt.trees import Growth
 
 def main(config: Config, resume: bool = False) -> None:
     """Write confidence.json into the model folder, and confidence/ into the work folder."""
-    options = config.confidence
-    model = options.model or config.work / config.export.name
+    options, model = config.confidence, runs.model_of(config)
     folder = RunFolder(config, "confidence").path
     path = folder / "copies.jsonl"
     if not resume:

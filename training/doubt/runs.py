@@ -28,6 +28,11 @@ FEWEST_VOXELS = 20
 """Of the student's grid: an organ of which the truth has less is left out: a matter of taste."""
 
 
+def model_of(config: Config) -> Path:
+    """Return the folder of the model whose confidence is learned."""
+    return config.confidence.model or config.work / config.export.name
+
+
 def load(entry: Entry, config: Config) -> tuple[Copy, tuple[bool, ...]] | None:
     """Return a prepared case with its labels, and which classes they tell; None without labels."""
     work, mm = config.work, config.data.spacing_mm
@@ -100,10 +105,14 @@ def write(config: Config, folder: Path, copies: int, path: Path, speed: Speed = 
 
 def read(path: Path, sha256: str) -> list[dict]:
     """Return the lines that write() wrote of a network."""
+    return [line for line in lines_of(path) if line["sha256"] == sha256]
+
+
+def lines_of(path: Path) -> list[dict]:
+    """Return what the lines of a file say; nothing if it is not there."""
     if not path.exists():
         return []
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if line["sha256"] == sha256]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def copy_of(config: Config, entry: Entry, way: str, seed: int) -> tuple[Copy, tuple[bool, ...]]:

@@ -24,8 +24,7 @@ from FlareSegLib.measuring.trust import marked_by
 from FlareSegLib.measuring.usual import is_out_of_field
 from FlareSegLib.reporting.report import Report
 from training.doubt.foreign import KINDS, Kind
-from training.doubt.runs import FEWEST_VOXELS
-from training.doubt.scans import read
+from training.doubt.runs import FEWEST_VOXELS, lines_of
 from training.doubt.table import seen_of
 
 MARKS = ("<!-- tables of training.doubt.scan_table -->", "<!-- end of these tables -->")
@@ -107,7 +106,7 @@ def _state(row: OrganRow, seen: Seen) -> str:
 
 def main() -> None:
     """Print the tables, and write them into a document."""
-    lines, told = read(Path(sys.argv[1])), read_model_config(Path(sys.argv[2])).confidence
+    lines, told = lines_of(Path(sys.argv[1])), read_model_config(Path(sys.argv[2])).confidence
     tables = f"{kinds_table(lines, told)}\n\n{states_table(lines, told)}\n"
     print(tables)
     if len(sys.argv) > 3:

@@ -32,7 +32,7 @@ from training.cases.index import Entry, read_index
 from training.config import Config, read_config
 from training.doubt.degrade import Copy
 from training.doubt.foreign import KINDS
-from training.doubt.runs import load, seen_by
+from training.doubt.runs import lines_of, load, model_of, seen_by
 from training.doubt.table import patient_of
 
 FEWEST_SLICES = 20
@@ -90,11 +90,11 @@ def write(
         plan: Kind, case and file of each.
         is_new: Whether no rule was made with these scans at hand; the tables count them apart.
     """
-    model = config.confidence.model or config.work / config.export.name
+    model = model_of(config)
     facts = read_model_config(model)
     network = load_network(model, facts, config.data.threads, "onnxruntime")
     run = partial(segment, network=network, config=facts)
-    done = {(line["kind"], line["case"]) for line in read(lines)}
+    done = {(line["kind"], line["case"]) for line in lines_of(lines)}
     cases = {entry.case: entry for entry in read_index(config)}
     for kind, case, path in plan:
         if (kind, case) not in done:
@@ -147,13 +147,6 @@ def _reread(copy: Copy) -> Volume:
         path = Path(folder) / "scan.nii.gz"
         sitk.WriteImage(image, str(path))
         return read_volume(path)
-
-
-def read(lines: Path) -> list[dict]:
-    """Return the lines that write() wrote."""
-    if not lines.exists():
-        return []
-    return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
 
 
 def main() -> None:

@@ -37,8 +37,8 @@ NAMES = {
 def figures(config: Config, copies: int) -> dict[str, dict[str, Any]]:
     """Return the figures of organs that were found, by speed."""
     options = config.confidence
-    model = options.model or config.work / config.export.name
-    folder, facts = RunFolder(config, "confidence").path, read_model_config(model)
+    model, folder = runs.model_of(config), RunFolder(config, "confidence").path
+    facts = read_model_config(model)
     lines = runs.read(folder / "copies.jsonl", facts.sha256)
     usual, growth = usual_of(lines), Growth(trees=options.trees)
     rows = examples(lines, usual, options.patient)
