@@ -25,6 +25,7 @@ from FlareSegLib.base.geometry import Volume
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.images.reading import read_volume
+from FlareSegLib.images.writing import to_image
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment
 from FlareSegLib.reporting.result import Result
@@ -97,35 +98,31 @@ def write(
     done = {(line["kind"], line["case"]) for line in lines_of(lines)}
     cases = {entry.case: entry for entry in read_index(config)}
     for kind, case, path in plan:
-        if (kind, case) not in done:
-            entry = cases.get(case) if path is None else None
-            line = {
-                "kind": kind,
-                "case": case,
-                "is_new": is_new,
-                **_line(kind, case, path, entry, config, run),
-            }
-            if "too_thin" in line:
-                continue
+        if (kind, case) in done:
+            continue
+        entry = cases.get(case) if path is None else None
+        if said := _said(kind, case, path, entry, config, run):
+            line = {"kind": kind, "case": case, "is_new": is_new, **said}
             with lines.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-            print(kind, case, line.get("refused") or list(line["flags"]), flush=True)
+            print(kind, case, said.get("refused") or list(said["flags"]), flush=True)
 
 
-def _line(
+def _said(
     kind: str,
     case: str,
     path: Path | None,
     entry: Entry | None,
     config: Config,
     run: Callable[..., Result],
-) -> dict:
+) -> dict | None:
+    """Return what is said of a scan, and what is true of it; None if too little was left of it."""
     loaded = load(entry, config) if entry else None
     base, known = loaded or (NOTHING, UNKNOWN)
     seed = zlib.crc32(f"{kind} {case}".encode())
     copy = KINDS[kind].make(base, np.random.default_rng(seed))
     if path is None and len(copy.hu) < FEWEST_SLICES:
-        return {"too_thin": True}
+        return None
     try:
         volume = read_volume(path) if path else _reread(copy)
     except InputError as error:
@@ -141,11 +138,9 @@ def _line(
 
 def _reread(copy: Copy) -> Volume:
     """Return a copy as it comes out of a file."""
-    image = sitk.GetImageFromArray(copy.volume.array)
-    image.SetSpacing(copy.spacing_mm[::-1])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scan.nii.gz"
-        sitk.WriteImage(image, str(path))
+        sitk.WriteImage(to_image(copy.volume), str(path))
         return read_volume(path)
 
 
