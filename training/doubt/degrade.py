@@ -36,6 +36,15 @@ class Copy:
         """The labels on the grid of the volume."""
         return Labelmap(self.labels, Grid(self.labels.shape, self.spacing_mm))
 
+    def part(self, *at: slice) -> Copy:
+        """Return a part along z, and y and x if they are given."""
+        return replace(self, hu=self.hu[at], labels=self.labels[at])
+
+    def flipped(self, *axes: int) -> Copy:
+        """Return it turned or mirrored under a header that stays."""
+        hu, labels = (np.ascontiguousarray(np.flip(a, axes)) for a in (self.hu, self.labels))
+        return replace(self, hu=hu, labels=labels)
+
 
 def noise(copy: Copy, random: Random) -> Copy:
     """Add noise of 20 to 120 HU, grainy or fine."""
@@ -65,8 +74,7 @@ def crop_slices(copy: Copy, random: Random) -> Copy:
     z = np.flatnonzero(copy.labels.any(axis=(1, 2)))
     middle = int(random.choice(z)) if z.size else len(copy.hu) // 2
     start = int(np.clip(middle - deep // 2, 0, max(0, len(copy.hu) - deep)))
-    part = slice(start, start + deep)
-    return replace(copy, hu=copy.hu[part], labels=copy.labels[part])
+    return copy.part(slice(start, start + deep))
 
 
 def crop_plane(copy: Copy, random: Random) -> Copy:
@@ -76,8 +84,7 @@ def crop_plane(copy: Copy, random: Random) -> Copy:
         size = int(n * random.uniform(0.55, 0.85))
         start = int(random.integers(0, n - size + 1))
         part.append(slice(start, start + size))
-    at = tuple(part)
-    return replace(copy, hu=copy.hu[at], labels=copy.labels[at])
+    return copy.part(*part)
 
 
 def scale(copy: Copy, random: Random) -> Copy:
@@ -144,9 +151,7 @@ def double(copy: Copy, random: Random) -> Copy:
 
 def flip(copy: Copy, random: Random) -> Copy:
     """Mirror the scan along one axis, as a lost or wrong header does."""
-    axis = int(random.integers(0, 3))
-    hu, labels = (np.ascontiguousarray(np.flip(a, axis)) for a in (copy.hu, copy.labels))
-    return replace(copy, hu=hu, labels=labels)
+    return copy.flipped(int(random.integers(0, 3)))
 
 
 def zoom(copy: Copy, random: Random) -> Copy:

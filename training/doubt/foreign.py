@@ -14,6 +14,8 @@ from training.doubt.degrade import AIR_HU, FAT_HU, Copy, Random, erase
 WATER_HU, MUSCLE_HU, BONE_HU, BRAIN_HU = 0.0, 55.0, 900.0, 35.0
 MR_OF_HU = ((-900, -150, -60, 0, 60, 250, 700), (5, 700, 600, 350, 250, 300, 80))
 """HU, and the signal of an MR in such tissue."""
+SOLID = (1, 2, 3, 4, 13)
+"""Values of liver, kidneys, spleen and pancreas."""
 DRAWN_MM = (3.0, 1.5, 1.5)
 DRAWN_SHAPE = (80, 200, 260)
 
@@ -24,12 +26,7 @@ def as_it_is(copy: Copy, random: Random) -> Copy:
 
 
 def _flipped(*axes: int) -> Callable[[Copy, Random], Copy]:
-    def flip(copy: Copy, random: Random) -> Copy:
-        """Turn or mirror the voxels under a header that stays."""
-        hu, labels = (np.ascontiguousarray(np.flip(a, axes)) for a in (copy.hu, copy.labels))
-        return replace(copy, hu=hu, labels=labels)
-
-    return flip
+    return lambda copy, _: copy.flipped(*axes)
 
 
 def child(copy: Copy, random: Random) -> Copy:
@@ -48,33 +45,33 @@ def animal(copy: Copy, random: Random) -> Copy:
 
 def upper_half(copy: Copy, random: Random) -> Copy:
     """End in the middle of the organs."""
-    return _slices(copy, slice(_middle(copy), None))
+    return copy.part(slice(_middle(copy), None))
 
 
 def lower_half(copy: Copy, random: Random) -> Copy:
     """Begin in the middle of the organs."""
-    return _slices(copy, slice(None, _middle(copy)))
+    return copy.part(slice(_middle(copy)))
 
 
 def chest(copy: Copy, random: Random) -> Copy:
     """Show nothing under the dome of the liver."""
     liver = np.flatnonzero((copy.labels == 1).any(axis=(1, 2)))
-    return _slices(copy, slice(int(liver.max()), None))
+    return copy.part(slice(int(liver.max()), None))
 
 
 def pelvis(copy: Copy, random: Random) -> Copy:
     """Show nothing but what lies under the lowest solid organ."""
-    solid = np.isin(copy.labels, (1, 2, 3, 4, 13)).any(axis=(1, 2))
-    return _slices(copy, slice(None, int(np.flatnonzero(solid).min())))
+    return copy.part(slice(int(_solid(copy).min())))
 
 
 def _middle(copy: Copy) -> int:
-    solid = np.flatnonzero(np.isin(copy.labels, (1, 2, 3, 4, 13)).any(axis=(1, 2)))
+    solid = _solid(copy)
     return int(solid.min() + solid.max() + 1) // 2
 
 
-def _slices(copy: Copy, part: slice) -> Copy:
-    return replace(copy, hu=copy.hu[part], labels=copy.labels[part])
+def _solid(copy: Copy) -> NDArray[np.intp]:
+    """Return the slices that show a solid organ."""
+    return np.flatnonzero(np.isin(copy.labels, SOLID).any(axis=(1, 2)))
 
 
 def cone_beam(copy: Copy, random: Random) -> Copy:
