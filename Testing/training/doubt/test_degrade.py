@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from Testing.phantoms import abdomen
-from training.doubt.degrade import FAT_HU, WAYS, Copy, degraded
-
-
-@pytest.fixture(scope="module")
-def copy():
-    ct, truth = abdomen((80, 50, 63), (4.0, 6.0, 6.0))
-    return Copy(ct.array.astype(np.float32), truth.array, (4.0, 6.0, 6.0))
+from training.doubt.degrade import FAT_HU, WAYS, degraded
 
 
 @pytest.mark.parametrize("way", WAYS)

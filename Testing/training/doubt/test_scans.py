@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from Testing.measuring.seen import GOOD_SCAN, gone, phantom_rows
-from Testing.phantoms import abdomen
 from training.doubt import scan_table
-from training.doubt.degrade import Copy
 from training.doubt.foreign import KINDS
-
-
-@pytest.fixture(scope="module")
-def copy():
-    ct, truth = abdomen((80, 50, 63), (4.0, 6.0, 6.0))
-    return Copy(ct.array.astype(np.float32), truth.array, (4.0, 6.0, 6.0))
 
 
 @pytest.mark.parametrize("kind", KINDS)
