@@ -25,7 +25,6 @@ from FlareSegLib.base.geometry import Volume
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.images.writing import to_image
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment
 from FlareSegLib.reporting.result import Result
@@ -138,9 +137,11 @@ def _said(
 
 def _reread(copy: Copy) -> Volume:
     """Return a copy as it comes out of a file."""
+    image = sitk.GetImageFromArray(copy.volume.array)
+    image.SetSpacing(copy.spacing_mm[::-1])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scan.nii.gz"
-        sitk.WriteImage(to_image(copy.volume), str(path))
+        sitk.WriteImage(image, str(path))
         return read_volume(path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from Testing.measuring.seen import GOOD_SCAN, gone, phantom_rows
-from training.doubt import scan_table
+from training.doubt import scan_table, scans
 from training.doubt.foreign import KINDS
 
 
@@ -68,3 +68,9 @@ def test_organs_that_are_gone_are_counted_by_their_state():
     assert row.split("|")[2].strip() == "3"
     assert cells["found, not doubtful"] == 1
     assert cells["absent"] + cells["out_of_field"] == 2
+
+
+def test_a_copy_comes_out_of_a_file_as_it_went_in(copy):
+    found = scans._reread(copy)
+    assert np.array_equal(found.array, copy.volume.array)
+    assert found.grid == copy.volume.grid
