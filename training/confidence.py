@@ -5,7 +5,8 @@
 Cases are degraded, the model labels the copies, and trees learn the DSC from what a run knows. It
 prints figures by leaving patients out, and writes them and a plot to work/confidence/. With
 --resume copies that were done are kept. What is usual of bodies and phases, which does not depend
-on the model, is written there too, for Resources/Trust.
+on the model, is written there too, for Resources/Trust. A run tells places and sizes by what lies
+in Resources/Trust: put usual.json there, or set confidence.shipped_usual to learn with what does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from FlareSegLib.measuring.phase import readings
 from training.cases.run_folder import RunFolder, write_json
 from training.config import Config, run_stage
 from training.doubt import fit, phases, plot, runs
-from training.doubt.table import Example, examples, patient_of, seen_of, usual_of
+from training.doubt.table import Example, examples, patient_of, seen_of, usual_by, usual_of
 from training.doubt.trees import Growth
 
 
@@ -37,9 +38,8 @@ def main(config: Config, resume: bool = False) -> None:
     _write_confidence(model, None)  # so that the copies do not depend on the last one
     runs.write(config, model, options.copies, path)
     lines = runs.read(path, read_model_config(model).sha256)
-    usual = usual_of(lines)
-    write_json(folder / "usual.json", {"organs": usual})
-    rows = examples(lines, usual, options.patient)
+    write_json(folder / "usual.json", {"organs": usual_of(lines)})
+    rows = examples(lines, usual_by(lines, options), options.patient)
     growth = Growth(trees=options.trees)
     said = fit.left_out(rows, config.seed, growth)
     told = _told(rows, said, config.seed, growth, model)

@@ -19,7 +19,7 @@ from FlareSegLib.base.run_options import Speed
 from training.cases.run_folder import RunFolder
 from training.config import Config, read_config
 from training.doubt import fit, runs
-from training.doubt.table import Example, examples, usual_of
+from training.doubt.table import Example, examples, usual_by
 from training.doubt.trees import Growth
 
 SPEEDS: tuple[Speed, ...] = ("fast", "accurate")
@@ -40,7 +40,7 @@ def figures(config: Config, copies: int) -> dict[str, dict[str, Any]]:
     model, folder = runs.model_of(config), RunFolder(config, "confidence").path
     facts = read_model_config(model)
     lines = runs.read(folder / "copies.jsonl", facts.sha256)
-    usual, growth = usual_of(lines), Growth(trees=options.trees)
+    usual, growth = usual_by(lines, options), Growth(trees=options.trees)
     rows = examples(lines, usual, options.patient)
     patients, found = {row.patient for row in rows}, {}
     for speed in SPEEDS:

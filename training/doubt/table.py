@@ -15,7 +15,8 @@ from FlareSegLib.measuring.confidence import Seen, features, one_hot
 from FlareSegLib.measuring.hu import Core, Hu
 from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.scan import Scan
-from FlareSegLib.measuring.usual import Usual
+from FlareSegLib.measuring.usual import Usual, shipped
+from training.sections.trust import Confidence
 
 TRUE = ("clean", "mild")
 """Ways that leave a body as it was."""
@@ -60,6 +61,11 @@ def patient_of(line: dict[str, Any], pattern: str) -> str:
     """Return the patient of a line: what a pattern finds in its case, else what prepare says."""
     found = re.search(pattern, line["case"]) if pattern else None
     return found[0] if found else str(line["patient"])
+
+
+def usual_by(lines: Sequence[dict[str, Any]], options: Confidence) -> Usual:
+    """Return where organs lie and how large they are: as it ships, or as the lines say."""
+    return shipped() if options.shipped_usual else usual_of(lines)
 
 
 def usual_of(lines: Sequence[dict[str, Any]]) -> Usual:

@@ -21,6 +21,9 @@ class Confidence:
     patient: str = ""
     """Pattern that finds the patient in a case's name; empty, or where it finds nothing: what
     prepare says."""
+    shipped_usual: bool = False
+    """Tell places and sizes by Resources/Trust/usual.json, as every run does; else by what these
+    copies say, which has to be put there before the model is used."""
     phases: dict[str, str] = field(default_factory=dict)
     """Start of case names = contrast phase (unenhanced, arterial, portal_venous, delayed)."""
 
