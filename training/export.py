@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -19,18 +18,16 @@ from FlareSegLib.base.label_file import write_labels
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.inference.network import FlatOnnxNetwork, OnnxNetwork
 from FlareSegLib.inference.student import Student
-from FlareSegLib.models.nnunet import stripped
 from training.cases.index import read_index
 from training.cases.store import THREADS, load_ct
 from training.config import Config, run_stage
 from training.loop.checkpoint import load, save, weights
 from training.networks import build
 from training.networks.model import new_student
+from training.result import onnx_file
 from training.result.model_card import parameters, write_card
 from training.result.quantize import write_int8
 
-OPSET = 18
-"""What onnxruntime 1.17 reads."""
 FAST, ACCURATE = "model_int8.onnx", "model_accurate.onnx"
 """The variant for speed "fast", the larger network for speed "accurate"."""
 CALIBRATION_CASES = 12
@@ -98,30 +95,13 @@ def write_onnx(model: nn.Module, window: tuple[int, ...], path: Path) -> None:
     if isinstance(model, Student):
         z, y, x = (n // 2 for n in window)
         cells = torch.zeros(1, 8, z * y, x)
-        proto = traced(Flat(model, window[1]).eval(), cells, "cells", path)
+        proto = onnx_file.traced(Flat(model, window[1]).eval(), {"cells": cells}, path)
         for value in (proto.graph.input[0], proto.graph.output[0]):
             for axis, name in ((2, "rows"), (3, "columns")):
                 value.type.tensor_type.shape.dim[axis].dim_param = name
     else:
-        proto = traced(model, torch.zeros(1, 1, *window), "window", path)
-    onnx.checker.check_model(proto)
-    onnx.save(proto, path)
-
-
-def traced(model: nn.Module, example: Tensor, name: str, path: Path) -> onnx.ModelProto:
-    """Return the network as ONNX for inputs like the example, without traces of its maker."""
-    torch.onnx.export(
-        model,
-        (example,),
-        path,
-        opset_version=OPSET,
-        input_names=[name],
-        output_names=["logits"],
-        external_data=False,
-        dynamo=True,
-        verbose=False,
-    )
-    return stripped(path)
+        proto = onnx_file.traced(model, {"window": torch.zeros(1, 1, *window)}, path)
+    onnx_file.write(proto, path)
 
 
 def _sha256(path: Path) -> str:

@@ -12,20 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import ModelError
-from FlareSegLib.models.nnunet import stripped
 from FlareSegLib.prompting.channels import NAMES
 from FlareSegLib.prompting.prompt_network import load_prompt_network
 from training.loop.checkpoint import weights
 from training.networks.prompt import CropNet
+from training.result import onnx_file
 
-OPSET = 18
-"""What onnxruntime 1.17 reads."""
 RATIO = 1.5
 """Size of the crop, in sizes of the box."""
 TOLERANCE = 1e-3
@@ -45,14 +42,8 @@ def write_onnx(network: CropNet, shape: Sequence[int], path: Path) -> None:
     """Write the network, BatchNorm folded in, for crops of one shape (z, y, x)."""
     z, y, x = shape
     cells = torch.zeros(1, 8 * network.inputs, z * y // 4, x // 2)
-    torch.onnx.export(
-        _OnCells(network, y // 2).eval(), (cells,), path, opset_version=OPSET,
-        input_names=["cells"], output_names=["logits"], external_data=False, dynamo=True,
-        verbose=False,
-    )  # fmt: skip
-    proto = stripped(path)
-    onnx.checker.check_model(proto)
-    onnx.save(proto, path)
+    proto = onnx_file.traced(_OnCells(network, y // 2).eval(), {"cells": cells}, path)
+    onnx_file.write(proto, path)
 
 
 def export(network: CropNet, shape: Sequence[int], folder: Path, version: str) -> float:

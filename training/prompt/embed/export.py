@@ -9,20 +9,18 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
-from torch import nn
 
 from FlareSegLib.base.errors import ModelError
-from FlareSegLib.models.nnunet import stripped
 from training.config import ConfigError
 from training.loop.checkpoint import load
 from training.networks.embed import EmbedNet, EmbedSizes, student
 from training.networks.repvit import RepVit
 from training.prompt.embed.volume import Array
-from training.prompt.export import OPSET, TOLERANCE
+from training.prompt.export import TOLERANCE
 from training.prompt.settings import EmbedSettings, read_settings
+from training.result import onnx_file
 
 
 class OnnxNetwork:
@@ -63,27 +61,17 @@ def export(network: EmbedNet, sizes: EmbedSizes, folder: Path) -> float:
     with torch.no_grad():
         embedding = network.encoder(slices)
         logits = network.decoder(embedding, box)[0].numpy()
-    _write(network.encoder.fused(), {"slices": slices}, ["embedding"], folder / "encoder.onnx")
-    inputs = {"embedding": embedding, "boxes": box}
-    _write(network.decoder, inputs, ["logits", "iou"], folder / "decoder.onnx")
+    encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
+    fused, inputs = network.encoder.fused(), {"embedding": embedding, "boxes": box}
+    onnx_file.write(onnx_file.traced(fused, {"slices": slices}, encoder, ["embedding"]), encoder)
+    outputs = ["logits", "iou"]
+    onnx_file.write(onnx_file.traced(network.decoder, inputs, decoder, outputs), decoder)
     written = OnnxNetwork(folder)
     found = written.decode(written.embed(slices.numpy()), box.numpy())
     worst = float(np.abs(found - logits).max() / np.ptp(logits))
     if worst > TOLERANCE:
         raise ModelError(f"onnxruntime and torch differ by {worst:.2g}: try other versions of them")
     return worst
-
-
-def _write(
-    network: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], path: Path
-) -> None:
-    torch.onnx.export(
-        network, tuple(inputs.values()), path, opset_version=OPSET, input_names=list(inputs),
-        output_names=outputs, external_data=False, dynamo=True, verbose=False,
-    )  # fmt: skip
-    proto = stripped(path)
-    onnx.checker.check_model(proto)
-    onnx.save(proto, path)
 
 
 def main() -> None:

@@ -1,0 +1,39 @@
+"""From torch to an ONNX file that says nothing of its maker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from FlareSegLib.models.nnunet import stripped
+
+OPSET = 18
+"""What onnxruntime 1.17 reads."""
+
+
+def traced(
+    model: nn.Module, inputs: Mapping[str, Tensor], path: Path, outputs: Sequence[str] = ("logits",)
+) -> onnx.ModelProto:
+    """Return a network as ONNX.
+
+    Args:
+        model: As it is to be used: in evaluation.
+        inputs: Examples by name, in order.
+        path: Is written over on the way.
+        outputs: Names, in order.
+    """
+    torch.onnx.export(
+        model, tuple(inputs.values()), path, opset_version=OPSET, input_names=list(inputs),
+        output_names=list(outputs), external_data=False, dynamo=True, verbose=False,
+    )  # fmt: skip
+    return stripped(path)
+
+
+def write(proto: onnx.ModelProto, path: Path) -> None:
+    """Check a network and write it."""
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
