@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
 from FlareSegLib.base.errors import ModelError
+from FlareSegLib.inference.network import open_session
 from training.config import ConfigError
 from training.loop.checkpoint import load
 from training.networks.embed import EmbedNet, EmbedSizes, student
@@ -28,11 +28,9 @@ class OnnxNetwork:
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         """Load encoder.onnx and decoder.onnx."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        paths = (folder / name for name in ("encoder.onnx", "decoder.onnx"))
         self._encoder, self._decoder = (
-            onnxruntime.InferenceSession(folder / name, options, ["CPUExecutionProvider"])
-            for name in ("encoder.onnx", "decoder.onnx")
+            open_session(path.read_bytes(), path, threads) for path in paths
         )
         self.image = int(self._encoder.get_inputs()[0].shape[-1])
 
