@@ -49,6 +49,20 @@ class Scene:
     """First slice of the organ that counts, and the one after the last."""
 
 
+def seeded(*numbers: int) -> np.random.Generator:
+    """Return a generator, and seed torch's own, from numbers such as seed, step and kind."""
+    rng = np.random.default_rng(numbers)
+    torch.manual_seed(int(rng.integers(2**62)))
+    return rng
+
+
+def chances_of(cases: list[Case], often: tuple[str, ...]) -> Zyx:
+    """Return how often each case is drawn: three times where its name holds one of some words."""
+    weights = np.array([3.0 if any(word in case.name for word in often) else 1.0 for case in cases])
+    found: Zyx = weights / weights.sum()
+    return found
+
+
 def draw(
     cases: list[Case], chances: Zyx, left_out: tuple[int, ...], rng: np.random.Generator
 ) -> Scene:
@@ -85,22 +99,20 @@ def _organ(case: Case, left_out: tuple[int, ...], rng: np.random.Generator) -> S
 
 
 def _lesion(case: Case, rng: np.random.Generator) -> Scene | None:
-    share = rng.random()
-    place = next(name for name, until in LESION_PLACES if share < until)
-    key = int(rng.choice(LESION_ORGANS)) if place == "organ" else OF_PLACE[place]
+    place, key = lesion_place(rng)
     if key not in case.points:
         return None
     centre = _point(case, key, rng) + rng.uniform(-0.5, 0.5, 3)
-    radius = _between(3.0, 42.0 if place == "organ" else 20.0, rng)
+    radius = between(3.0, 42.0 if place == "organ" else 20.0, rng)
     half = np.array([radius * rng.uniform(0.7, 1.3), radius, radius])
     return Scene(case, centre, half * 2, "lesion", place)
 
 
 def _region(case: Case, rng: np.random.Generator) -> Scene | None:
-    tissue = str(rng.choice(list(REGIONS), p=list(REGIONS.values())))
+    tissue = region_tissue(rng)
     if tissue not in case.points:
         return None
-    half = _between(8.0, 60.0, rng)
+    half = between(8.0, 60.0, rng)
     sizes = np.array([half * rng.uniform(0.6, 1.4), half, half])
     return Scene(case, _point(case, tissue, rng), sizes, "region", tissue)
 
@@ -111,7 +123,20 @@ def _point(case: Case, key: int | str, rng: np.random.Generator) -> Zyx:
     return found
 
 
-def _between(low: float, high: float, rng: np.random.Generator) -> float:
+def lesion_place(rng: np.random.Generator) -> tuple[str, int | str]:
+    """Return where a lesion is painted, and the organ or tissue that this is."""
+    share = rng.random()
+    place = next(name for name, until in LESION_PLACES if share < until)
+    return place, int(rng.choice(LESION_ORGANS)) if place == "organ" else OF_PLACE[place]
+
+
+def region_tissue(rng: np.random.Generator) -> str:
+    """Return what a region is grown in."""
+    return str(rng.choice(list(REGIONS), p=list(REGIONS.values())))
+
+
+def between(low: float, high: float, rng: np.random.Generator) -> float:
+    """Return a number whose logarithm is spread evenly."""
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 

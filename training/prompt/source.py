@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from training.prompt import lesions, regions
 from training.prompt.cases import Case
 from training.prompt.crops import Crops, changed, crops
-from training.prompt.scenes import SHAPE, cut, draw
+from training.prompt.scenes import SHAPE, chances_of, cut, draw, seeded
 from training.prompt.settings import Settings
 
 
@@ -18,8 +17,7 @@ class Source:
 
     def __init__(self, cases: list[Case], settings: Settings, device: torch.device) -> None:
         self._cases, self._settings, self._device = cases, settings, device
-        often = [any(word in case.name for word in settings.often) for case in cases]
-        self._chances = np.where(often, 3.0, 1.0) / np.where(often, 3.0, 1.0).sum()
+        self._chances = chances_of(cases, settings.often)
         count = settings.ring
         self._hu = torch.zeros(count, 1, *SHAPE, device=device)
         self._mask = torch.zeros(count, 1, *SHAPE, device=device, dtype=torch.bool)
@@ -35,7 +33,7 @@ class Source:
         for number in range(max(self._filled + 1, last - rounds + 1), last + 1):
             self._put(number)
         self._filled = last
-        rng = self._seeded(step, 1)
+        rng = seeded(self._settings.seed, step, 1)
         count, size = self._settings.batch, self._settings.ring
         rows = torch.from_numpy(rng.choice(size, count, replace=count > size)).to(self._device)
         found = crops(
@@ -43,14 +41,9 @@ class Source:
         )
         return changed(found)
 
-    def _seeded(self, number: int, kind: int) -> np.random.Generator:
-        rng = np.random.default_rng([self._settings.seed, number, kind])
-        torch.manual_seed(int(rng.integers(2**62)))
-        return rng
-
     def _put(self, number: int) -> None:
         """Put fresh scenes in the place of the oldest."""
-        settings, rng = self._settings, self._seeded(number, 0)
+        settings, rng = self._settings, seeded(self._settings.seed, number, 0)
         drawn = [
             draw(self._cases, self._chances, settings.left_out, rng) for _ in range(settings.fresh)
         ]

@@ -5,7 +5,7 @@ Also what a slice becomes before it is embedded: see shown().
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from training.prompt import lesions
 from training.prompt.cases import SCALE, SPACING, TISSUES, Case
-from training.prompt.crops import jitter
+from training.prompt.crops import bounds, jitter
 from training.prompt.regions import BONE_HU, GAS_HU
-from training.prompt.scenes import LESION_ORGANS, LESION_PLACES, OF_PLACE, REGIONS
+from training.prompt.scenes import between, chances_of, lesion_place, region_tissue, seeded
 from training.prompt.settings import EmbedSettings
 
 LOW_HU, HIGH_HU = -160.0, 240.0
@@ -59,11 +59,19 @@ def shown(hu: Tensor, image: int, side: int) -> Tensor:
         image: Pixels of what is returned, along each axis.
         side: Pixels of the longest side in it; the rest, right and below, is 0.
     """
-    scaled = ((hu - LOW_HU) / (HIGH_HU - LOW_HU)).clamp(0, 1)
-    rows, columns = (max(1, round(n * side / max(hu.shape[2:]))) for n in hu.shape[2:])
-    small = functional.interpolate(
-        scaled, (rows, columns), mode="bilinear", antialias=True, align_corners=False
-    )
+    return _fitted(((hu - LOW_HU) / (HIGH_HU - LOW_HU)).clamp(0, 1), image, side)
+
+
+def size_in(shape: Sequence[int], side: int) -> tuple[int, int]:
+    """Return rows and columns of a slice whose longest side takes so many pixels."""
+    rows, columns = (max(1, round(n * side / max(shape))) for n in shape)
+    return rows, columns
+
+
+def _fitted(maps: Tensor, image: int, side: int) -> Tensor:
+    """Return maps (n, c, y, x), proportions kept, in the upper left of an image; see shown()."""
+    rows, columns = size_in(maps.shape[2:], side)
+    small = functional.interpolate(maps, (rows, columns), mode="bilinear", antialias=True)
     return functional.pad(small, (0, image - columns, 0, image - rows))
 
 
@@ -72,13 +80,11 @@ class SliceSource:
 
     def __init__(self, cases: list[Case], settings: EmbedSettings, device: torch.device) -> None:
         self._cases, self._settings, self._device = cases, settings, device
-        often = [any(word in case.name for word in settings.often) for case in cases]
-        self._chances = np.where(often, 3.0, 1.0) / np.where(often, 3.0, 1.0).sum()
+        self._chances = chances_of(cases, settings.often)
 
     def batch(self, step: int, kind: int) -> Slices:
         """Return the slices of a step, counted from 0, of the teacher (0) or the student (1)."""
-        rng = np.random.default_rng([self._settings.seed, step, kind])
-        torch.manual_seed(int(rng.integers(2**62)))
+        rng = seeded(self._settings.seed, step, kind)
         drawn = [self._one(rng) for _ in range(self._settings.batch)]
         parts = (torch.stack(part).to(self._device) for part in zip(*drawn, strict=True))
         return Slices(*parts)
@@ -93,7 +99,8 @@ class SliceSource:
         hu, masks = things(hu, labels, count, self._settings.left_out, rng)
         side = round(sizes.image * rng.uniform(ZOOM, 1))
         image = shown(torch.from_numpy(_as_scanned(hu, rng))[None, None], sizes.image, side)[0]
-        found = _resized(torch.from_numpy(np.stack(masks)), sizes.image, side)
+        drawn = torch.from_numpy(np.stack(masks)).float()[None]
+        found = (_fitted(drawn, sizes.image, side)[0] > 0.5).float()
         for axis in (1, 2):
             if rng.random() < 0.5:
                 image, found = image.flip(axis), found.flip(axis)
@@ -128,16 +135,12 @@ def _lesion(hu: Slice, labels: NDArray[np.uint8], rng: np.random.Generator) -> M
     """Paint a lesion into a slice, in place; return its mask."""
     mask = np.zeros(hu.shape, bool)
     for _ in range(TRIES):
-        share = rng.random()
-        place = next(name for name, until in LESION_PLACES if share < until)
-        if place == "organ":
-            where = labels == rng.choice(LESION_ORGANS)
-        else:
-            where = _tissue(hu, OF_PLACE[place])
+        place, key = lesion_place(rng)
+        where = _tissue(hu, key) if isinstance(key, str) else labels == key
         most = MOST_SHARE * min(hu.shape) * SPACING[1]
         if place in ("node", "nodule"):
             most = min(most, MOST_MM)
-        side = round(4 * math.exp(rng.uniform(math.log(LEAST_MM), math.log(most))) / SPACING[1])
+        side = round(4 * between(LEAST_MM, most, rng) / SPACING[1])
         box = _about(where, side, rng, shift=True)
         if box is not None:
             patch = torch.from_numpy(hu[box])[None, None, None]
@@ -152,14 +155,14 @@ def _region(hu: Slice, rng: np.random.Generator) -> Mask:
     mask = np.zeros(hu.shape, bool)
     smooth = ndimage.uniform_filter(hu, 3)
     for _ in range(TRIES):
-        tissue = str(rng.choice(list(REGIONS), p=list(REGIONS.values())))
-        side = round(2 * math.exp(rng.uniform(math.log(8), math.log(60))) / SPACING[1])
+        tissue = region_tissue(rng)
+        side = round(2 * between(8, 60, rng) / SPACING[1])
         box = _about(_tissue(hu, tissue), side, rng)
         if box is None:
             continue
         part = smooth[box]
         middle = part[side // 2, side // 2]
-        alike = np.abs(part - middle) < math.exp(rng.uniform(math.log(10), math.log(60)))
+        alike = np.abs(part - middle) < between(10, 60, rng)
         if tissue == "bone":
             alike = part > BONE_HU
         if tissue in ("lung", "air"):
@@ -212,24 +215,10 @@ def _as_scanned(hu: Slice, rng: np.random.Generator) -> Slice:
     return (changed + noise).astype(np.float32)
 
 
-def _resized(masks: Tensor, image: int, side: int) -> Tensor:
-    rows, columns = (max(1, round(n * side / max(masks.shape[1:]))) for n in masks.shape[1:])
-    small = functional.interpolate(
-        masks[None].float(), (rows, columns), mode="bilinear", antialias=True
-    )[0]
-    return functional.pad((small > 0.5).float(), (0, image - columns, 0, image - rows))
-
-
 def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
     """Return boxes (k, 4) about masks (k, y, x) as people draw them, and whether there are any."""
-    boxes = torch.zeros(len(masks), 4)
-    least = LEAST_SHARE * masks[0].numel()
-    weight = (masks.sum((1, 2)) > least).float()
-    out = jitter(len(masks), masks.device)[:, :, 1:]
-    for i, mask in enumerate(masks):
-        if weight[i] > 0:
-            x, y = (torch.nonzero(mask.any(axis)).flatten() for axis in (0, 1))
-            low, high = torch.stack([x[0], y[0]]), torch.stack([x[-1], y[-1]]) + 1
-            boxes[i, :2] = low - out[i, 0] * (high - low)
-            boxes[i, 2:] = high + out[i, 1] * (high - low)
-    return (boxes / masks.shape[-1]).clamp(0, 1), weight
+    weight = (masks.sum((1, 2)) > LEAST_SHARE * masks[0].numel()).float()
+    low, high = (edge[:, [2, 1]] for edge in bounds(masks[:, None, None]))
+    before, after = jitter(len(masks), masks.device)[:, :, 1:].unbind(1)
+    boxes = torch.cat([low - before * (high - low), high + after * (high - low)], 1)
+    return (boxes / masks.shape[-1]).clamp(0, 1) * weight[:, None], weight

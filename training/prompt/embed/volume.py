@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from training.networks.embed import EmbedNet
-from training.prompt.embed.slices import shown
+from training.prompt.embed.slices import shown, size_in
 
 MARGIN = 3 / 256
 """By which the box of a former mask grows on each side, in longest sides of a slice (paper 4)."""
@@ -100,7 +100,7 @@ class EmbeddedVolume:
         corners = (box / self._side).clip(0, 1).astype(np.float32)[None, None]
         logits = torch.from_numpy(self._network.decode(self._embedding(z), corners))
         image, shape = self._network.image, self._hu.shape[1:]
-        rows, columns = (max(1, round(n * image / self._side)) for n in shape)
+        rows, columns = size_in(shape, image)
         whole = functional.interpolate(logits[:, :, :rows, :columns], shape, mode="bilinear")
         mask: Mask = (whole[0, 0] > 0).numpy()
         return mask
