@@ -110,6 +110,18 @@ def read_settings(path: Path) -> Settings | EmbedSettings:
         raise ConfigError(f"{path} lacks a key or has a wrong one ({error})") from error
 
 
+def read_embed_settings(path: Path) -> EmbedSettings:
+    """Return the settings of paper 4's way in a TOML file.
+
+    Raises:
+        ConfigError: As read_settings(), or they are of another way.
+    """
+    settings = read_settings(path)
+    if not isinstance(settings, EmbedSettings):
+        raise ConfigError(f'{path} is not of way = "embed": give the config of the student')
+    return settings
+
+
 def _check_keys(raw: dict[str, Any], known: list[str], path: Path) -> None:
     for key in raw:
         if key not in known:

@@ -13,13 +13,12 @@ import torch
 
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.inference.network import open_session
-from training.config import ConfigError
-from training.loop.checkpoint import load
-from training.networks.embed import EmbedNet, EmbedSizes, student
+from training.networks.embed import EmbedNet, EmbedSizes
 from training.networks.repvit import RepVit
+from training.prompt.embed.train import load_student
 from training.prompt.embed.volume import Array
 from training.prompt.export import TOLERANCE
-from training.prompt.settings import EmbedSettings, read_settings
+from training.prompt.settings import read_embed_settings
 from training.result import onnx_file
 
 
@@ -78,12 +77,8 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("folder", type=Path)
     said = parser.parse_args()
-    settings = read_settings(said.config)
-    if not isinstance(settings, EmbedSettings):
-        raise ConfigError(f'{said.config} is not of way = "embed": give the config of the student')
-    network = student(settings.sizes)
-    network.load_state_dict(load(settings.out / "student.pt"))
-    worst = export(network, settings.sizes, said.folder)
+    settings = read_embed_settings(said.config)
+    worst = export(load_student(settings), settings.sizes, said.folder)
     print(f"{said.folder}: largest difference of logits {worst:.2g} of their range")
 
 

@@ -56,6 +56,17 @@ def train_embed(
     return taught, found.eval()
 
 
+def load_student(settings: EmbedSettings) -> EmbedNet:
+    """Return the student that a run wrote.
+
+    Raises:
+        ModelError: There is none.
+    """
+    found = student(settings.sizes)
+    found.load_state_dict(checkpoint.load(settings.out / "student.pt"))
+    return found.eval()
+
+
 def _begin(learner: Learner, path: Path, *, resume: bool) -> None:
     if not resume:
         checkpoint.check_new(path)
