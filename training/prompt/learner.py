@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from FlareSegLib.base.errors import ModelError
+from training.config import flat
 from training.loop import checkpoint
 from training.prompt.settings import Common
 
@@ -93,18 +93,9 @@ class Learner:
         self.step = state["step"]
 
 
-def fixed(settings: Common) -> dict[str, Any]:
-    """Return the settings that a run may not change, in plain types."""
-    found: dict[str, Any] = _plain(dataclasses.asdict(settings))
-    return {key: value for key, value in found.items() if key not in FREE}
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(one) for one in value]
-    return str(value) if isinstance(value, Path) else value
+def fixed(settings: Common) -> dict[str, object]:
+    """Return the settings that a run may not change, flat, in plain types."""
+    return {key: value for key, value in flat(settings).items() if key not in FREE}
 
 
 def follow(learner: Learner, learn: Callable[[int], dict[str, float]], path: Path) -> None:
