@@ -121,7 +121,6 @@ class Run:
                 group.setdefault("peak", group["lr"])
                 group["lr"] = group["peak"] * factor
 
-    @torch.no_grad()
     def track(self) -> None:
         """Move the average toward the weights: slower as the run goes on, up to ema_steps.
 
@@ -132,13 +131,18 @@ class Run:
         keep = min(1 - 1 / self.train.ema_steps, (1 + self.step) / (10 + self.step))
         if since >= 0:
             keep = since / (1 + since)
-        for mean, now in zip(
-            self.average.state_dict().values(), self.model.state_dict().values(), strict=True
-        ):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(now, 1 - keep)
-            else:
-                mean.copy_(now)
+        move(self.average, self.model, keep)
+
+
+@torch.no_grad()
+def move(average: nn.Module, model: nn.Module, keep: float) -> None:
+    """Move the weights of an average toward those of a model, keeping that share of them."""
+    pairs = zip(average.state_dict().values(), model.state_dict().values(), strict=True)
+    for mean, now in pairs:
+        if mean.dtype.is_floating_point:
+            mean.lerp_(now, 1 - keep)
+        else:
+            mean.copy_(now)
 
 
 def start(network: nn.Module, train_from: Any) -> None:

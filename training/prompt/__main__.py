@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from training.loop import checkpoint
+from training.loop.run import start
 from training.networks.prompt import CropNet
 from training.prompt.cases import Case, load_cases
 from training.prompt.clicks import channels, click
 from training.prompt.crops import Crops
 from training.prompt.embed.train import train_embed
-from training.prompt.learner import Learner, follow
+from training.prompt.learner import Learner, autocast, follow
 from training.prompt.settings import EmbedSettings, Settings, read_settings
 from training.prompt.source import Source, objective
 
@@ -30,8 +31,7 @@ class Run(Learner):
     def __init__(self, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
         network = CropNet().to(device, memory_format=torch.channels_last)
-        if settings.start:
-            network.load_state_dict(checkpoint.weights(settings.start))
+        start(network, settings.start)
         super().__init__(network, settings, settings.steps)
         self.device = device
 
@@ -40,7 +40,7 @@ class Run(Learner):
         crops = source.batch(self.step)
         inputs = self._inputs(crops)
         self.network.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with autocast(self.device):
             logits = self.network(inputs)
         loss, dsc = objective(logits, crops)
         return self.descend(loss) | {"dsc": dsc.item()}

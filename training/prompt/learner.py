@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from FlareSegLib.base.errors import ModelError
 from training.config import flat
 from training.loop import checkpoint
+from training.loop.run import move
 from training.prompt.settings import Common
 
 FREE = ("out", "seconds", "device", "checkpoint_steps", "packs", "labels")
@@ -44,7 +45,7 @@ class Learner:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        self._track()
+        move(self.average, self.network, min(0.999, (1 + self.step) / (10 + self.step)))
         return {"step": self.step, "loss": loss.item(), "rate": rate}
 
     def _set_rate(self) -> float:
@@ -55,18 +56,6 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
-
-    @torch.no_grad()
-    def _track(self) -> None:
-        keep = min(0.999, (1 + self.step) / (10 + self.step))
-        pairs = zip(
-            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
-        )
-        for mean, now in pairs:
-            if mean.dtype.is_floating_point:
-                mean.lerp_(now, 1 - keep)
-            else:
-                mean.copy_(now)
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, wholly or not at all."""
@@ -91,6 +80,11 @@ class Learner:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Return the context of mixed precision: bfloat16 on a GPU."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 def fixed(settings: Common) -> dict[str, object]:

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.loop import checkpoint
+from training.loop.run import start
 from training.networks.embed import EmbedNet, student, teacher
 from training.prompt.cases import Case
 from training.prompt.embed.slices import Slices, SliceSource
-from training.prompt.learner import Learner, follow
+from training.prompt.learner import Learner, autocast, follow
 from training.prompt.settings import EmbedSettings
 
 TEACHER, STUDENT = 0, 1
@@ -34,8 +35,7 @@ def train_embed(
     torch.manual_seed(settings.seed)
     source = SliceSource(cases, settings, device)
     first = teacher(settings.sizes).to(device)
-    if settings.start:
-        first.load_state_dict(checkpoint.weights(settings.start))
+    start(first, settings.start)
     teaching = Learner(first, settings, settings.steps)
     _begin(teaching, settings.out / "teacher.pt", resume=resume)
     follow(teaching, lambda step: _teach(teaching, source, step), settings.out / "teacher.pt")
@@ -77,9 +77,7 @@ def _begin(learner: Learner, path: Path, *, resume: bool) -> None:
 def _teach(learner: Learner, source: SliceSource, step: int) -> dict[str, float]:
     batch = source.batch(step, TEACHER)
     learner.network.train()
-    with torch.autocast(
-        batch.images.device.type, torch.bfloat16, enabled=batch.images.device.type == "cuda"
-    ):
+    with autocast(batch.images.device):
         logits, iou = learner.network(batch.images, batch.boxes)
     loss, dsc = objective(logits.float(), iou.float(), batch)
     return learner.descend(loss) | {"dsc": dsc.item()}
