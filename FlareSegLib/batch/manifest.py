@@ -65,13 +65,18 @@ def _matching(pattern: str, without: Path | None) -> tuple[Case, ...]:
     """Return the files, and the cases in the folders, that a pattern matches."""
     results = without.resolve() if without else None
     top = _fixed_part(pattern)
+    matched = sorted(Path(name) for name in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    paths = [one for one in matched if one.is_dir() or results not in one.resolve().parents]
+    inside: dict[Path, list[Case]] = {path: [] for path in paths if is_zip(path)}
+    for one in zip_cases(list(inside), top):  # all at once: a series may lie in several
+        inside[one.source].append(one)
     found: dict[str, Case] = {}
-    for path in sorted(Path(name) for name in glob.glob(pattern, recursive=True)):  # noqa: PTH207
+    for path in paths:
         if path.is_dir():
             found |= {_key(one): one for one in find_cases(path, without, top)}
-        elif results not in path.resolve().parents:
-            for one in zip_cases([path], top) if is_zip(path) else [case_at(path, top)]:
-                found.setdefault(_key(one), one)
+            continue
+        for one in inside.get(path, [case_at(path, top)]):
+            found.setdefault(_key(one), one)
     return unique_names(by_frame(without_labelmaps(list(found.values()))))
 
 
