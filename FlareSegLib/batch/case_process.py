@@ -17,6 +17,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,6 +29,7 @@ from FlareSegLib.base.progress import LAST_STEPS, Step
 from FlareSegLib.batch.cases import Case
 from FlareSegLib.batch.demand import Demand, demand_of
 from FlareSegLib.batch.plan import Plan, plan_of, run_case
+from FlareSegLib.images.archive import unzipped
 from FlareSegLib.inference.runtimes import loads_once
 
 GRACE_SECONDS = 10.0
@@ -95,16 +99,26 @@ def _serve(line: _Line, plan: Plan) -> None:
     while True:
         facts = line.order()
         case = Case(facts["name"], Path(facts["source"]), facts["place"], facts["series"])
-        line.tell(**vars(_demand_of(case, plan)))
-        if not line.order()["go"]:
-            continue
 
         def progress(step: Step) -> None:
             if line.is_cut and step.name not in LAST_STEPS:
                 raise Cancelled("stdin is closed")
             line.tell(step=step.name, share=step.share)
 
-        line.tell(row=run_case(case, plan, load, progress).to_dict())
+        with _unpacked(case.source) as source:
+            line.tell(**vars(_demand_of(replace(case, source=source), plan)))
+            if line.order()["go"]:
+                line.tell(row=run_case(case, plan, load, progress, source).to_dict())
+
+
+@contextmanager
+def _unpacked(source: Path) -> Iterator[Path]:
+    """Yield what unzipped() does, for all that is asked of a case; source itself if it cannot."""
+    with ExitStack() as stack:
+        found = source
+        with suppress(FlareSegError, OSError):  # run_case() will say it
+            found = stack.enter_context(unzipped(source))
+        yield found
 
 
 def _demand_of(case: Case, plan: Plan) -> Demand:

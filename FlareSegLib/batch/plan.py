@@ -141,15 +141,29 @@ def plan_of(facts: Mapping[str, Any]) -> Plan:
     return Plan(**{**facts, **folders, **more})
 
 
-def run_case(case: Case, plan: Plan, load: Loader, progress: Progress = silent) -> Row:
+def run_case(
+    case: Case,
+    plan: Plan,
+    load: Loader,
+    progress: Progress = silent,
+    unpacked: Path | None = None,
+) -> Row:
     """Segment one case; whatever goes wrong becomes the reason in its row.
+
+    Args:
+        case: What to segment.
+        plan: What to do with it.
+        load: Loads the network.
+        progress: Takes its steps.
+        unpacked: What its source holds, if that is a zip file which was unpacked before.
 
     Raises:
         Cancelled: The progress callback asked to stop.
     """
     began = time.perf_counter()
     try:
-        report = segment_file(plan.job(case), plan.model, plan.options, progress, load)
+        job = plan.job(case).unpacked(unpacked or case.source)
+        report = segment_file(job, plan.model, plan.options, progress, load)
     except Cancelled:
         raise
     except Exception as error:  # noqa: BLE001  nothing that one case holds may stop the others

@@ -1,19 +1,22 @@
 """Zip files among the CTs of a batch: each series and each image in them is a case."""
 
+import json
 import zipfile
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from FlareSegLib.base.errors import Cancelled
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.base.run_options import RunOptions
-from FlareSegLib.batch import zips
+from FlareSegLib.batch import case_process, zips
 from FlareSegLib.batch.cases import Case, find_cases, without_ids
 from FlareSegLib.batch.demand import demand_of
 from FlareSegLib.batch.manifest import cases_of
 from FlareSegLib.batch.run import Plan, run_batch
+from FlareSegLib.images import archive
 from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.reading import read_volume
 from Testing.dicom_series import ct_array, write_series
@@ -119,6 +122,46 @@ def test_a_zip_file_that_has_not_changed_is_not_unpacked_again(tmp_path, monkeyp
     cases = find_cases(target.parent)
     monkeypatch.setattr(zips, "unzipped", None)  # unpacking would be a TypeError
     assert find_cases(target.parent) == cases
+
+
+class Orders:
+    """The line of a case process: a case, the word to go, and the end."""
+
+    is_cut = False
+
+    def __init__(self, case):
+        source = str(case.source)
+        facts = {"name": case.name, "source": source, "place": "", "series": case.series}
+        self.left, self.told = [facts, {"go": True}], []
+
+    def order(self):
+        if not self.left:
+            raise Cancelled("the end")
+        return self.left.pop(0)
+
+    def tell(self, **facts):
+        self.told.append(facts)
+
+
+def test_a_process_unpacks_a_zip_file_once_for_all_that_is_asked_of_its_case(tmp_path, monkeypatch):
+    spacing_mm = (8.0, 8.0, 8.0)
+    volume, _ = abdomen((40, 38, 48), spacing_mm)
+    tags = {"PixelSpacing": [8, 8], "SliceThickness": 8, "step_mm": 8.0, "array": volume.array}
+    ct = packed(write_series(tmp_path / "ct", **tags), tmp_path / "in" / "ct.zip")
+    model = tmp_path / "model"
+    write_model(model, threshold_model((16, 24, 24)), spacing_mm=spacing_mm)
+    raw = RunOptions(clean=False, centre_first=False, runtime="onnxruntime", threads=1)
+    (case,) = find_cases(ct.parent)
+    count, unpack = [], archive._unpack
+    monkeypatch.setattr(archive, "_unpack", lambda *to: count.append(to) or unpack(*to))
+    line = Orders(case)
+    with pytest.raises(Cancelled):
+        case_process._serve(line, Plan(tmp_path / "out", model, raw))
+    assert line.told[0]["memory_mib"] > 0
+    assert line.told[-1]["row"]["status"] == "ok"
+    report = json.loads((tmp_path / "out" / "ct_organs.report.json").read_text("utf-8"))
+    assert report["run"]["source"]["path"] == "../in/ct.zip"
+    assert len(count) == 1
 
 
 @pytest.mark.slow
