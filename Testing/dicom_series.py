@@ -1,6 +1,7 @@
 """CT series in DICOM files, made up: no patient, any positions, any orientation."""
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -69,3 +70,8 @@ def write_slice(path, pixels, position, axes, tags):
         else:
             setattr(ds, key, value)
     ds.save_as(path, enforce_file_format=True)
+
+
+def height_mm(path):
+    """Return the world z of a slice."""
+    return float(dcmread(path, stop_before_pixels=True).ImagePositionPatient[2])

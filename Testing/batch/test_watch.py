@@ -11,7 +11,7 @@ from FlareSegLib.batch import watch as module
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.run import HERE
 from FlareSegLib.batch.watch import Watch
-from Testing.dicom_series import write_series
+from Testing.dicom_series import height_mm, write_series
 from Testing.phantoms import abdomen
 from Testing.tiny_model import threshold_model, write_model
 
@@ -110,17 +110,11 @@ def test_a_series_to_which_a_slice_came_late_is_done_anew(tmp_path, started):
     folder = tmp_path / "in" / "a"
     write_series(folder, array=CT.array, step_mm=8.0, PixelSpacing=[8, 8], SliceThickness=8)
 
-    def height(path):
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        return float(reader.GetMetaData("0020|0032").split("\\")[2])
-
     def slices():
         report = json.loads((tmp_path / "out" / "a_organs.report.json").read_text("utf-8"))
         return report["run"]["grid"]["shape"][0]
 
-    top = max(folder.iterdir(), key=height)
+    top = max(folder.iterdir(), key=height_mm)
     top.rename(tmp_path / "top.dcm")
     watch, clock = started()
     look(watch, clock, 0)

@@ -19,7 +19,7 @@ from FlareSegLib.batch.run import Plan, run_batch
 from FlareSegLib.images import archive
 from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.reading import read_volume
-from Testing.dicom_series import ct_array, write_series
+from Testing.dicom_series import ct_array, height_mm, write_series
 from Testing.phantoms import abdomen
 from Testing.tiny_model import threshold_model, write_model
 from Testing.zip_files import packed
@@ -83,7 +83,7 @@ def test_parts_of_a_series_in_two_zip_files_are_left_out_and_copies_are_not(tmp_
     assert len(find_cases(tmp_path / "in")) == 2
     for path in tmp_path.glob("in/*.zip"):
         path.unlink()
-    slices = sorted(folder.iterdir(), key=lambda path: read_z(path))
+    slices = sorted(folder.iterdir(), key=height_mm)
     for number, part in enumerate((slices[:9], slices[9:])):
         with zipfile.ZipFile(whole.with_name(f"{number}.zip"), "w") as made:
             for path in part:
@@ -92,13 +92,6 @@ def test_parts_of_a_series_in_two_zip_files_are_left_out_and_copies_are_not(tmp_
         caplog.clear()
         assert search() == ()
         assert "left out 2 zip files with a part of a series each (0.zip, 1.zip)" in caplog.text
-
-
-def read_z(path):
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    return reader.GetOrigin()[2]
 
 
 def test_a_zip_file_is_called_after_no_patient(tmp_path):
@@ -124,6 +117,20 @@ def test_a_zip_file_that_has_not_changed_is_not_unpacked_again(tmp_path, monkeyp
     assert find_cases(target.parent) == cases
 
 
+def phantom():
+    """Return what write_series() takes for a CT that the model of plan() can segment."""
+    volume, _ = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
+    return {"PixelSpacing": [8, 8], "SliceThickness": 8, "step_mm": 8.0, "array": volume.array}
+
+
+def plan(tmp_path):
+    model = write_model(
+        tmp_path / "model", threshold_model((16, 24, 24)), spacing_mm=(8.0, 8.0, 8.0)
+    )
+    raw = RunOptions(clean=False, centre_first=False, runtime="onnxruntime", threads=1)
+    return Plan(tmp_path / "out", model, raw)
+
+
 class Orders:
     """The line of a case process: a case, the word to go, and the end."""
 
@@ -144,19 +151,13 @@ class Orders:
 
 
 def test_a_process_unpacks_a_zip_file_once_for_all_that_is_asked_of_its_case(tmp_path, monkeypatch):
-    spacing_mm = (8.0, 8.0, 8.0)
-    volume, _ = abdomen((40, 38, 48), spacing_mm)
-    tags = {"PixelSpacing": [8, 8], "SliceThickness": 8, "step_mm": 8.0, "array": volume.array}
-    ct = packed(write_series(tmp_path / "ct", **tags), tmp_path / "in" / "ct.zip")
-    model = tmp_path / "model"
-    write_model(model, threshold_model((16, 24, 24)), spacing_mm=spacing_mm)
-    raw = RunOptions(clean=False, centre_first=False, runtime="onnxruntime", threads=1)
+    ct = packed(write_series(tmp_path / "ct", **phantom()), tmp_path / "in" / "ct.zip")
     (case,) = find_cases(ct.parent)
     count, unpack = [], archive._unpack
     monkeypatch.setattr(archive, "_unpack", lambda *to: count.append(to) or unpack(*to))
     line = Orders(case)
     with pytest.raises(Cancelled):
-        case_process._serve(line, Plan(tmp_path / "out", model, raw))
+        case_process._serve(line, plan(tmp_path))
     assert line.told[0]["memory_mib"] > 0
     assert line.told[-1]["row"]["status"] == "ok"
     report = json.loads((tmp_path / "out" / "ct_organs.report.json").read_text("utf-8"))
@@ -166,17 +167,11 @@ def test_a_process_unpacks_a_zip_file_once_for_all_that_is_asked_of_its_case(tmp
 
 @pytest.mark.slow
 def test_a_batch_segments_what_is_in_zip_files(tmp_path):
-    spacing_mm = (8.0, 8.0, 8.0)
-    volume, _ = abdomen((40, 38, 48), spacing_mm)
-    tags = {"PixelSpacing": [8, 8], "SliceThickness": 8, "step_mm": 8.0, "array": volume.array}
     for uid in ("1.2.3", "1.2.4"):
-        write_series(tmp_path / "cd" / uid, SeriesInstanceUID=uid, **tags)
+        write_series(tmp_path / "cd" / uid, SeriesInstanceUID=uid, **phantom())
     packed(tmp_path / "cd", tmp_path / "in" / "cd.zip")
     (tmp_path / "in" / "bad.zip").write_bytes(b"PK\3\4 cut off")
-    model = tmp_path / "model"
-    write_model(model, threshold_model((16, 24, 24)), spacing_mm=spacing_mm)
-    raw = RunOptions(clean=False, centre_first=False, runtime="onnxruntime", threads=1)
-    rows = run_batch(find_cases(tmp_path / "in"), Plan(tmp_path / "out", model, raw))
+    rows = run_batch(find_cases(tmp_path / "in"), plan(tmp_path))
     assert [row.status for row in rows] == ["failed", "ok", "ok"]
     assert "bad.zip cannot be unpacked" in rows[0].reason
     assert len(list((tmp_path / "out").glob("cd_*_organs.nii.gz"))) == 2

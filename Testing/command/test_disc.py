@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from Testing.command.conftest import SPACING_MM
 from Testing.dicom_disc import write_disc
+from Testing.dicom_series import height_mm
 
 OBJECTS = ("11.1", "88.59", "88.11", "481.3")
 """Presentation state, key object selection, report, structure set."""
@@ -86,16 +87,9 @@ def test_a_disc_that_can_only_be_read_is_segmented(flareseg, disc, model, tmp_pa
 def test_a_disc_on_which_slices_are_gone_has_a_failed_row(flareseg, disc, model, tmp_path):
     copy = shutil.copytree(disc, tmp_path / "CD")
     slices = [path for path in copy.rglob("IM*") if "PT000001" in path.parts]
-    top = max(slices, key=_height)
+    top = max(slices, key=height_mm)
     top.unlink()
     done = flareseg("batch", copy, tmp_path / "out", "--model", model)
     assert done.returncode == 1
     assert [row["status"] for row in rows(tmp_path / "out")] == ["ok", "failed"]
     assert f"names {len(slices)} files of this series, 1 of them" in done.stdout + done.stderr
-
-
-def _height(path):
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    return reader.GetOrigin()[2]
