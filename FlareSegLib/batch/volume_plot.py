@@ -14,7 +14,9 @@ AXIS = 32
 """y of the scale, in pixels from the top."""
 MOST_DOTS = 1000
 """With more cases, every nth is drawn, and all outliers."""
-ROUND = (1, 2, 5, 10)
+_STEPS = (0.2, 0.5, 1.0, 2.0)
+"""Between two marks of the scale, in powers of ten."""
+_MOST_MARKS = 6
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def plot(one: Spread) -> Plot | None:
 def _ticks(most: float) -> list[float]:
     """Return five round volumes or so."""
     power = 10.0 ** np.floor(np.log10(most))
-    step = next(power * n / 10 for n in (*ROUND, 20, 50, 100) if most / (power * n / 10) <= 6)
+    step = next(power * n for n in _STEPS if most / (power * n) <= _MOST_MARKS)
     return [float(ml) for ml in np.arange(0, most, step)]
 
 

@@ -18,17 +18,12 @@ from FlareSegLib.images.headers.checks import (
     whole_numbers_of,
 )
 
-_BYTES = {
-    "MET_CHAR": 1, "MET_UCHAR": 1, "MET_SHORT": 2, "MET_USHORT": 2, "MET_INT": 4, "MET_UINT": 4,
-    "MET_LONG": 4, "MET_ULONG": 4, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8, "MET_FLOAT": 4,
-    "MET_DOUBLE": 8,
-}  # fmt: skip
 _KINDS = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
     "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
     "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
 }  # fmt: skip
-"""Of a voxel, as NumPy calls them."""
+"""Of a voxel, as NumPy calls them: the digit is its bytes."""
 _ORDERS = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
 _TRUTHS = {"BinaryData", "CompressedData", *_ORDERS}
 _VECTORS = {
@@ -66,13 +61,13 @@ def meta_header(path: Path) -> Header:
         damaged(name, f"NDims = {fields['NDims']}, DimSize = {fields['DimSize']}")
     _check_fields(fields, len(shape), name)
     kind = fields["ElementType"]
-    if kind not in _BYTES:
+    if kind not in _KINDS:
         damaged(name, f"ElementType = {kind}")
     channels = _one(fields.get("ElementNumberOfChannels", "1"), name)
     is_packed = fields.get("CompressedData", "False") == "True"
     named = fields["ElementDataFile"]
     data = path if named in _INSIDE else sibling(path, named, name)
-    header = Header(shape, _BYTES[kind] * channels, data, is_packed=is_packed)
+    header = Header(shape, int(_KINDS[kind][1:]) * channels, data, is_packed=is_packed)
     if not is_packed:
         header = replace(header, offset=_offset(fields, header, start))
     return _read_here(header, fields, start) if is_odd or "HeaderSize" in fields else header
