@@ -64,6 +64,11 @@ class Organ:
     is_tube: bool = False
     """It runs through the scan: its end says little, and neither does it of what is beside it."""
 
+    @property
+    def css_color(self) -> str:
+        """Its color as CSS has it, such as #ff0080."""
+        return "#{:02x}{:02x}{:02x}".format(*self.color)
+
 
 def plain(value: int, key: str = "", name: str = "") -> Organ:
     """Return an organ of which no more is known.

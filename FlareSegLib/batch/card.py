@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from FlareSegLib.base.job import beside
 from FlareSegLib.base.labels import Organ
-from FlareSegLib.batch.cohort import ml_text
 from FlareSegLib.batch.plan import MARK, Plan
 from FlareSegLib.batch.summary import Row
+from FlareSegLib.measuring.rows import ml_text
 
 MOST_REMARKS = 4
 HU_OF = ("liver", "spleen")
@@ -100,8 +100,7 @@ def _tile(row: Row, organ: Organ, at: int) -> Tile:
         said.append(f"{hu:z.0f} HU")
     if state := STATES.get(known.get(f"{organ.key}_state", "" if ml else "absent")):
         said.append(state)
-    color = "#{:02x}{:02x}{:02x}".format(*organ.color)
-    return Tile(organ.key, organ.name, color, round(ml, 2), ", ".join(said), at)
+    return Tile(organ.key, organ.name, organ.css_color, round(ml, 2), ", ".join(said), at)
 
 
 def _numbers(row: Row) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.batch.summary import Row
-from FlareSegLib.measuring.rows import HARMLESS
+from FlareSegLib.measuring.rows import HARMLESS, ml_text
 
 FAR = 3.5
 """Modified z-score from which a value is an outlier (Iglewicz and Hoaglin 1993, How to Detect and
@@ -17,8 +17,6 @@ Handle Outliers, section 3)."""
 FEWEST = 10
 """With fewer cases nothing is called an outlier."""
 CUT = "touches_border"
-MANY_ML = 20.0
-"""From here on decimals of a volume say nothing."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +73,6 @@ def _median_hu(rows: Sequence[Row], organ: Organ) -> float | None:
     known = [row.measured.details.get(f"{organ.key}_core_hu") for row in rows]
     hu = [float(one) for one in known if one is not None]
     return float(np.median(hu)) if hu else None
-
-
-def ml_text(ml: float, beside: float | None = None) -> str:
-    """Return a volume with the decimals that mean something: an adrenal gland has 4.3 ml.
-
-    Args:
-        ml: The volume.
-        beside: One whose decimals it shall have, if not its own.
-    """
-    return f"{ml:.{0 if (ml if beside is None else beside) >= MANY_ML else 1}f}"
 
 
 def outliers(ml: dict[str, float]) -> dict[str, float]:

@@ -16,11 +16,12 @@ from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.labels import Organ
 from FlareSegLib.batch import cohort, volume_plot
 from FlareSegLib.batch.card import Card, card
-from FlareSegLib.batch.cohort import Spread, done, ml_text, spread
+from FlareSegLib.batch.cohort import Spread, done, spread
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.summary import Row
 from FlareSegLib.batch.template import fill_in
 from FlareSegLib.batch.volume_plot import Plot, plot
+from FlareSegLib.measuring.rows import ml_text
 from FlareSegLib.reporting.report import DISCLAIMER
 from FlareSegLib.reporting.tiles import SIDE
 
@@ -117,7 +118,7 @@ def _volume(one: Spread) -> Volume:
     low, median, high = one.quartiles
     return Volume(
         name=one.organ.name + ("" if one.is_whole else " *"),
-        color="#{:02x}{:02x}{:02x}".format(*one.organ.color),
+        color=one.organ.css_color,
         cases=len(one.ml),
         median=ml_text(median) if one.ml else "",
         middle=f"{ml_text(low, median)} to {ml_text(high, median)}" if one.ml else "",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from FlareSegLib.batch.cohort import Spread, ml_text
+from FlareSegLib.batch.cohort import Spread
+from FlareSegLib.measuring.rows import ml_text
 
 WIDTH, HEIGHT, MARGIN = 520, 46, 8
 AXIS = 32

@@ -26,6 +26,8 @@ HARMLESS = frozenset({"touches_border", "out_of_field"})
 """Flags that are no reason to look: vessels reach an edge of nearly every scan."""
 WIDE_AORTA_MM = 30.0
 """From here on an aorta is called aneurysmal (ESVS 2019)."""
+MANY_ML = 20.0
+"""From here on decimals of a volume say nothing."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,13 @@ class OrganRow:
         return ORGAN_FLAGS[flag].format(
             low=low, high=high, components=self.components, wide=WIDE_AORTA_MM, doubts=doubts
         )
+
+
+def ml_text(ml: float, beside: float | None = None) -> str:
+    """Return a volume with the decimals that mean something: an adrenal gland has 4.3 ml.
+
+    Args:
+        ml: The volume.
+        beside: One whose decimals it shall have, if not its own.
+    """
+    return f"{ml:.{0 if (ml if beside is None else beside) >= MANY_ML else 1}f}"

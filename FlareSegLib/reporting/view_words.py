@@ -16,6 +16,7 @@ from FlareSegLib.base.atomic import digest
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.job import beside
 from FlareSegLib.base.labels import Organ
+from FlareSegLib.measuring.rows import ml_text
 
 SIDES = (("R", "L"), ("A", "P"), ("S", "I"))
 """Letters of the axes of RAS: of a direction along it, and against it."""
@@ -80,17 +81,13 @@ def lines(organs: Sequence[Organ], labelmap: Labelmap, path: Path) -> list[Line]
         Line(
             organ.key,
             organ.name,
-            "#{:02x}{:02x}{:02x}".format(*organ.color),
-            _ml(float(voxels[organ.value]) * labelmap.grid.voxel_ml),
+            organ.css_color,
+            f"{ml_text(float(voxels[organ.value]) * labelmap.grid.voxel_ml)} ml",
             ", ".join(flags.get(organ.key, ())),
         )
         for organ in organs
         if voxels[organ.value]
     ]
-
-
-def _ml(ml: float) -> str:
-    return f"{ml:.0f} ml" if ml >= 20 else f"{ml:.1f} ml"  # an adrenal gland has 4 ml
 
 
 def _flags(path: Path) -> dict[str, list[str]]:
