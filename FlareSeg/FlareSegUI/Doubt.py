@@ -104,6 +104,4 @@ class DoubtLayer:
 
 
 def _composites() -> list:
-    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLSliceCompositeNode")
-    found.UnRegister(None)
-    return [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
+    return slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")

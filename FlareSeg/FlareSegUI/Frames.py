@@ -15,9 +15,7 @@ def browserOf(volume: vtkMRMLScalarVolumeNode | None) -> "vtkMRMLSequenceBrowser
     """Return what shows a volume as a frame of a sequence; None for any other volume."""
     if volume is None:
         return None
-    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLSequenceBrowserNode")
-    found.UnRegister(None)
-    browsers = [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
+    browsers = slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode")
     return next((one for one in browsers if one.GetSequenceNode(volume) is not None), None)
 
 

@@ -79,9 +79,7 @@ def segmentationFor(volume: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentationNode:
 
 
 def _segmentationsOf(volume: vtkMRMLScalarVolumeNode) -> list[vtkMRMLSegmentationNode]:
-    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLSegmentationNode")
-    found.UnRegister(None)
-    nodes = [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     return [node for node in nodes if node.GetAttribute(MARK) and Nodes.sourceOf(node) is volume]
 
 

@@ -154,9 +154,7 @@ def makeSurfaces(inside: "vtkSegmentation", tell: Callable[[str], None]) -> None
 
 def firstVolume() -> vtkMRMLScalarVolumeNode | None:
     """Return the volume that is most likely meant: the one that is shown, or the first CT."""
-    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLScalarVolumeNode")
-    found.UnRegister(None)
-    nodes = [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
     volumes = [node for node in nodes if _isScalar(node) and not node.GetHideFromEditors()]
     selection = slicer.app.applicationLogic().GetSelectionNode()
     shown = selection.GetActiveVolumeID() if selection is not None else None
@@ -177,9 +175,7 @@ def sourceOf(segmentation: vtkMRMLSegmentationNode | None) -> vtkMRMLScalarVolum
 
 def segmentationOf(volume: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentationNode | None:
     """Return the segmentation that FlareSeg made from a CT last, if it is in the scene."""
-    found = slicer.mrmlScene.GetNodesByClass("vtkMRMLSegmentationNode")
-    found.UnRegister(None)
-    nodes = [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     own = [node for node in nodes if reportOf(node) and sourceOf(node) is volume]
     return own[-1] if own else None
 

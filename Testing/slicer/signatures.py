@@ -18,8 +18,9 @@ SCRIPTED = "Modules/Scripted"
 PYTHON = {
     f"{BASE}/util.py": [
         "arrayFromVolume", "childWidgetVariables", "confirmOkCancelDisplay", "errorDisplay",
-        "getModuleLogic", "launchConsoleProcess", "loadUI", "loadVolume", "mainWindow",
-        "reloadScriptedModule", "selectModule", "tryWithErrorDisplay", "updateVolumeFromArray",
+        "getModuleLogic", "getNodesByClass", "launchConsoleProcess", "loadUI", "loadVolume",
+        "mainWindow", "reloadScriptedModule", "selectModule", "tryWithErrorDisplay",
+        "updateVolumeFromArray",
         "VTKObservationMixin.addObserver", "VTKObservationMixin.removeObserver",
         "VTKObservationMixin.removeObservers",
     ],
