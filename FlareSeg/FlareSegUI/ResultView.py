@@ -52,11 +52,14 @@ class ResultView:
         self.table.show(Nodes.reportOf(self._segmentation), Lesions.rowsOf(volume), name)
 
     def showNew(self) -> None:
-        """Show the result of a run that has just ended: its colors, in 3-D, in the middle."""
+        """Show the result of a run that has just ended: its colors, in 3-D, in the middle.
+
+        A segmentation that was chosen before is chosen still: no event tells that it has changed.
+        """
         self.onColors(self._parametersOf().colors)
         self._show3D(self._segmentation, self._parametersOf().show3D)
         Views.centre(self._segmentation)
-        self.showDoubt()
+        self.show()
 
     def close(self) -> None:
         """Give the views back what they showed: scene or panel go."""

@@ -7,6 +7,7 @@ from Testing.flare import ORGANS
 from Testing.many_organs import write_flat_model
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import SHAPE, SPACING_MM, to_node, wait_until
+from Testing.slicer.test_runs import prepare
 
 
 def reason(panel):
@@ -122,6 +123,14 @@ def test_organs_are_ticked_by_hand_all_or_none(panel, ct):
     assert parameters.organs == "liver,spleen"
     panel.ui.allButton.click()
     assert parameters.organs == "all"
+
+
+def test_the_table_is_that_of_the_last_run_into_the_same_segmentation(panel, ct, model):
+    for organs, rows in (("liver,spleen", 2), ("liver", 1)):
+        prepare(panel, ct, model).organs = organs
+        panel.ui.applyButton.click()
+        wait_until(lambda: not panel.job.isRunning)
+        assert panel.ui.resultTable.rowCount == rows
 
 
 def test_the_state_goes_from_widgets_to_the_scene_and_back(module, panel, ct):
