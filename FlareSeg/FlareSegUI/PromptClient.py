@@ -36,11 +36,6 @@ class PromptClient:
         """Return whether the process is there."""
         return self._runner.isRunning
 
-    @property
-    def isWaiting(self) -> bool:
-        """Return whether an answer is still to come."""
-        return self._number > self._answered
-
     def start(self, volume: vtkMRMLScalarVolumeNode) -> None:
         """Start the process with a copy of the volume.
 
