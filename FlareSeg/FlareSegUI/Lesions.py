@@ -7,10 +7,9 @@ import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk
 
 from FlareSegLib.prompting.prompt_files import COLORS, TERMINOLOGY
-from FlareSegUI import Nodes
+from FlareSegUI import Nodes, Voxels
 from FlareSegUI.PromptNodes import MARK
 
 FACTS = f"{Nodes.PREFIX}lesions"
@@ -48,16 +47,10 @@ def writeMask(
         mask: uint8, (k, j, i).
     """
     image = slicer.vtkOrientedImageData()
-    ends = [(a, a + n - 1) for a, n in zip(reversed(start), reversed(mask.shape), strict=True)]
-    image.SetExtent(*(value for pair in ends for value in pair))
+    Voxels.fill(image, mask, start)
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     image.SetGeometryFromImageToWorldMatrix(matrix)
-    values = numpy_to_vtk(
-        np.ascontiguousarray(mask).ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR
-    )
-    values.SetName("ImageScalars")
-    image.GetPointData().SetScalars(values)
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     if not logic.SetBinaryLabelmapToSegment(image, segmentation, key, logic.MODE_REPLACE):
         raise RuntimeError("the mask cannot be written into the segmentation")

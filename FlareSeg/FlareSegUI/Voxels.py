@@ -1,4 +1,4 @@
-"""A file of voxels that the worker left, into an image of VTK, copied once."""
+"""Voxels into an image of VTK, copied once."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +9,18 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 
 def load(path: Path, image: vtk.vtkImageData, start: Sequence[int] = (0, 0, 0)) -> None:
-    """Give an image the voxels of a file, and the extent that they have.
+    """Give an image the voxels of a .npy file that the worker left; see fill()."""
+    fill(image, np.load(path, mmap_mode="r"), start)
+
+
+def fill(image: vtk.vtkImageData, array: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> None:
+    """Give an image voxels, and the extent that they have.
 
     Args:
-        path: .npy, uint8 (k, j, i).
         image: Takes them.
+        array: uint8 (k, j, i).
         start: Index (k, j, i) of the first voxel.
     """
-    array = np.load(path, mmap_mode="r")
     ends = [(a, a + n - 1) for a, n in zip(start, array.shape, strict=True)]
     image.SetExtent(*(edge for pair in reversed(ends) for edge in pair))
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
