@@ -70,8 +70,8 @@ class DoubtLayer:
         self._before: dict[str, tuple[str | None, float]] = {}
         self._shown: str | None = None
 
-    def show(self, segmentation: vtkMRMLSegmentationNode | None) -> bool:
-        """Show the doubt of a segmentation in place of what is shown; return whether there is any.
+    def show(self, segmentation: vtkMRMLSegmentationNode | None) -> None:
+        """Show the doubt of a segmentation, if there is any, in place of what is shown.
 
         Args:
             segmentation: None hides.
@@ -82,7 +82,6 @@ class DoubtLayer:
             self.hide()
             if wanted is not None:
                 self._put(wanted)
-        return wanted is not None
 
     def _put(self, wanted: str) -> None:
         self._shown = wanted

@@ -166,7 +166,6 @@ class RunSection:
 
     def onInstalled(self, _segmentation: None, _code: int) -> None:
         """Say that the packages are there."""
-        self.packages.show()
         self._showIdle(_("Installed. Press Apply"))
 
     def onConverted(self, _segmentation: None, _code: int) -> None:
