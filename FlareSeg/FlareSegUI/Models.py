@@ -1,7 +1,6 @@
 """Models on this computer: the one that ships, and those that were added."""
 
 import json
-import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.models.sources import import_from
+from FlareSegUI import Packages
 
 FACTS, MADE = "model.json", "model.txt"
 """As in Scripts/flareseg_model.py."""
@@ -60,7 +60,7 @@ def importModel(source: Path) -> Path:
 
 def whyNotConvert() -> str | None:
     """Return why a trained nnU-Net cannot be converted by Slicer's Python, and where it can be."""
-    names = [re.match(r"[\w.-]+", package)[0] for package in EXTRAS["nnunet"]]
+    names = [Packages.Wanted(package).name for package in EXTRAS["nnunet"]]
     missing = [name for name in names if find_spec(name) is None]
     if not missing:
         return None
