@@ -85,7 +85,9 @@ class Job:
             if reason := Packages.whyNotDicom():
                 raise Packages.PackageError(reason)
             words += ["--seg", "binary"]  # what the DICOM modules of Slicer read
-        self._withPackages(options.runtime, install, ears, lambda: self._batch(words, ears))
+        some = (0, 1)  # 1: some cases failed; the lines and the summary say which
+        run = lambda: self._work(words, ears, good=some)  # noqa: E731
+        self._withPackages(options.runtime, install, ears, run)
 
     def startInstall(self, wheels: Path, runtime: str, ears: Ears) -> None:
         """Install what is needed from a folder of wheels, without network; nothing is asked.
@@ -112,13 +114,8 @@ class Job:
         self._refuseTwo()
         if target.suffix == ".dcm" and (reason := Dicom.whyNot(segmentation, volume)):
             raise RunFailed(reason)
-        folder = Folder.newFolder()
-        try:
-            Export.prepare(folder, segmentation, volume, target)
-        except Exception:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self._launch(["export"], folder, ears, lambda code: self._onPlainEnd(ears, code))
+        prepare = lambda folder: Export.prepare(folder, segmentation, volume, target)  # noqa: E731
+        self._work(["export"], ears, prepare)
 
     def startConversion(
         self, source: Path, ears: Ears, onModel: Callable[[Path], None], install: bool | None = None
@@ -136,7 +133,13 @@ class Job:
             RunFailed: A run has not ended yet.
         """
         self._refuseTwo()
-        run = lambda: self._convert(source, ears, onModel)  # noqa: E731
+
+        def finish(folder: Path) -> None:
+            onModel(Models.converted(folder))
+            ears.onDone(None, 0)
+
+        prepare = lambda folder: Models.askToConvert(folder, source)  # noqa: E731
+        run = lambda: self._work(["model"], ears, prepare, finish)  # noqa: E731
         self._withPackages("onnxruntime", install, ears, run)
 
     def cancel(self, *, wait: bool = False) -> None:
@@ -175,7 +178,7 @@ class Job:
         ears: Ears,
         then: Callable[[], None],
     ) -> None:
-        def ended(code: int) -> None:
+        def ended(_folder: Path, code: int) -> None:
             if code == 0 and not self._isCanceled:
                 Packages.accept()
                 then()
@@ -188,42 +191,55 @@ class Job:
 
         names = ", ".join(wanted.name for wanted in packages)
         ears.onProgress(_("Installing {names}").format(names=names), 0.0)
-        self._launch(Packages.pipArguments(packages, wheels), Folder.newFolder(), ears, ended)
+        self._launch(Packages.pipArguments(packages, wheels), ears, ended, None)
 
     def _segment(self, run: "_Run", ears: Ears) -> None:
         volume = slicer.mrmlScene.GetNodeByID(run.volumeID)
         if volume is None:
             ears.onFailed(_("The volume was removed while FlareSeg was running"))
             return
-        folder = Folder.newFolder()
-        try:
-            Nodes.writeVolume(volume, folder / "ct.nrrd")
-        except Exception:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        ended = lambda code: self._onEnd(run, folder, ears, code)  # noqa: E731
-        self._launch(run.options.toRun(), folder, ears, ended)
+        self._work(
+            run.options.toRun(),
+            ears,
+            lambda folder: Nodes.writeVolume(volume, folder / "ct.nrrd"),
+            lambda folder: self._finish(run, folder, ears),
+        )
 
-    def _batch(self, words: list[str], ears: Ears) -> None:
-        some = (0, 1)  # 1: some cases failed; the lines and the summary say which
-        ended = lambda code: self._onPlainEnd(ears, code, some)  # noqa: E731
-        self._launch(words, Folder.newFolder(), ears, ended)
+    def _work(
+        self,
+        arguments: list[str],
+        ears: Ears,
+        prepare: Callable[[Path], None] | None = None,
+        finish: Callable[[Path], None] | None = None,
+        good: tuple[int, ...] = (0,),
+    ) -> None:
+        """Launch the worker, and tell the ears how it ended.
 
-    def _convert(self, source: Path, ears: Ears, onModel: Callable[[Path], None]) -> None:
-        folder = Folder.newFolder()
-        Models.askToConvert(folder, source)
+        prepare writes into the folder of the run what the worker needs; finish takes the folder of
+        a run that ended with a good code, and tells so.
+        """
 
-        def ended(code: int) -> None:
-            if code == 0 and not self._isCanceled:
-                onModel(Models.converted(folder))
-            self._onPlainEnd(ears, code)
+        def ended(folder: Path, code: int) -> None:
+            if self._isCanceled:
+                ears.onCanceled()
+            elif code not in good:
+                ears.onFailed(self._reason(code))
+            elif finish is not None:
+                finish(folder)
+            else:
+                ears.onDone(None, code)
 
-        self._launch(["model"], folder, ears, ended)
+        self._launch(arguments, ears, ended, prepare)
 
     def _launch(
-        self, arguments: list[str], folder: Path, ears: Ears, onEnd: Callable[[int], None]
+        self,
+        arguments: list[str],
+        ears: Ears,
+        onEnd: Callable[[Path, int], None],
+        prepare: Callable[[Path], None] | None,
     ) -> None:
-        """Start the process in its folder, which is removed when the run is over."""
+        """Start the process in a folder of its own, which is removed when the run is over."""
+        folder = Folder.newFolder()
         self._said = []
 
         def hear(line: str) -> None:
@@ -232,7 +248,7 @@ class Job:
 
         def ended(code: int) -> None:
             try:
-                onEnd(code)
+                onEnd(folder, code)
             except Exception as error:  # whatever it is: a run must not stay without an end
                 logging.exception("FlareSeg: the end of a run failed")
                 ears.onFailed(_("Unexpected error: {error}").format(error=error))
@@ -240,20 +256,14 @@ class Job:
                 shutil.rmtree(folder, ignore_errors=True)
 
         try:
+            if prepare is not None:
+                prepare(folder)
             self._runner.start(
                 arguments, folder, self.logFile, Listener(ears.onProgress, hear, ended)
             )
         except Exception:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-    def _onEnd(self, run: "_Run", folder: Path, ears: Ears, code: int) -> None:
-        if self._isCanceled:
-            ears.onCanceled()
-        elif code:
-            ears.onFailed(self._reason(code))
-        else:
-            self._finish(run, folder, ears)
 
     def _finish(self, run: "_Run", folder: Path, ears: Ears) -> None:
         volume = slicer.mrmlScene.GetNodeByID(run.volumeID)
@@ -268,15 +278,6 @@ class Job:
             ears.onFailed(_("The result cannot be read: {error}").format(error=error))
             return
         ears.onDone(segmentation, 0)
-
-    def _onPlainEnd(self, ears: Ears, code: int, good: tuple[int, ...] = (0,)) -> None:
-        """Tell the end of what gives the scene nothing."""
-        if self._isCanceled:
-            ears.onCanceled()
-        elif code in good:
-            ears.onDone(None, code)
-        else:
-            ears.onFailed(self._reason(code))
 
     def _reason(self, code: int) -> str:
         spoken = [line for line in self._said if line.startswith(SPOKEN)]
