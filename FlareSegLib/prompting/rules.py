@@ -97,13 +97,10 @@ def check_smaller(extent: Extent, volume: Volume) -> None:
     labels, count = ndimage.label(coarse)
     if not count:
         return
-    body = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    spacing = np.array(volume.grid.spacing_mm) * steps
-    (y0, y1), (x0, x1) = (
-        (places[0] * spacing[axis], places[-1] * spacing[axis])
-        for axis, others in ((1, (0, 2)), (2, (0, 1)))
-        if (places := np.flatnonzero(body.any(axis=others))).size
-    )
+    _, rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
+    _, step_y, step_x = np.array(volume.grid.spacing_mm) * steps
+    y0, y1 = rows.start * step_y, (rows.stop - 1) * step_y
+    x0, x1 = columns.start * step_x, (columns.stop - 1) * step_x
     (_, low_y, low_x), (_, high_y, high_x) = extent.low, extent.high
     if low_y <= y0 and low_x <= x0 and high_y >= y1 and high_x >= x1:
         raise InputError(
