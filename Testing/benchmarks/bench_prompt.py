@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -71,23 +70,19 @@ def simple(thing: Thing, low: Edges, high: Edges, method) -> Mask:
 
 def by_box(
     thing: Thing, network: CropNetwork, low: Edges, high: Edges, clicks: int = 0
-) -> tuple[list[Mask], list[float]]:
-    """Return the mask after the box and after each click, and the seconds of each."""
+) -> list[Mask]:
+    """Return the mask after the box and after each click."""
     session = Session(thing.volume, network)
     spacing = np.array(thing.volume.grid.spacing_mm)
     corners = in_world(low * spacing, session.grid), in_world(high * spacing, session.grid)
-    began = time.perf_counter()
     found = session.box(*corners)
-    seconds = [time.perf_counter() - began]
     masks = [full(found, thing.mask.shape)]
     for _ in range(clicks):
         click = next_click(session, thing, masks[-1])
         if click:
-            began = time.perf_counter()
             found = session.click(click[0], inside=click[1])
-            seconds.append(time.perf_counter() - began)
         masks.append(full(found, thing.mask.shape))
-    return masks, seconds
+    return masks
 
 
 def boxes(thing: Thing, rngs: list[np.random.Generator]) -> Iterator[tuple[str, Edges, Edges]]:
@@ -104,9 +99,14 @@ def flat_boxes(thing: Thing) -> Iterator[tuple[str, int, Edges, Edges]]:
     held = np.flatnonzero(thing.mask.any((1, 2)))
     for z in np.unique(held[np.linspace(0, len(held) - 1, SLICES + 2).round().astype(int)][1:-1]):
         for kind, drawn in (("loose", rng), ("tight", None)):
-            low, high = loosened(*bounds(thing.mask[z : z + 1]), drawn)
-            low[0], high[0] = z - 0.25, z + 0.25
-            yield f"slice, {kind}", int(z), low, high
+            yield f"slice, {kind}", int(z), *flat_box(thing, z, drawn)
+
+
+def flat_box(thing: Thing, z: int, rng: np.random.Generator | None) -> tuple[Edges, Edges]:
+    """Return the box about a thing in a slice; without a generator it fits."""
+    low, high = loosened(*bounds(thing.mask[z : z + 1]), rng)
+    low[0], high[0] = z - 0.25, z + 0.25
+    return low, high
 
 
 def seeds(draws: int) -> list[np.random.Generator]:
@@ -121,7 +121,7 @@ def measured(thing: Thing, network: CropNetwork, draws: int) -> Rows:
     for kind, low, high in boxes(thing, rngs):
         for name, method in METHODS.items():
             rows[f"{kind} {name}"].append(dsc(simple(thing, low, high, method), thing.mask))
-        for i, mask in enumerate(by_box(thing, network, low, high, CLICKS)[0]):
+        for i, mask in enumerate(by_box(thing, network, low, high, CLICKS)):
             rows[f"{kind} **crop**" + (f" + {i}" if i else "")].append(dsc(mask, thing.mask))
     for rng in rngs:
         _one_slice(thing, network, rng, rows)
@@ -129,7 +129,7 @@ def measured(thing: Thing, network: CropNetwork, draws: int) -> Rows:
         truth = thing.mask[z]
         for name, method in METHODS.items():
             rows[f"{row} {name}"].append(dsc(simple(thing, low, high, method)[z], truth))
-        rows[f"{row} **crop**"].append(dsc(by_box(thing, network, low, high)[0][0][z], truth))
+        rows[f"{row} **crop**"].append(dsc(by_box(thing, network, low, high)[0][z], truth))
     _line(thing, network, rows)
     return rows
 
@@ -153,15 +153,14 @@ def embedded(thing: Thing, draws: int, networks: dict[str, Callable[..., Any]]) 
 def _one_slice(thing: Thing, network: CropNetwork, rng, rows: Rows) -> None:
     """A loose box in the largest slice, and the whole thing, depth found."""
     z = int(thing.mask.sum((1, 2)).argmax())
-    low, high = loosened(*bounds(thing.mask[z : z + 1]), rng)
-    low[0], high[0] = z - 0.25, z + 0.25
+    low, high = flat_box(thing, z, rng)
     spacing = thing.volume.grid.spacing_mm
     cube = (high - low)[1:].mean() * spacing[1] / spacing[0]
     deep = low.copy(), high.copy()
     deep[0][0], deep[1][0] = z - cube / 2, z + cube / 2
     ball = simple(thing, *deep, METHODS["ellipsoid"])
     rows["depth found, ellipsoid of a cube"].append(dsc(ball, thing.mask))
-    rows["depth found **crop**"].append(dsc(by_box(thing, network, low, high)[0][0], thing.mask))
+    rows["depth found **crop**"].append(dsc(by_box(thing, network, low, high)[0], thing.mask))
 
 
 def _line(thing: Thing, network: CropNetwork, rows: Rows) -> None:
@@ -246,7 +245,7 @@ def main() -> None:
     networks = _networks(said.embed) if said.embed else {}
     found: Found = json.loads(said.json.read_text("utf-8")) if said.only_embed else {}
     for thing in things(said.data, tuple(filter(None, said.groups.split(",")))):
-        rows = embedded(thing, said.draws, networks)
+        rows = embedded(thing, said.draws, networks) if networks else {}
         if network:
             rows = measured(thing, network, said.draws) | rows
         means = found.setdefault(thing.group, {}).setdefault(thing.name, {})
