@@ -14,7 +14,7 @@ import numpy as np
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.prompting.prompt_network import load_prompt_network
 from FlareSegLib.prompting.session import Session
-from Testing.benchmarks.timing import timed
+from Testing.benchmarks.timing import Program, interleaved
 from Testing.benchmarks.volumes import on_grid, source_ct, written
 
 Took = tuple[float, float]
@@ -36,7 +36,8 @@ def times(model: Path | None, threads: int) -> str:
         corners = middle - HALF_MM, middle + HALF_MM
         box, click = _warm(Session(volume, load_prompt_network(model, threads)), corners)
         words = ",".join(f"{a:g},{b:g}" for a, b in zip(*corners, strict=True))
-        rows = _cold(path, f"--box={words}", Path(folder))
+        given = [*(["--model", str(model)] if model else []), "--threads", str(threads)]
+        rows = _cold(path, [f"--box={words}", *given], Path(folder))
     size, ct_mib = " x ".join(map(str, LARGE)), volume.array.nbytes / 2**20
     return f"""## Seconds
 
@@ -80,19 +81,18 @@ read_volume(Path(sys.argv[1]))
 """
 
 
-def _cold(path: Path, box: str, folder: Path) -> str:
+def _cold(path: Path, options: list[str], folder: Path) -> str:
     """Return rows: the command, and a process that only reads; in turns."""
-    out = folder / "found.nii.gz"
-    command = [sys.executable, "-m", "FlareSegLib", "prompt", str(path), box, "-o", str(out)]
-    reading = [sys.executable, "-c", READING, str(path)]
-    took, read, peaks = [], [], ([], [])
-    for _ in range(COLD_ROUNDS):
-        for words, times_of, mib in ((command, took, peaks[0]), (reading, read, peaks[1])):
-            wall, cpu, memory = timed(words)
-            times_of.append((wall, cpu))
-            mib.append(memory)
-    return f"""{_row("cold: file to file", took)}
-{_row("cold: Python and reading alone", read)}
+    words = ["-m", "FlareSegLib", "prompt", str(path), *options, "-o", str(folder / "found.nii.gz")]
+    programs = [
+        Program("cold: file to file", [sys.executable, *words]),
+        Program("cold: Python and reading alone", [sys.executable, "-c", READING, str(path)]),
+    ]
+    interleaved(programs, COLD_ROUNDS)
+    took = [(p.name, list(zip(p.seconds, p.cpu_seconds, strict=True))) for p in programs]
+    rows = "\n".join(_row(name, seconds) for name, seconds in took)
+    whole, reading = (max(program.peak_mib) for program in programs)
+    return f"""{rows}
 
-Peak memory: {max(peaks[0]):.0f} MiB, of reading alone {max(peaks[1]):.0f} MiB.
+Peak memory: {whole:.0f} MiB, of reading alone {reading:.0f} MiB.
 """
