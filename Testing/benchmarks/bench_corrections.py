@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from FlareSegLib.base.geometry import Grid, Labelmap, Volume
+from FlareSegLib.base.geometry import Grid, Volume
 from FlareSegLib.images.reading import read_labelmap
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting.channels import box_channel, channels, click_channel
@@ -82,12 +83,18 @@ def cut(thing: Thing, found: Mask) -> tuple[Thing, Mask]:
     return replace(thing, volume=Volume(array, grid), mask=thing.mask[part]), found[part]
 
 
+@lru_cache(maxsize=1)
+def labels_of(path: Path) -> np.ndarray:
+    """Return what FlareSeg found in a CT, canonical; read once for all its organs."""
+    return to_canonical(read_labelmap(path)).array
+
+
 def measured(data: Path, results: Path, network: CropNetwork, sides) -> Iterator[list[float]]:
     """Yield the DSC of each organ, as found and after each click."""
     for thing in organs(data):
         name, value = thing.name.rsplit(" ", 1)
-        found: Labelmap = to_canonical(read_labelmap(results / f"{name}.nii.gz"))
-        organ, mask = cut(thing, found.array == int(value))
+        found = labels_of(results / f"{name}.nii.gz")
+        organ, mask = cut(thing, found == int(value))
         scores, clicks = [dsc(mask, organ.mask)], []
         for _ in range(CLICKS):
             at = error_at(mask, organ.mask, organ.volume.grid.spacing_mm)
