@@ -44,7 +44,7 @@ def otsu(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     cut = values[(n * (len(values) - n) * (high - low) ** 2).argmax()]
     core = tuple(slice(k // 2 - k // 8, k // 2 + k // 8 + 1) for k in hu.shape)
     side = np.median(smooth[core]) > cut
-    return ndimage.binary_fill_holes(_largest((smooth > cut) == side))
+    return ndimage.binary_fill_holes(largest((smooth > cut) == side))
 
 
 def walker(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -56,7 +56,7 @@ def walker(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
     behind = _radius2(shape) > CORNERS
     chance = _walk(small / max(float(small.std()), 1.0), ahead, behind & ~ahead)
     back = ndimage.zoom(chance, [m / n for m, n in zip(hu.shape, shape, strict=True)], order=1)
-    return _largest(back > 0.5)
+    return largest(back > 0.5)
 
 
 def _walk(values: NDArray[np.float32], ahead: NDArray[np.bool_], behind: NDArray[np.bool_]):
@@ -96,10 +96,11 @@ def grabcut(hu: NDArray[np.float32], inner: tuple[slice, ...]) -> NDArray[np.boo
         cv2.setRNGSeed(0)
         cv2.grabCut(colours, labels, box, *models, 5, cv2.GC_INIT_WITH_RECT)
         found[z] = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    return _largest(found)
+    return largest(found)
 
 
-def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest piece of a mask."""
     labels, count = ndimage.label(mask)
     return mask if count < 2 else labels == np.bincount(labels.ravel())[1:].argmax() + 1
 

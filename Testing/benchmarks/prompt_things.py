@@ -15,6 +15,7 @@ from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting.prompts import in_world
 from FlareSegLib.prompting.session import Found, Session
+from Testing.benchmarks.prompt_methods import largest
 
 UNSEEN = (2, 3, 5, 9, 13)
 """Organs that training was never shown: right kidney, spleen, aorta, gallbladder, left kidney."""
@@ -101,7 +102,6 @@ def error_at(mask: Mask, truth: Mask, spacing_mm: Sequence[float]) -> NDArray[np
         return None
     found = ndimage.find_objects(wrong.astype(np.uint8))[0]
     near = tuple(slice(max(a.start - 1, 0), a.stop + 1) for a in found)
-    labels, _ = ndimage.label(wrong[near])
-    largest = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    depth = ndimage.distance_transform_edt(np.pad(largest, 1), spacing_mm)[1:-1, 1:-1, 1:-1]
+    piece = np.pad(largest(wrong[near]), 1)
+    depth = ndimage.distance_transform_edt(piece, spacing_mm)[1:-1, 1:-1, 1:-1]
     return np.array(np.unravel_index(depth.argmax(), depth.shape)) + [s.start for s in near]
