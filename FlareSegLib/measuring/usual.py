@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from FlareSegLib.base.label_file import default_labels
 from FlareSegLib.base.paths import RESOURCES
 from FlareSegLib.measuring.rows import OrganRow
 from FlareSegLib.measuring.scan import Scan
 
 FEWEST_ANCHORS = 2
-TUBES = frozenset({"aorta", "inferior_vena_cava", "esophagus"})
 LEAST_ANCHOR = 0.5
 """Confidence of an organ that tells what part of a body a scan shows."""
 APART_MM = (60.0, 30.0, 40.0)
@@ -114,6 +114,7 @@ def is_out_of_field(
 
 def _solid(rows: Mapping[str, OrganRow]) -> dict[str, OrganRow]:
     """Return convincing organs but tubes, which run on through whatever part a scan shows."""
+    tubes = {organ.key for organ in default_labels().tubes}
     return {
-        key: row for key, row in rows.items() if key not in TUBES and _sure(row) >= LEAST_ANCHOR
+        key: row for key, row in rows.items() if key not in tubes and _sure(row) >= LEAST_ANCHOR
     }
