@@ -92,18 +92,21 @@ def view(
         InputError: A file cannot be read, or is not on the grid of the CT.
     """
     check_installed()
-    volume, organs = read_volume(ct, series=series), read_labelmap(labelmap)
-    _check_grids(volume.grid, organs.grid, labelmap)
-    unsure = read_labelmap(doubt) if doubt else None
-    if doubt and unsure:
-        _check_grids(volume.grid, unsure.grid, doubt)
-    over = Volume(unsure.array, unsure.grid) if unsure else None
+    volume = read_volume(ct, series=series)
+    organs = _read_on(volume.grid, labelmap)
+    over = _read_on(volume.grid, doubt) if doubt else None
     with tempfile.TemporaryDirectory(prefix="flareseg-view-") as folder:
         named = Path(folder) / "organs.seg.nrrd"  # names, colors and codes, whatever it came in
         write_labelmap(organs, named, labels=labels)
         page = _Page(volume, named, lines(labels.organs, organs, labelmap), labelmap.name, over)
         page.go_to(organs)
         page.serve(place)
+
+
+def _read_on(ct: Grid, path: Path) -> Labelmap:
+    found = read_labelmap(path)
+    _check_grids(ct, found.grid, path)
+    return found
 
 
 def _check_grids(ct: Grid, organs: Grid, labelmap: Path) -> None:
@@ -119,7 +122,7 @@ class _Page:
     """The scene of one case, and the page that shows it."""
 
     def __init__(
-        self, volume: Volume, organs: Path, found: list[Line], name: str, doubt: Volume | None
+        self, volume: Volume, organs: Path, found: list[Line], name: str, doubt: Labelmap | None
     ) -> None:
         from trame.app import get_server
         from trame_slicer import module

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.geometry import Labelmap, Volume
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 LEAST_PERCENT, MOST_PERCENT = 5, 60
@@ -15,7 +15,7 @@ OPACITY = 0.6
 """Of doubt over the slices."""
 
 
-def add_volume(scene: Any, volume: Volume, name: str = "CT") -> Any:
+def add_volume(scene: Any, volume: Volume | Labelmap, name: str = "CT") -> Any:
     """Return the node of a volume: (z, y, x) becomes (x, y, z), LPS becomes RAS."""
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonDataModel import vtkImageData
@@ -40,7 +40,7 @@ def add_volume(scene: Any, volume: Volume, name: str = "CT") -> Any:
     return node
 
 
-def add_doubt(scene: Any, doubt: Volume) -> Any:
+def add_doubt(scene: Any, doubt: Labelmap) -> Any:
     """Return the node of doubt in percent: from red to yellow, and nothing where it is low."""
     from slicer import vtkMRMLColorLogic, vtkMRMLColorTableNode
 
