@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 UNSURE = 35
 """Percent of doubt from which on a place is hatched: another class is nearly as likely."""
 PATTERN = "//////"
+STYLE = {"hatch.color": TEXT, "hatch.linewidth": 0.6}
 WORDS = f"hatched: the network was unsure what lies there (doubt of {UNSURE} % or more)"
 SWATCH_INCHES, WORDS_INCHES = (0.32, 0.13), 4.6
 
@@ -51,7 +52,7 @@ def hatch(axes: Axes, doubt: Labelmap, grid: Grid, view: View, index: int) -> No
     if (plane >= UNSURE).any():
         from matplotlib import rc_context
 
-        with rc_context({"hatch.color": TEXT, "hatch.linewidth": 0.6}):
+        with rc_context(STYLE):
             axes.contourf(
                 columns, rows, plane, levels=[UNSURE, 101], colors="none", hatches=[PATTERN]
             )
@@ -78,7 +79,7 @@ def explain(figure: Figure, y_inches: float) -> None:
     left = size[0] - WORDS_INCHES - SWATCH_INCHES[0] - 0.1
     low = (left / size[0], (y_inches - SWATCH_INCHES[1] / 2) / size[1])
     wide, high = np.array(SWATCH_INCHES) / size
-    with rc_context({"hatch.color": TEXT, "hatch.linewidth": 0.6}):
+    with rc_context(STYLE):
         swatch = Rectangle(
             low, wide, high, fill=False, hatch=PATTERN, edgecolor=DIM, transform=figure.transFigure
         )
