@@ -24,6 +24,7 @@ from FlareSegLib.images.writing import check_writable, write_labelmap
 from FlareSegLib.postprocessing.uncertainty import check_uncertainty
 from FlareSegLib.preprocessing import orient
 from FlareSegLib.reporting import preview, report, thumbnail, tiles
+from FlareSegLib.reporting.png import write_png
 from FlareSegLib.reporting.report import Report
 from FlareSegLib.reporting.result import Result
 
@@ -71,9 +72,9 @@ class Files:
             with watch.step("preview"):
                 draw(job.preview)
         if job.thumbnail:
-            thumbnail.write_thumbnail(*_upright(volume, result), organs, job.thumbnail)
+            write_png(thumbnail.draw(*_upright(volume, result), organs), job.thumbnail)
         if job.tiles:
-            tiles.write_tiles(*_upright(volume, result), organs, job.tiles)
+            write_png(tiles.draw_tiles(*_upright(volume, result), organs), job.tiles)
         found = dataclasses.replace(result.report, facts=self._facts(result.report, runtime))
         if job.extras:
             with watch.step("export"):

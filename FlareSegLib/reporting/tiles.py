@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.labels import Organ
-from FlareSegLib.reporting.thumbnail import HIGH_HU, LOW_HU, to_png
+from FlareSegLib.reporting.png import gray_of
 
 SIDE = 64
 """Pixels of a tile."""
@@ -21,24 +19,17 @@ GRAYS = 32
 """Levels of gray; more of them are noise, and make the file larger."""
 
 
-def write_tiles(hu: Volume, labelmap: Labelmap, organs: Sequence[Organ], path: Path) -> None:
-    """Write a PNG with a tile for each organ, from left to right.
+def draw_tiles(hu: Volume, labelmap: Labelmap, organs: Sequence[Organ]) -> NDArray[np.uint8]:
+    """Return a strip with a tile for each organ, from left to right; black for an absent one.
 
     Args:
         hu: The CT, canonical (array axes toward S, P and L).
         labelmap: Organ values on the same grid.
         organs: Those to show, in this order.
-        path: File to write, .png.
 
-    Raises:
-        OutputError: It cannot be written.
+    Returns:
+        (SIDE, SIDE * organs, RGB).
     """
-    with atomic(path) as temporary:
-        temporary.write_bytes(to_png(draw_tiles(hu, labelmap, organs)))
-
-
-def draw_tiles(hu: Volume, labelmap: Labelmap, organs: Sequence[Organ]) -> NDArray[np.uint8]:
-    """Return the strip, (SIDE, SIDE * organs, RGB); the tile of an absent organ is black."""
     most = max(int(labelmap.array.max(initial=0)), *(organ.value for organ in organs))
     counts = np.array([np.bincount(one.ravel(), minlength=most + 1) for one in labelmap.array])
     tiles = []
@@ -69,8 +60,9 @@ def _tile(
     inside = [np.clip(i, 0, n - 1) for i, n in zip(at, mask.shape, strict=True)]
     is_inside = np.logical_and.outer(*(i == j for i, j in zip(at, inside, strict=True)))
     picks = np.ix_(*inside)
-    gray = np.clip((hu[picks].astype(np.float32) - LOW_HU) / (HIGH_HU - LOW_HU), 0, 1)
-    levels = np.where(is_inside, (gray * (GRAYS - 1)).round() * (255 / (GRAYS - 1)), 0)
+    levels = np.where(
+        is_inside, (gray_of(hu[picks]) * (GRAYS - 1)).round() * (255 / (GRAYS - 1)), 0
+    )
     picture = np.repeat(levels[..., None], 3, axis=2).astype(np.uint8)
     picture[_outline(mask[picks] & is_inside)] = color
     return picture

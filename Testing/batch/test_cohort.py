@@ -18,8 +18,9 @@ from FlareSegLib.batch.page import write_page
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.summary import Measured, Row
 from FlareSegLib.pipeline import default_model
-from FlareSegLib.reporting.thumbnail import draw, to_png, write_thumbnail
-from FlareSegLib.reporting.tiles import SIDE, draw_tiles, write_tiles
+from FlareSegLib.reporting.png import to_png, write_png
+from FlareSegLib.reporting.thumbnail import draw
+from FlareSegLib.reporting.tiles import SIDE, draw_tiles
 from Testing.flare import BY_KEY, ORGANS
 from Testing.phantoms import abdomen
 
@@ -96,8 +97,8 @@ def page(tmp_path):
     """A page with an outlier, failures and a hostile name, and its plan."""
     plan = Plan(tmp_path / "cohort <b>", tmp_path / "model", with_page=True)
     hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
-    write_thumbnail(hu, labelmap, ORGANS, plan.thumbnail("c0"))
-    write_tiles(hu, labelmap, ORGANS, plan.tiles("c0"))
+    write_png(draw(hu, labelmap, ORGANS), plan.thumbnail("c0"))
+    write_png(draw_tiles(hu, labelmap, ORGANS), plan.tiles("c0"))
     rows = [
         *livers(range(1500, 1520)),
         row("huge", liver=9000.0),
@@ -183,7 +184,7 @@ def test_pictures_of_organs_are_for_those_to_look_at_where_they_are_too_many(tmp
     plan = Plan(tmp_path, tmp_path / "model", with_page=True)
     hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
     for case in "abcd":
-        write_tiles(hu, labelmap, ORGANS, plan.tiles(case))
+        write_png(draw_tiles(hu, labelmap, ORGANS), plan.tiles(case))
     write_page([row(c, ["mirrored"] * (c == "d"), liver=1.0) for c in "abcd"], 4, plan, ORGANS)
     text = plan.page.read_text("utf-8")
     assert re.findall(r'<article id="(\w)" style="--strip', text) == ["d", "a"]
@@ -238,6 +239,6 @@ def test_a_thumbnail_shows_the_patients_right_on_the_left_and_the_head_up(tmp_pa
     assert columns.mean() < picture.shape[1] / 2
     assert rows.mean() < picture.shape[0] / 2
     path = tmp_path / "t.png"
-    write_thumbnail(hu, labelmap, ORGANS, path)
+    write_png(draw(hu, labelmap, ORGANS), path)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), picture)
     assert to_png(picture) == path.read_bytes()

@@ -7,8 +7,9 @@ import pytest
 from FlareSegLib.batch.page import write_page
 from FlareSegLib.batch.plan import Plan
 from FlareSegLib.batch.summary import Measured, Row
-from FlareSegLib.reporting.thumbnail import write_thumbnail
-from FlareSegLib.reporting.tiles import write_tiles
+from FlareSegLib.reporting.png import write_png
+from FlareSegLib.reporting.thumbnail import draw
+from FlareSegLib.reporting.tiles import draw_tiles
 from Testing.browser import MISSING, new_page
 from Testing.flare import ORGANS
 from Testing.phantoms import abdomen
@@ -32,8 +33,8 @@ def folder(tmp_path_factory):
     plan = Plan(tmp_path_factory.mktemp("ž cohort"), tmp_path_factory.mktemp("m"), with_page=True)
     hu, labelmap = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
     for case in ("case_2", "case_9"):
-        write_thumbnail(hu, labelmap, ORGANS, plan.thumbnail(case))
-        write_tiles(hu, labelmap, ORGANS, plan.tiles(case))
+        write_png(draw(hu, labelmap, ORGANS), plan.thumbnail(case))
+        write_png(draw_tiles(hu, labelmap, ORGANS), plan.tiles(case))
     (plan.output / "case_2_organs.report.json").write_text('{"is": "the report"}')
     rows = [row(case, ml) for case, ml in LIVERS.items()]
     rows += [row("flagged", 1400.0, ("liver:implausible_volume",))]
