@@ -14,7 +14,7 @@ from pathlib import Path
 
 from FlareSegLib.batch.labels_beside import without_labelmaps
 from FlareSegLib.batch.left_out import tell_left_out
-from FlareSegLib.batch.zips import content_of, parts_of
+from FlareSegLib.batch.zips import Content, content_of, parts_of
 from FlareSegLib.images.dicom.header import Slice
 from FlareSegLib.images.dicom.series import Series, find_series
 from FlareSegLib.images.itk_header import frames_of
@@ -45,6 +45,11 @@ class Case:
     series: str | None = None
     """UID of the DICOM series."""
 
+    @property
+    def key(self) -> str:
+        """The same for the same CT, whatever it is called."""
+        return f"{self.source}|{self.series}"
+
 
 def find_cases(
     folder: Path, without: Path | None = None, top: Path | None = None
@@ -52,8 +57,8 @@ def find_cases(
     """Return the CTs in a folder and its subfolders, in the order of their places.
 
     A case is an image file, or a DICOM series of modality CT with at least 16 slices; or one of
-    these in a zip file. Hidden files
-    are left out, and labelmaps that lie beside CTs. The same folder gives the same names.
+    these in a zip file. Hidden files are left out, and labelmaps that lie beside CTs. The same
+    folder gives the same names.
 
     Args:
         folder: Where to search; links are followed.
@@ -103,11 +108,10 @@ def zip_cases(zips: Sequence[Path], top: Path, others: Sequence[Series] = ()) ->
         named = ", ".join(sorted(path.name for path in parts)[:3])
         said = "left out %d zip files with a part of a series each (%s): unpack them to one folder"
         _log.warning(said, len(parts), named)
-    empty = sum(not content.series and not content.frames for content in contents.values())
-    if empty:
+    if empty := list(contents.values()).count(Content()):
         _log.warning("left out %d zip files that hold no DICOM series and no image", empty)
-    images = [(path, content.frames) for path, content in contents.items() if content.frames]
-    cases = [one for path, frames in images for one in _framed(case_at(path, top), frames)]
+    counts = {path: content.frames for path, content in contents.items()}
+    cases = [one for path, count in counts.items() for one in _framed(case_at(path, top), count)]
     return cases + _series_cases([one for one in series if one.folder not in parts], top)
 
 

@@ -73,15 +73,11 @@ def _matching(pattern: str, without: Path | None) -> tuple[Case, ...]:
     found: dict[str, Case] = {}
     for path in paths:
         if path.is_dir():
-            found |= {_key(one): one for one in find_cases(path, without, top)}
+            found |= {one.key: one for one in find_cases(path, without, top)}
             continue
         for one in inside.get(path, [case_at(path, top)]):
-            found.setdefault(_key(one), one)
+            found.setdefault(one.key, one)
     return unique_names(by_frame(without_labelmaps(list(found.values()))))
-
-
-def _key(case: Case) -> str:
-    return f"{case.source}|{case.series}"
 
 
 def _fixed_part(pattern: str) -> Path:

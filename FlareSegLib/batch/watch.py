@@ -53,24 +53,24 @@ class Watch:
             FlareSegError: Nothing can be written, or the model cannot be used.
         """
         found = find_cases(self.source, without=self.plan.output)
-        ready = {_key(case): stamp_of(case) for case in found if self._is_complete(case)}
-        self.is_waiting = any(_key(case) not in {*self._done, *ready} for case in found)
+        ready = {case.key: stamp_of(case) for case in found if self._is_complete(case)}
+        self.is_waiting = any(case.key not in {*self._done, *ready} for case in found)
         if not ready:
             return ()
         named = tuple(found) if self.keep_ids else without_ids(found)
         good = {key for key in self._done if key not in self._failed}
-        cases = [case for case in named if _key(case) in {*ready, *good}]
+        cases = [case for case in named if case.key in {*ready, *good}]
         for case in cases:
             _forget_older(case, self.plan)
         plan = replace(self.plan, skip_existing=True)
         rows = run_batch(cases, plan, progress, ended, self.ways)
         self._done |= ready
         bad = {row.case for row in rows if row.status == "failed"}
-        self._failed = {_key(case) for case in cases if case.name in bad}
-        return tuple(row for row, case in zip(rows, cases, strict=True) if _key(case) in ready)
+        self._failed = {case.key for case in cases if case.name in bad}
+        return tuple(row for row, case in zip(rows, cases, strict=True) if case.key in ready)
 
     def _is_complete(self, case: Case) -> bool:
-        key, stamp, now = _key(case), stamp_of(case), self.clock()
+        key, stamp, now = case.key, stamp_of(case), self.clock()
         if self._done.get(key) == stamp:
             return False
         known, since = self._seen.get(key, (None, now))
@@ -78,10 +78,6 @@ class Watch:
             self._seen[key] = stamp, now
             return False
         return now - since >= self.quiet_seconds
-
-
-def _key(case: Case) -> str:
-    return f"{case.source}|{case.series}"
 
 
 def _forget_older(case: Case, plan: Plan) -> None:
