@@ -83,6 +83,7 @@ def _values(
         "sizes": {
             "width": volume_plot.WIDTH,
             "height": volume_plot.HEIGHT,
+            "margin": volume_plot.MARGIN,
             "axis": volume_plot.AXIS,
         },
         "failed": failed,

@@ -16,10 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.base.zips import DAMAGED
-from FlareSegLib.images.headers.checks import image_format, may_start_dicom
+from FlareSegLib.images.headers.checks import ZIP, image_format, may_start_dicom
 
-ZIP = "ZIP"
-"""What image_format() calls it."""
 MOST_FILES = 20_000
 """Of a zip file: the longest series have a few thousand."""
 MOST_BYTES = 8 * 2**30

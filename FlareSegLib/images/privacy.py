@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from FlareSegLib.base.errors import Cancelled, FlareSegError
-from FlareSegLib.images.archive import ZIP, starts
-from FlareSegLib.images.headers.checks import DICOM, image_format
+from FlareSegLib.images.archive import starts
+from FlareSegLib.images.headers.checks import DICOM, ZIP, image_format
 
 _PATIENT = {0x0010: "name", 0x0020: "ID", 0x0030: "birth date", 0x1000: "other IDs",
             0x1001: "other names", 0x1005: "birth name", 0x1060: "mother's birth name"}  # fmt: skip

@@ -17,7 +17,7 @@ from FlareSegLib.images.dicom.elements import LOST, Tag, own_values
 from FlareSegLib.images.dicom.header import Slice
 from FlareSegLib.images.dicom.nested import DataSet, main_of, opened
 
-NAMES = ("DICOMDIR", "dicomdir")
+_NAMES = ("DICOMDIR", "dicomdir")
 """As it stands on a disc, and as Linux may show it."""
 _MOST_ABOVE = 8
 """Folders between a directory and its files: a file ID has at most eight parts."""
@@ -187,6 +187,6 @@ def _plain(name: str) -> str:
 def _above(folder: Path) -> list[Path]:
     """Return the nearest media directory above a folder, if there is one."""
     places = folder.absolute().parents[:_MOST_ABOVE]
-    paths = (above / name for above in places for name in NAMES)
+    paths = (above / name for above in places for name in _NAMES)
     wanted = {_META_CLASS: MEDIA_DIRECTORY}
     return next(([path] for path in paths if own_values(path, [_META_CLASS]) == wanted), [])

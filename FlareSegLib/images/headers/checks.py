@@ -22,6 +22,7 @@ from FlareSegLib.base.resources import free_mib
 
 DICOM, NIFTI, NRRD, META = "GDCMImageIO", "NiftiImageIO", "NrrdImageIO", "MetaImageIO"
 """What ITK calls the readers that may be used."""
+ZIP = "ZIP"
 USABLE = "give a CT as NIfTI, NRRD or MHA file, or a folder with a DICOM series"
 MOST_AXES = 7
 MOST_PACKED = 1032
@@ -34,7 +35,7 @@ _MOST_NAME_BYTES = 255
 """Of a file name, in the usual file systems."""
 _OTHERS = {
     b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"BM": "BMP",
-    b"GIF8": "GIF", b"\x89HDF": "HDF5", b"PK\x03\x04": "ZIP", b"%PDF": "PDF",
+    b"GIF8": "GIF", b"\x89HDF": "HDF5", b"PK\x03\x04": ZIP, b"%PDF": "PDF",
 }  # fmt: skip
 """First bytes of files that people mistake for a CT."""
 _WITHOUT_PREAMBLE = ("", ".dcm", ".ima")
