@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from FlareSegLib.base.errors import FlareSegError
+from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.dicom.series import Series, find_series
 from FlareSegLib.images.itk_header import frames_of
@@ -26,13 +26,17 @@ class Content:
 def content_of(path: Path) -> Content:
     """Return what a zip file holds; one that cannot be unpacked as if it held an image.
 
-    Reading it will say why. What is known of a file that has not changed is not asked again.
+    Reading it will say why. What is known of a file that has not changed is not asked again, but
+    for one that there was no room for.
     """
     try:
         facts = path.stat()
     except OSError:  # it has just been moved
         return Content()
-    return _content(path, facts.st_size, facts.st_mtime_ns)
+    try:
+        return _content(path, facts.st_size, facts.st_mtime_ns)
+    except ResourceError:
+        return Content(frames=1)
 
 
 @lru_cache(maxsize=4096)
@@ -43,7 +47,7 @@ def _content(path: Path, size: int, changed_ns: int) -> Content:
                 return Content(frames=frames_of(found))
             series = find_series(sorted(found.iterdir())).series
             return Content(tuple(replace(one, folder=path) for one in series))
-    except FlareSegError:
+    except InputError:
         return Content(frames=1)
 
 

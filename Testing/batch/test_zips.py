@@ -117,6 +117,15 @@ def test_a_zip_file_that_has_not_changed_is_not_unpacked_again(tmp_path, monkeyp
     assert find_cases(target.parent) == cases
 
 
+def test_a_zip_file_for_which_there_was_no_room_is_looked_at_again(tmp_path, monkeypatch):
+    target = zip_of(tmp_path, tmp_path / "in" / "cd.zip", **{"1_2_3": 0, "1_2_4": 1})
+    usage = type("Usage", (), {"free": 10})
+    with monkeypatch.context() as full:
+        full.setattr(archive.shutil, "disk_usage", lambda _: usage)
+        assert [case.series for case in find_cases(target.parent)] == [None]
+    assert [case.series for case in find_cases(target.parent)] == ["1.2.3", "1.2.4"]
+
+
 def phantom():
     """Return what write_series() takes for a CT that the model of plan() can segment."""
     volume, _ = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
