@@ -86,7 +86,7 @@ def read_config(path: Path) -> Config:
     except ValueError as error:
         raise ConfigError(f"{path} is no TOML ({error}): correct it") from error
     try:
-        config: Config = _section(Config, raw, "", path.absolute().parent)
+        config: Config = section(Config, raw, path.absolute().parent)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from error
     return config
@@ -148,13 +148,28 @@ def run_stage(stage: Callable[[Config, bool], None]) -> None:
         sys.exit(1)
 
 
-def _section(kind: Any, raw: Mapping[str, Any], prefix: str, folder: Path) -> Any:
-    """Return a dataclass made of a table; nested dataclasses are nested tables."""
+def section(kind: Any, raw: Mapping[str, Any], folder: Path) -> Any:
+    """Return a dataclass made of a table; nested dataclasses are nested tables.
+
+    Args:
+        kind: The dataclass.
+        raw: The table.
+        folder: Paths in the table are relative to it.
+
+    Raises:
+        ValueError: A key is unknown, or a value is wrong.
+        TypeError: A key is missing.
+    """
+    return _section(kind, raw, "", folder, kind)
+
+
+def _section(kind: Any, raw: Mapping[str, Any], prefix: str, folder: Path, whole: Any) -> Any:
+    """Return a part of a whole; keys of the part begin with the prefix."""
     types_of = typing.get_type_hints(kind)
     for key in raw:
         if key not in types_of:
-            raise ValueError(_unknown(prefix + key, kind))
-    values = {k: _value(types_of[k], v, prefix + k, folder) for k, v in raw.items()}
+            raise ValueError(_unknown(prefix + key, kind, whole))
+    values = {k: _value(types_of[k], v, prefix + k, folder, whole) for k, v in raw.items()}
     default = _default_of(kind, prefix)
     return dataclasses.replace(default, **values) if default else kind(**values)
 
@@ -164,11 +179,11 @@ def _default_of(kind: Any, prefix: str) -> Any:
     return Teacher().train if kind is Train and prefix == "teacher.train." else None
 
 
-def _value(kind: Any, value: Any, key: str, folder: Path) -> Any:
+def _value(kind: Any, value: Any, key: str, folder: Path, whole: Any) -> Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise ValueError(f"{key} is {value!r}: it is a section, write [{key}]")
-        return _section(kind, value, f"{key}.", folder)
+        return _section(kind, value, f"{key}.", folder, whole)
     return _typed(kind, value, key, folder)
 
 
@@ -185,7 +200,7 @@ def _typed(kind: Any, value: Any, key: str, folder: Path) -> Any:
         return float(value)
     wanted = {float: float, int: int, str: str, bool: bool}.get(kind, str if origin else None)
     if kind is not object and (wanted is None or type(value) is not wanted):
-        raise ValueError(f"{key} is {value!r}: see its type in training/sections/")
+        raise ValueError(f"{key} is {value!r}: it needs {getattr(kind, '__name__', kind)}")
     return _frozen(value)
 
 
@@ -216,16 +231,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _unknown(key: str, kind: Any) -> str:
+def _unknown(key: str, kind: Any, whole: Any) -> str:
     """Return what is said of an unknown key, with the nearest of all known ones."""
-    known = list(_all_keys(Config))
+    known = list(_all_keys(whole))
     here = [item.name for item in dataclasses.fields(kind)]
     name = key.rsplit(".", 1)[-1]
     near = difflib.get_close_matches(name, here, 1)
     elsewhere = [item for item in known if item.rsplit(".", 1)[-1] == name]
     close = difflib.get_close_matches(key, known, 1, 0.4)
     guess = elsewhere or [key[: len(key) - len(name)] + n for n in near] or close
-    hint = f"did you mean {' or '.join(guess)}?" if guess else "see training/sections/"
+    hint = f"did you mean {' or '.join(guess)}?" if guess else f"see {kind.__module__}"
     return f"unknown key {key}: {hint}"
 
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from training.config import ConfigError
+from training.config import ConfigError, section
 from training.networks.embed import EmbedSizes
-from training.networks.repvit import RepVitSizes
-from training.networks.swin import SwinSizes
-
-PATHS = ("out", "labels", "start")
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,7 @@ def read_settings(path: Path) -> Settings | EmbedSettings:
     """Return the settings in a TOML file; `way` in it says whose.
 
     Raises:
-        ConfigError: It is missing or no TOML, or a key is unknown or missing.
+        ConfigError: It is missing or no TOML, or a key is unknown or missing, or a value wrong.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -99,15 +93,11 @@ def read_settings(path: Path) -> Settings | EmbedSettings:
     way = raw.pop("way", "crop")
     if way not in WAYS:
         raise ConfigError(f'{path} has way = "{way}": give one of {", ".join(WAYS)}')
-    base = path.absolute().parent
-    _check_keys(raw, [item.name for item in fields(WAYS[way])], path)
-    said = _tuples(raw) | {key: base / str(raw[key]) for key in PATHS if key in raw}
     try:
-        if "sizes" in said:
-            said["sizes"] = _sizes(said["sizes"])
-        return WAYS[way](**{**said, "packs": tuple(base / one for one in raw["packs"])})
-    except (KeyError, TypeError) as error:
+        found: Settings | EmbedSettings = section(WAYS[way], raw, path.absolute().parent)
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"{path} lacks a key or has a wrong one ({error})") from error
+    return found
 
 
 def read_embed_settings(path: Path) -> EmbedSettings:
@@ -120,27 +110,3 @@ def read_embed_settings(path: Path) -> EmbedSettings:
     if not isinstance(settings, EmbedSettings):
         raise ConfigError(f'{path} is not of way = "embed": give the config of the student')
     return settings
-
-
-def _check_keys(raw: dict[str, Any], known: list[str], path: Path) -> None:
-    for key in raw:
-        if key not in known:
-            near = get_close_matches(key, known, 1)
-            raise ConfigError(f"{path} has {key}: {f'did you mean {near[0]}?' if near else known}")
-
-
-def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    """Return a table with tuples for lists."""
-    return {
-        key: tuple(v) if isinstance(v, list) else _tuples(v) if isinstance(v, dict) else v
-        for key, v in table.items()
-    }
-
-
-def _sizes(table: dict[str, Any]) -> EmbedSizes:
-    own = {key: v for key, v in table.items() if key not in ("swin", "repvit")}
-    return EmbedSizes(
-        **own,
-        swin=SwinSizes(**table.get("swin", {})),
-        repvit=RepVitSizes(**table.get("repvit", {})),
-    )
