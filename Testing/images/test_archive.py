@@ -7,23 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from FlareSegLib.base.errors import InputError, ResourceError
+from FlareSegLib.base.errors import ResourceError
 from FlareSegLib.images import archive
 from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import write_labelmap
 from Testing.dicom_series import write_series
+from Testing.images.refusals import refusal
 from Testing.phantoms import abdomen
 from Testing.zip_files import packed
 
 pytestmark = pytest.mark.usefixtures("temporary")
-
-
-def refusal(path):
-    with pytest.raises(InputError) as caught:
-        read_volume(path)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])

@@ -4,19 +4,9 @@ import pytest
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from FlareSegLib.base.errors import InputError
 from FlareSegLib.images.reading import read_volume
 from Testing.dicom_series import COLUMNS, ROWS, STEP_MM, N, along_z, ct_array, write_series
-
-
-def refusal(path, **options):
-    with pytest.raises(InputError) as caught:
-        read_volume(path, **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert "Doe" not in message
-    assert "4711" not in message
-    return message
+from Testing.images.refusals import refusal
 
 
 def test_a_series_is_read_in_the_order_of_its_positions(tmp_path):

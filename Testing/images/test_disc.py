@@ -7,13 +7,13 @@ import numpy as np
 import pydicom
 import pytest
 
-from FlareSegLib.base.errors import InputError
 from FlareSegLib.batch.cases import find_cases
 from FlareSegLib.images.dicom.disc import lost_series, named_in
 from FlareSegLib.images.dicom.series import series_paths
 from FlareSegLib.images.reading import read_volume
 from Testing.dicom_disc import file_set, write_disc
 from Testing.dicom_series import N, ct_array
+from Testing.images.refusals import refusal
 
 
 @pytest.fixture
@@ -33,13 +33,6 @@ def slices_of(disc):
 def ends_of(disc, series):
     """Return the last slices of a series: without them the rest is straight and even."""
     return series_paths(disc, series)[-3:]
-
-
-def refusal(path, **options):
-    with pytest.raises(InputError) as caught:
-        read_volume(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_a_directory_names_what_pydicom_says(two):

@@ -20,15 +20,9 @@ from FlareSegLib.images.reading import read_volume
 from FlareSegLib.images.writing import check_source
 from Testing.dicom_enhanced import ENHANCED, LEGACY, SHARED, edit, write_enhanced
 from Testing.dicom_series import COLUMNS, ROWS, STEP_MM, N, along_z, ct_array, write_series
+from Testing.images.refusals import refusal
 
 OBLIQUE = (1.0, 0.0, 0.0, 0.0, 0.8, 0.6)
-
-
-def refusal(path, **options):
-    with pytest.raises(InputError) as caught:
-        read_volume(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def assert_same(found, expected):

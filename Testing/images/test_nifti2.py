@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from FlareSegLib.base.errors import FlareSegError, InputError
+from FlareSegLib.base.errors import FlareSegError
 from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
@@ -16,6 +16,7 @@ from FlareSegLib.batch.demand import demand_of
 from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.images.writing import write_labelmap
 from Testing.dicom_series import ct_array
+from Testing.images.refusals import refusal
 
 nib = pytest.importorskip("nibabel", reason="nibabel is not installed")
 QFORM = np.array([[-0.5, 0, 0, 12.5], [0, 0.75, 0, -31], [0, 0, 2.5, 100], [0, 0, 0, 1]])
@@ -54,13 +55,6 @@ def set_field(path, name, value, order="<"):
     content = bytearray(path.read_bytes())
     struct.pack_into(order + kind, content, at, value)
     path.write_bytes(content)
-
-
-def refusal(path):
-    with pytest.raises(InputError) as caught:
-        read_volume(path)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

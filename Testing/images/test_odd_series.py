@@ -8,7 +8,6 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
-from FlareSegLib.base.errors import InputError
 from FlareSegLib.batch.cases import find_cases
 from FlareSegLib.images.dicom.elements import own_values
 from FlareSegLib.images.dicom.series import series_paths
@@ -16,6 +15,7 @@ from FlareSegLib.images.privacy import identity_of
 from FlareSegLib.images.reading import read_volume
 from Testing.dicom_disc import STORAGE, write_object
 from Testing.dicom_series import COLUMNS, ROWS, STEP_MM, N, along_z, ct_array, write_series
+from Testing.images.refusals import refusal
 
 REFERRING = {
     "presentation state": "11.1", "colour presentation state": "11.2", "registration": "66.1",
@@ -24,13 +24,6 @@ REFERRING = {
     "document": "104.1",
 }  # fmt: skip
 CASES = Path(__file__).parents[3] / "shared" / "cases"
-
-
-def refusal(path, **options):
-    with pytest.raises(InputError) as caught:
-        read_volume(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def slices_of(folder):
