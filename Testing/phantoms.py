@@ -16,12 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import optimize
 
 from FlareSegLib.base.geometry import IDENTITY, Direction, Grid, Labelmap, Volume, Zyx, ZyxMm
+from FlareSegLib.images.writing import to_image
 from Testing.flare import BY_KEY
 
 REFERENCE_MM = (380.0, 300.0, 320.0)
@@ -152,3 +155,13 @@ def _inside(shape: Shape, position: NDArray[np.float32]) -> NDArray[np.bool_]:
     if shape.is_tube:
         return (x * x + y * y <= 1) & (np.abs(z) <= 1)
     return x * x + y * y + z * z <= 1
+
+
+def save(image: Volume | Labelmap, path: Path) -> None:
+    """Write an image file."""
+    if isinstance(image, Labelmap):
+        sitk.WriteImage(to_image(image), str(path), True)
+        return
+    made = sitk.GetImageFromArray(np.ascontiguousarray(image.array))
+    made.CopyInformation(to_image(Labelmap(np.zeros(image.grid.shape, np.uint8), image.grid)))
+    sitk.WriteImage(made, str(path), True)

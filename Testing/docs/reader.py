@@ -4,11 +4,10 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import SimpleITK as sitk
 
-from FlareSegLib.images.writing import to_image, write_labelmap
+from FlareSegLib.images.writing import write_labelmap
 from Testing.dicom_series import write_series
-from Testing.phantoms import abdomen
+from Testing.phantoms import abdomen, save
 
 SHAPE, SPACING_MM = (64, 60, 64), (5.0, 5.0, 5.0)
 LESION_LPS_MM, LESION_RADIUS_MM, LESION_HU = (-35.0, 16.0, -86.0), 18.0, 180
@@ -20,24 +19,18 @@ def write_all(folder):
     """Write all of them into a folder."""
     volume, labels = abdomen(SHAPE, SPACING_MM, noise_hu=5.0)
     (folder / "demo").mkdir()
-    write(volume, labels, folder / "demo" / "sample_ct.nii.gz")
-    write_ct_with_lesion(volume, labels, folder)
+    save(volume, folder / "demo" / "sample_ct.nii.gz")
+    write_ct_with_lesion(volume, folder)
     for name in ("patient 1", "patient 2"):
         (folder / "cts" / name).mkdir(parents=True)
-        write(volume, labels, folder / "cts" / name / "ct.nii.gz")
+        save(volume, folder / "cts" / name / "ct.nii.gz")
     (folder / "cohort.csv").write_text("case,path\nfirst,cts/patient 1/ct.nii.gz\n", "utf-8")
     tags = {"PixelSpacing": [5, 5], "SliceThickness": 5, "PatientPosition": "HFS"}
     write_series(folder / "dicom", array=volume.array, step_mm=5.0, **tags)
     write_predictions(labels, folder)
 
 
-def write(volume, labels, path):
-    image = sitk.GetImageFromArray(volume.array)
-    image.CopyInformation(to_image(labels))
-    sitk.WriteImage(image, str(path))
-
-
-def write_ct_with_lesion(volume, labels, folder):
+def write_ct_with_lesion(volume, folder):
     """Write ct.nii.gz, ct.nrrd and prompts for the lesion in them."""
     half = [(n - 1) / 2 * mm for n, mm in zip(SHAPE[::-1], SPACING_MM[::-1], strict=True)]
     origin = tuple(np.subtract(CT_CENTRE_LPS_MM, half).tolist())
@@ -50,7 +43,7 @@ def write_ct_with_lesion(volume, labels, folder):
     )
     array = np.where(apart < LESION_RADIUS_MM, LESION_HU, volume.array).astype(np.int16)
     for name in ("ct.nii.gz", "ct.nrrd"):
-        write(replace(volume, array=array, grid=grid), replace(labels, grid=grid), folder / name)
+        save(replace(volume, array=array, grid=grid), folder / name)
     box = "12,58,-40,8,-110,-62"
     (folder / "list.csv").write_text(f'name,box\nlesion,"{box}"\n', "utf-8")
     ends = [{"position": [-10, 33, -80]}, {"position": [-44, 12, -80]}]

@@ -13,7 +13,7 @@ from FlareSegLib.images.case_files import labels_in
 from FlareSegLib.images.writing import to_image, write_labelmap
 from FlareSegLib.measuring.measure import measure
 from Testing.flare import BY_KEY, FLARE
-from Testing.phantoms import abdomen
+from Testing.phantoms import abdomen, save
 
 SHAPE, SPACING_MM = (40, 38, 48), (8.0, 8.0, 8.0)
 
@@ -21,9 +21,7 @@ SHAPE, SPACING_MM = (40, 38, 48), (8.0, 8.0, 8.0)
 @pytest.fixture
 def pair(tmp_path):
     volume, labelmap = abdomen(SHAPE, SPACING_MM)
-    image = sitk.GetImageFromArray(volume.array)
-    image.CopyInformation(to_image(labelmap))
-    sitk.WriteImage(image, str(tmp_path / "ct.nii.gz"))
+    save(volume, tmp_path / "ct.nii.gz")
     write_labelmap(labelmap, tmp_path / "mask.nii.gz", labels=FLARE)
     return volume, labelmap
 

@@ -16,7 +16,8 @@ from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.models.sources import Wanted, import_from
 from FlareSegLib.pipeline import segment_file
 from Testing.nnunet import oracle
-from Testing.nnunet.worlds import WORLDS, case, save
+from Testing.nnunet.worlds import WORLDS, case
+from Testing.phantoms import save
 
 TRAINED = Path(__file__).parent / "trained"
 NEW_CASE = 50

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import Zyx, ZyxMm
 from Testing.nnunet.train import prepare
-from Testing.nnunet.worlds import ORGANS, save
-from Testing.phantoms import abdomen
+from Testing.nnunet.worlds import ORGANS
+from Testing.phantoms import abdomen, save
 
 LABELS = {"background": 0, "liver": 1, "spleen": 2, "kidneys": 3, "aorta": 4}
 CT_VALUES = {

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
+from FlareSegLib.base.model_file import MODEL_JSON
 from FlareSegLib.models.sources import Wanted, import_from
 from Testing.benchmarks.timing import Program, interleaved, machine, segment
 from Testing.benchmarks.volumes import LARGE_XYZ, on_grid, source_ct, written
 from Testing.nnunet.oracle import agreement
 from Testing.nnunet.planned import Wish, untrained
 
-FACTS = "model.json"
 USUAL = Wish(811, "usual", (222, 240, 240), (1.5, 1.5, 1.5))
 RUNS = {
     True: ["openvino:accurate", "onnxruntime:accurate"],
@@ -54,8 +54,8 @@ def programs(work: Path, ct: Path, runs: list[str], *, mirrored: bool) -> list[P
 def unmirrored(model: Path, folder: Path) -> Path:
     """Return a copy of a model that looks once at every speed."""
     shutil.copytree(model, folder, dirs_exist_ok=True)
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    (folder / FACTS).write_text(json.dumps(facts | {"flips": []}), encoding="utf-8")
+    facts = json.loads((folder / MODEL_JSON).read_text(encoding="utf-8"))
+    (folder / MODEL_JSON).write_text(json.dumps(facts | {"flips": []}), encoding="utf-8")
     return folder
 
 

@@ -17,7 +17,8 @@ from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.pipeline import segment_file
 from Testing.nnunet.oracle import agreement
-from Testing.nnunet.worlds import WORLDS, case, save
+from Testing.nnunet.worlds import WORLDS, case
+from Testing.phantoms import save
 
 HERE = Path(__file__).parent
 CONVERTED = sorted(path.name for path in (HERE / "converted").iterdir())

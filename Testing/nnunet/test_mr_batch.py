@@ -7,7 +7,8 @@ import pytest
 from FlareSegLib.command.main import main
 from Testing.nnunet.oracle import agreement
 from Testing.nnunet.test_against_nnunet import HERE
-from Testing.nnunet.worlds import WORLDS, case, save
+from Testing.nnunet.worlds import WORLDS, case
+from Testing.phantoms import save
 
 NUMBERS = (50, 51)
 

@@ -15,8 +15,7 @@ from FlareSegLib.models.sources import Wanted, import_from
 from FlareSegLib.pipeline import segment_file
 from Testing.nnunet import oracle
 from Testing.nnunet.planned import Wish, untrained
-from Testing.nnunet.worlds import save
-from Testing.phantoms import abdomen
+from Testing.phantoms import abdomen, save
 
 LEAST_DSC = 0.995
 pytestmark = [

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import Labelmap, Volume, Zyx, ZyxMm
-from FlareSegLib.images.writing import to_image
-from Testing.phantoms import abdomen
+from Testing.phantoms import abdomen, save
 
 ORGANS = {1: (1,), 3: (2,), 2: (3,), 13: (3,), 5: (4,)}
 """Value in the phantom, and in these data sets: liver 1, spleen 2, kidneys 3, aorta 4."""
@@ -129,13 +127,3 @@ def write(world: World, raw: Path) -> Path:
         facts["regions_class_order"] = list(world.regions)
     (folder / "dataset.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return folder
-
-
-def save(image: Volume | Labelmap, path: Path) -> None:
-    """Write an image file."""
-    if isinstance(image, Labelmap):
-        sitk.WriteImage(to_image(image), str(path), True)
-        return
-    made = sitk.GetImageFromArray(np.ascontiguousarray(image.array))
-    made.CopyInformation(to_image(Labelmap(np.zeros(image.grid.shape, np.uint8), image.grid)))
-    sitk.WriteImage(made, str(path), True)

@@ -10,12 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from FlareSegLib.base.atomic import digest
-from FlareSegLib.images.writing import to_image, write_labelmap
+from FlareSegLib.images.writing import write_labelmap
 from Testing.browser import new_page
-from Testing.phantoms import abdomen
+from Testing.phantoms import abdomen, save
 
 SIZE = {"width": 1300, "height": 760}
 SETTLE_MILLISECONDS = 5000
@@ -43,9 +41,7 @@ def phantom(folder: Path) -> str:
     """Write a phantom CT with its organs, and a report that flags some; return the folder."""
     volume, labels = abdomen((160, 150, 190), (2.0, 2.0, 2.0), noise_hu=8.0)
     write_labelmap(labels, folder / "phantom_organs.nii.gz")
-    image = sitk.GetImageFromArray(volume.array)
-    image.CopyInformation(to_image(labels))
-    sitk.WriteImage(image, str(folder / "phantom.nrrd"))
+    save(volume, folder / "phantom.nrrd")
     files = {"phantom_organs.nii.gz": digest(folder / "phantom_organs.nii.gz")}
     organs = [
         {"key": key, "name": key, "value": value, "flags": {"touches_border": ""}}

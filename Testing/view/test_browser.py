@@ -21,7 +21,7 @@ import pytest
 
 from Testing import browser
 from Testing.flare import ORGANS
-from Testing.phantoms import abdomen, organ_ml
+from Testing.phantoms import abdomen, organ_ml, save
 
 MISSING = [*browser.MISSING, *([] if find_spec("trame_slicer") else ["trame_slicer"])]
 pytestmark = [
@@ -40,8 +40,6 @@ GRAY = 40
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     """A phantom CT with its organs, as a run leaves them."""
-    import SimpleITK as sitk
-
     from FlareSegLib.base.atomic import digest
     from FlareSegLib.base.geometry import Labelmap
     from FlareSegLib.images.writing import write_labelmap
@@ -49,9 +47,7 @@ def case(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ž case")
     volume, truth = abdomen(SHAPE, SPACING_MM)
     write_labelmap(truth, folder / "organs.nii.gz")
-    image = sitk.GetImageFromArray(volume.array)
-    image.CopyInformation(sitk.ReadImage(str(folder / "organs.nii.gz")))
-    sitk.WriteImage(image, str(folder / "ct.nrrd"))
+    save(volume, folder / "ct.nrrd")
     path = folder / "organs.nii.gz"
     flags = {"spleen": {"implausible_volume": "is large"}, "aorta": {"touches_border": "is cut"}}
     organs = [
@@ -107,20 +103,21 @@ def wait_for(page, true, seconds=60):
 
 def colored(page):
     """Return the share of colored pixels in each of the four views."""
-    from PIL import Image
-
-    picture = np.array(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), int)
-    views = picture[BAR_PIXELS:, DRAWER_PIXELS:]
-    is_colored = np.ptp(views, axis=2) > GRAY
+    is_colored = np.ptp(views(page, "RGB"), axis=2) > GRAY
     return [part.mean() for half in np.array_split(is_colored, 2) for part in halves(half)]
 
 
 def bright(page):
-    """Return the mean of the three slices."""
+    """Return the mean gray of the four views."""
+    return views(page, "L").mean()
+
+
+def views(page, mode):
+    """Return a picture of the four views, (y, x) of gray or (y, x, RGB)."""
     from PIL import Image
 
-    picture = np.array(Image.open(io.BytesIO(page.screenshot())).convert("L"), float)
-    return picture[BAR_PIXELS:, DRAWER_PIXELS:].mean()
+    picture = np.array(Image.open(io.BytesIO(page.screenshot())).convert(mode), int)
+    return picture[BAR_PIXELS:, DRAWER_PIXELS:]
 
 
 def halves(array):
