@@ -85,7 +85,7 @@ def read_model_config(folder: Path) -> ModelConfig:
         is_foreign = folder.resolve().parent != (RESOURCES / "Models").resolve()
         frozen = {key: _frozen(value) for key, value in facts.items()}
         config = ModelConfig(**frozen, label_set=read_labels(folder), is_foreign=is_foreign)
-        config = replace(config, onnx_bytes=_bytes_of(folder / config.onnx))
     except (TypeError, AttributeError) as error:
         raise ModelError(f"{path} lacks a key or has a wrong type ({error})") from error
-    return replace(config, confidence=read_confidence(folder, config.sha256))
+    size = _bytes_of(folder / config.onnx)
+    return replace(config, onnx_bytes=size, confidence=read_confidence(folder, config.sha256))
