@@ -7,7 +7,6 @@ export.json    the file to write; for DICOM also the files of the CT
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +14,22 @@ import numpy as np
 LAYERS, FACTS = "layers.json", "export.json"
 
 
-def write(folder: Path) -> int:
-    """Write the file that export.json asks for; return the exit code, a reason goes to stderr."""
-    from FlareSegLib.base.errors import FlareSegError
+def write(folder: Path) -> None:
+    """Write the file that export.json asks for.
 
+    Raises:
+        FlareSegError, OSError: It cannot be written.
+    """
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     target = Path(facts["target"])
-    try:
-        labelmap, organs = merged(folder)
-        if target.name.endswith(".dcm"):
-            from flareseg_dicom import write_dicom
+    labelmap, organs = merged(folder)
+    if target.name.endswith(".dcm"):
+        from flareseg_dicom import write_dicom
 
-            files = [Path(path) for path in facts["files"]]
-            write_dicom(labelmap, organs, files, facts["model"], target)
-        else:
-            _write_labelmap(labelmap, organs, target)
-    except (FlareSegError, OSError) as error:
-        sys.stderr.write(f"flareseg: {error}\n")
-        return 1
-    return 0
+        files = [Path(path) for path in facts["files"]]
+        write_dicom(labelmap, organs, files, facts["model"], target)
+    else:
+        _write_labelmap(labelmap, organs, target)
 
 
 def merged(folder: Path) -> "tuple[Labelmap, LabelSet]":  # noqa: F821

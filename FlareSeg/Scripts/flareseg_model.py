@@ -12,20 +12,18 @@ from pathlib import Path
 FACTS, MADE = "model.json", "model.txt"
 
 
-def convert(folder: Path) -> int:
-    """Convert what model.json names; return the exit code, a reason goes to stderr."""
-    from FlareSegLib.base.errors import FlareSegError
+def convert(folder: Path) -> None:
+    """Convert what model.json names.
+
+    Raises:
+        FlareSegError, OSError: It cannot be converted.
+    """
     from FlareSegLib.models.sources import import_from
 
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     tempfile.tempdir = str(folder.resolve())  # it goes with the run, however that ends
-    try:
-        made = import_from(Path(facts["source"]), into=Path(facts["into"]), tell=_tell)
-    except (FlareSegError, OSError) as error:
-        sys.stderr.write(f"flareseg: {error}\n")
-        return 1
+    made = import_from(Path(facts["source"]), into=Path(facts["into"]), tell=_tell)
     (folder / MADE).write_text(str(made), encoding="utf-8")
-    return 0
 
 
 def _tell(share: float) -> None:

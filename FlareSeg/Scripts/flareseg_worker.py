@@ -114,14 +114,8 @@ def _run(words: tuple[str, ...]) -> int:
         from FlareSegLib.prompting.child import serve
 
         return serve(Path())
-    if words[0] == "export":
-        from flareseg_layers import write
-
-        return write(Path())
-    if words[0] == "model":
-        from flareseg_model import convert
-
-        return convert(Path())
+    if words[0] in ("export", "model"):
+        return _told(words[0])
     from FlareSegLib.command.main import main
 
     surfaces = "--surfaces" in words
@@ -131,6 +125,21 @@ def _run(words: tuple[str, ...]) -> int:
 
         hand_over(Path(), surfaces=surfaces)
     return code
+
+
+def _told(word: str) -> int:
+    """Export organs or convert a model; return the exit code, a reason goes to stderr."""
+    from flareseg_layers import write
+    from flareseg_model import convert
+
+    from FlareSegLib.base.errors import FlareSegError
+
+    try:
+        {"export": write, "model": convert}[word](Path())
+    except (FlareSegError, OSError) as error:
+        sys.stderr.write(f"flareseg: {error}\n")
+        return 1
+    return 0
 
 
 def _main(folder: str, slicer: str, *words: str) -> int:
