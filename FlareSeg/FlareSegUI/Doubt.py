@@ -8,8 +8,8 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from FlareSegUI import Voxels
+from FlareSegUI.RunFiles import DOUBT_ARRAY
 
-FILE = "doubt.npy"
 ROLE = "FlareSeg.doubt"
 """Reference from a segmentation to the volume of its doubt."""
 LEAST_PERCENT, MOST_PERCENT = 5, 60
@@ -28,7 +28,7 @@ def toScene(
         segmentation: Its organs.
     """
     node = nodeOf(segmentation)
-    if not (folder / FILE).is_file():
+    if not (folder / DOUBT_ARRAY).is_file():
         if node is not None:
             slicer.mrmlScene.RemoveNode(node)
         return
@@ -38,7 +38,7 @@ def toScene(
         segmentation.SetNodeReferenceID(ROLE, node.GetID())
     _color(node)  # before it has voxels, of which Slicer would make a histogram
     image = vtk.vtkImageData()
-    Voxels.load(folder / FILE, image)
+    Voxels.load(folder / DOUBT_ARRAY, image)
     node.SetAndObserveImageData(image)
     node.CopyOrientation(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())

@@ -14,6 +14,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from FlareSegUI import Dicom, Layers, Nodes
+from FlareSegUI.RunFiles import EXPORT
 
 FORMATS = {
     "STL": "STL",
@@ -24,8 +25,6 @@ FORMATS = {
     "Slicer (.seg.nrrd)": "seg.nrrd",
 }
 """As people read them, and as export() takes them."""
-FACTS = "export.json"
-"""As in Scripts/flareseg_layers.py."""
 
 
 def fileName(segmentation: vtkMRMLSegmentationNode, ending: str) -> str:
@@ -48,7 +47,7 @@ def prepare(
     if target.suffix == ".dcm":
         facts |= Dicom.factsOf(segmentation, volume)
     Layers.write(folder, segmentation, volume)
-    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    (folder / EXPORT).write_text(json.dumps(facts), encoding="utf-8")
 
 
 def byWorker(

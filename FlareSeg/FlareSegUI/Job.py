@@ -16,6 +16,7 @@ from slicer.i18n import tr as _
 from FlareSegUI import Checks, Dicom, Export, Folder, Models, Nodes, Packages, Result
 from FlareSegUI.Ears import Ears, RunFailed
 from FlareSegUI.Parameter import Options
+from FlareSegUI.RunFiles import CT
 from FlareSegUI.Runner import FAILED_TO_START, Listener, Runner
 from FlareSegUI.Words import inPanel
 
@@ -201,7 +202,7 @@ class Job:
         self._work(
             run.options.toRun(),
             ears,
-            lambda folder: Nodes.writeVolume(volume, folder / "ct.nrrd"),
+            lambda folder: Nodes.writeVolume(volume, folder / CT),
             lambda folder: self._finish(run, folder, ears),
         )
 

@@ -17,8 +17,8 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from FlareSegLib.base.labels import MOST_VALUE, LabelSet, Organ
 from FlareSegUI import Nodes
+from FlareSegUI.RunFiles import LAYER, LAYERS
 
-LAYERS = "layers.json"
 GRID = ("shape", "spacing_mm", "origin", "direction")
 WHOLE = 1e-3
 """Voxels by which a layer may lie beside the voxels of the CT: rounding."""
@@ -35,7 +35,7 @@ def write(
     labels = organsOf(segmentation)
     layers = _layersOf(segmentation, volume, labels) or [_merged(segmentation, volume, labels)]
     for i, (array, _start, _values) in enumerate(layers):
-        np.save(folder / f"layer_{i}.npy", array)
+        np.save(folder / LAYER.format(i), array)
     grid = Nodes.gridOf(volume)
     facts = {
         "grid": {name: getattr(grid, name) for name in GRID},

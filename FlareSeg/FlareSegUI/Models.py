@@ -16,9 +16,7 @@ from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.paths import DEFAULT_MODEL
 from FlareSegLib.models.sources import import_from
 from FlareSegUI import Packages
-
-FACTS, MADE = "model.json", "model.txt"
-"""As in Scripts/flareseg_model.py."""
+from FlareSegUI.RunFiles import MADE, MODEL
 
 
 def labelsOf(folder: str | Path | None) -> LabelSet:
@@ -77,7 +75,7 @@ def whyNotConvert() -> str | None:
 def askToConvert(folder: Path, source: Path) -> None:
     """Write into the folder of a run what the worker is to convert."""
     facts = {"source": str(source.resolve()), "into": str(importedFolder())}
-    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    (folder / MODEL).write_text(json.dumps(facts), encoding="utf-8")
 
 
 def converted(folder: Path) -> Path:

@@ -7,6 +7,8 @@ from typing import Annotated
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
+from FlareSegUI.RunFiles import CT, DOUBT, LABELMAP, REPORT
+
 ALL_ORGANS = "all"
 """As --organs of the command."""
 FORMATS = {
@@ -50,9 +52,9 @@ class Options:
 
     def toRun(self) -> list[str]:
         """Return the words for the worker that segments the CT in its folder."""
-        files = ["ct.nrrd", "-o", "organs.nrrd", "--report", "report.json"]
+        files = [CT, "-o", LABELMAP, "--report", REPORT]
         more = ["--surfaces"] * self.surfaces
-        files += ["--uncertainty", "doubt.nii.gz"] * self.doubt
+        files += ["--uncertainty", DOUBT] * self.doubt
         return ["segment", *files, "--progress", "json", *self.toArguments(), *more]
 
 

@@ -14,8 +14,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 from FlareSegLib.base.labels import LabelSet, Organ
 from FlareSegUI import Doubt, Nodes, Voxels
-
-LABELS, PLACE, REPORT = "labels.npy", "labels.json", "report.json"
+from FlareSegUI.RunFiles import LABELS, PLACE, REPORT
 
 
 def toScene(

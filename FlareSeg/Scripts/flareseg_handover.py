@@ -15,9 +15,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from FlareSegUI.RunFiles import DOUBT, DOUBT_ARRAY, LABELMAP, LABELS, PLACE
 
-LABELMAP, LABELS, PLACE = "organs.nrrd", "labels.npy", "labels.json"
-DOUBT, DOUBT_ARRAY = "doubt.nii.gz", "doubt.npy"
 SURFACE_MM = 2.0
 """Voxels of large organs are joined up to about this size before their surface is made."""
 LARGE_ML = 30.0

@@ -10,8 +10,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-
-LAYERS, FACTS = "layers.json", "export.json"
+from FlareSegUI.RunFiles import EXPORT, LAYER, LAYERS
 
 
 def write(folder: Path) -> None:
@@ -20,7 +19,7 @@ def write(folder: Path) -> None:
     Raises:
         FlareSegError, OSError: It cannot be written.
     """
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    facts = json.loads((folder / EXPORT).read_text(encoding="utf-8"))
     target = Path(facts["target"])
     labelmap, organs = merged(folder)
     if target.name.endswith(".dcm"):
@@ -50,7 +49,7 @@ def merged(folder: Path) -> "tuple[Labelmap, LabelSet]":  # noqa: F821
     }
     for organ in sorted(places):
         number, start, value = places[organ]
-        layer = np.load(folder / f"layer_{number}.npy", mmap_mode="r")
+        layer = np.load(folder / LAYER.format(number), mmap_mode="r")
         here, there = _overlap(start, layer.shape, grid.shape)
         labels[here][layer[there] == value] = organ
     return Labelmap(labels, grid), LabelSet(organs)

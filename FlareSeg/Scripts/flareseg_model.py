@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-FACTS, MADE = "model.json", "model.txt"
+from FlareSegUI.RunFiles import MADE, MODEL
 
 
 def convert(folder: Path) -> None:
@@ -20,7 +20,7 @@ def convert(folder: Path) -> None:
     """
     from FlareSegLib.models.sources import import_from
 
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    facts = json.loads((folder / MODEL).read_text(encoding="utf-8"))
     tempfile.tempdir = str(folder.resolve())  # it goes with the run, however that ends
     made = import_from(Path(facts["source"]), into=Path(facts["into"]), tell=_tell)
     (folder / MADE).write_text(str(made), encoding="utf-8")

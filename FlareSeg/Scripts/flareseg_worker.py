@@ -143,7 +143,8 @@ def _told(word: str) -> int:
 
 
 def _main(folder: str, slicer: str, *words: str) -> int:
-    sys.path[0:1] = [str(Path(__file__).resolve().parent), str(_folder_of_core())]
+    here = Path(__file__).resolve().parent  # and above it FlareSegUI, with RunFiles.py
+    sys.path[0:1] = [str(here), str(here.parent), str(_folder_of_core())]
     _take_packages()
     sys.stdout.write(json.dumps({"worker": os.getpid()}) + "\n")
     sys.stdout.flush()

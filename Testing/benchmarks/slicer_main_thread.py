@@ -37,7 +37,8 @@ def timed(name: str, work: Callable[[], object]) -> object:
 
 def write_run(folder: Path, labels: object, truth: object) -> None:
     """Write into a folder what the worker leaves there."""
-    from flareseg_handover import DOUBT, LABELMAP, hand_over
+    from flareseg_handover import hand_over
+    from FlareSegUI.RunFiles import DOUBT, LABELMAP, REPORT
 
     from FlareSegLib.images.writing import write_labelmap
 
@@ -52,7 +53,7 @@ def write_run(folder: Path, labels: object, truth: object) -> None:
     model = {"name": "phantom", "version": "0", "sha256": "0"}
     run = {"model": model, "speed": "fast", "versions": {"flareseg": "0"}}
     report = {"run": run, "created": "today", "organs": rows, "flags": {}, "warnings": []}
-    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    (folder / REPORT).write_text(json.dumps(report), encoding="utf-8")
     hand_over(folder, surfaces=True)
 
 
