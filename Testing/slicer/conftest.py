@@ -118,6 +118,21 @@ def slow_model(tmp_path_factory):
     return write_model(tmp_path_factory.mktemp("slow") / "tiny", tiny, spacing_mm=SPACING_MM)
 
 
+@pytest.fixture
+def ball(scene):
+    """A CT with a ball of lesions.py in it."""
+    from Testing.slicer.lesions import body_with_a_ball
+
+    return body_with_a_ball()
+
+
+@pytest.fixture
+def section(panel, ball):
+    """The section Lesion of the panel, on that CT."""
+    panel._parameterNode.inputVolume = ball
+    return panel.prompts
+
+
 def to_node(volume: Volume, name: str = "CT"):
     """Return a volume node: LPS becomes RAS, (z, y, x) becomes (x, y, z)."""
     import slicer

@@ -9,7 +9,6 @@ from Testing.slicer.lesions import (
     CENTRE_RAS,
     RADIUS,
     answered,
-    body_with_a_ball,
     box_of,
     click,
     clicks_of,
@@ -19,23 +18,12 @@ from Testing.slicer.lesions import (
 )
 
 
-@pytest.fixture
-def ct(scene):
-    return body_with_a_ball()
-
-
-@pytest.fixture
-def section(panel, ct):
-    panel._parameterNode.inputVolume = ct
-    return panel.prompts
-
-
 @pytest.mark.slow
-def test_undo_and_redo_bring_back_voxels_and_markups_of_each_step(section, ct):
+def test_undo_and_redo_bring_back_voxels_and_markups_of_each_step(section, ball):
     steps = []
 
     def remember():
-        array = ml(section, ct)[1].copy()
+        array = ml(section, ball)[1].copy()
         inside = clicks_of(section, "inside") if "inside" in section._nodes else None
         steps.append((array, box_of(section), inside, section.status.text, set(section._nodes)))
 
@@ -55,7 +43,7 @@ def test_undo_and_redo_bring_back_voxels_and_markups_of_each_step(section, ct):
         for number in order:
             way()
             wanted = steps[number]
-            np.testing.assert_array_equal(ml(section, ct)[1], wanted[0])
+            np.testing.assert_array_equal(ml(section, ball)[1], wanted[0])
             now, points = box_of(section)
             np.testing.assert_allclose(now, wanted[1][0], atol=1e-9)
             assert points == wanted[1][1]
@@ -68,21 +56,21 @@ def test_undo_and_redo_bring_back_voxels_and_markups_of_each_step(section, ct):
 
 
 @pytest.mark.slow
-def test_undo_of_the_first_box_leaves_nothing_and_redo_brings_the_lesion_back(section, ct):
+def test_undo_of_the_first_box_leaves_nothing_and_redo_brings_the_lesion_back(section, ball):
     answered(section, lambda: roi(section))
-    first = ml(section, ct)[1].copy()
+    first = ml(section, ball)[1].copy()
     node, _ = section._segment
     section.onUndo()
     assert node.GetSegmentation().GetNumberOfSegments() == 0
     assert section._nodes == {}
     assert [section.buttons[key].enabled for key in ("undo", "redo")] == [False, True]
     section.onRedo()
-    np.testing.assert_array_equal(ml(section, ct)[1], first)
+    np.testing.assert_array_equal(ml(section, ball)[1], first)
     assert node.GetSegmentation().GetNthSegment(0).GetName() == "lesion 1"
 
 
 @pytest.mark.slow
-def test_a_new_step_after_undo_forgets_what_was_taken_back(section, ct):
+def test_a_new_step_after_undo_forgets_what_was_taken_back(section, ball):
     answered(section, lambda: roi(section))
     answered(section, lambda: move_box(section))
     section.onUndo()
@@ -93,19 +81,19 @@ def test_a_new_step_after_undo_forgets_what_was_taken_back(section, ct):
 
 
 @pytest.mark.slow
-def test_undo_of_a_box_that_was_only_begun_gives_the_one_before_back(section, ct):
+def test_undo_of_a_box_that_was_only_begun_gives_the_one_before_back(section, ball):
     answered(section, lambda: roi(section))
-    before, array = box_of(section), ml(section, ct)[1].copy()
+    before, array = box_of(section), ml(section, ball)[1].copy()
     section.place("box")
     assert section._nodes["box"].GetNumberOfControlPoints() == 0
     section.onUndo()
     np.testing.assert_allclose(box_of(section)[0], before[0])
-    np.testing.assert_array_equal(ml(section, ct)[1], array)
+    np.testing.assert_array_equal(ml(section, ball)[1], array)
     assert section._history.now.prompts
 
 
 @pytest.mark.slow
-def test_each_lesion_is_a_row_of_the_table_as_long_as_its_segment_is_there(section, ct, panel):
+def test_each_lesion_is_a_row_of_the_table_as_long_as_its_segment_is_there(section, ball, panel):
     table = panel.ui.resultTable
     answered(section, lambda: roi(section))
     found = section._history.now.answer

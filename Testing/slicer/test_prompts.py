@@ -8,31 +8,19 @@ from Testing.slicer.lesions import (
     BALL_ML,
     CENTRE_RAS,
     SHAPE,
-    body_with_a_ball,
     ml,
     roi,
     segment,
 )
 
 
-@pytest.fixture
-def ct(scene):
-    return body_with_a_ball()
-
-
-@pytest.fixture
-def section(panel, ct):
-    panel._parameterNode.inputVolume = ct
-    return panel.prompts
-
-
 @pytest.mark.slow
-def test_a_box_becomes_a_segment_and_done_keeps_it(section, ct):
+def test_a_box_becomes_a_segment_and_done_keeps_it(section, ball):
     import vtk
 
     roi(section)
     section.ask()
-    found, array = ml(section, ct)
+    found, array = ml(section, ball)
     assert found == pytest.approx(BALL_ML, rel=0.15)
     middle = np.argwhere(array).mean(0)
     np.testing.assert_allclose(middle, (np.array(SHAPE)) / 2, atol=1.5)
@@ -49,27 +37,27 @@ def test_a_box_becomes_a_segment_and_done_keeps_it(section, ct):
 
 
 @pytest.mark.slow
-def test_clicks_change_it_and_undo_brings_it_back(section, ct):
+def test_clicks_change_it_and_undo_brings_it_back(section, ball):
     import vtk
 
     roi(section)
     section.ask()
-    _, before = ml(section, ct)
+    _, before = ml(section, ball)
     answers = []
     tell = section.client._onAnswer
     section.client._onAnswer = lambda answer: (tell(answer), answers.append(answer))
     section.place("outside")
     section._nodes["outside"].AddControlPoint(vtk.vtkVector3d(*CENTRE_RAS))
     wait_until(lambda: len(answers) == 1)
-    _, after = ml(section, ct)
+    _, after = ml(section, ball)
     at = tuple(np.array(SHAPE) // 2)
     assert (before[at], after[at]) == (1, 0)
     section.onUndo()
-    np.testing.assert_array_equal(ml(section, ct)[1], before)
+    np.testing.assert_array_equal(ml(section, ball)[1], before)
 
 
 @pytest.mark.slow
-def test_a_box_under_a_transform_finds_what_is_there(section, ct, scene):
+def test_a_box_under_a_transform_finds_what_is_there(section, ball, scene):
     import slicer
     import vtk
 
@@ -78,19 +66,19 @@ def test_a_box_under_a_transform_finds_what_is_there(section, ct, scene):
         matrix.SetElement(row, 3, shift)
     moved = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     moved.SetMatrixTransformToParent(matrix)
-    ct.SetAndObserveTransformNodeID(moved.GetID())
+    ball.SetAndObserveTransformNodeID(moved.GetID())
     roi(section, CENTRE_RAS + np.array((50, -20, 10)))
     section.ask()
-    assert ml(section, ct)[0] == pytest.approx(BALL_ML, rel=0.15)
+    assert ml(section, ball)[0] == pytest.approx(BALL_ML, rel=0.15)
 
 
 @pytest.mark.slow
-def test_other_segments_keep_their_voxels_and_discard_removes_its_own(section, ct):
+def test_other_segments_keep_their_voxels_and_discard_removes_its_own(section, ball):
     import slicer
 
     roi(section)
     section.ask()
-    _, first = ml(section, ct)
+    _, first = ml(section, ball)
     node, key = segment(section)
     section.onDone()
     roi(section, CENTRE_RAS + np.array((5, 0, 0)))
@@ -98,13 +86,15 @@ def test_other_segments_keep_their_voxels_and_discard_removes_its_own(section, c
     other, second = segment(section)
     assert other is node
     assert second != key
-    np.testing.assert_array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, key, ct), first)
+    np.testing.assert_array_equal(
+        slicer.util.arrayFromSegmentBinaryLabelmap(node, key, ball), first
+    )
     section.onDiscard()
     assert node.GetSegmentation().GetNumberOfSegments() == 1
 
 
 @pytest.mark.slow
-def test_closing_the_scene_ends_the_process(section, ct):
+def test_closing_the_scene_ends_the_process(section, ball):
     import slicer
 
     roi(section)
