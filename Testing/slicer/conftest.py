@@ -21,25 +21,13 @@ MISSING = [name for name in ("slicer_core", "PySide6") if find_spec(name) is Non
 if sys.version_info < (3, 12):
     MISSING.append("Python 3.12, which Slicer has")  # PySide6 ends Python 3.11 with an abort
 VTK_AND_NUMPY = "ignore:Setting the shape on a NumPy array:DeprecationWarning"
-NEEDS_RIG = {"test_batch_section", "test_ends", "test_panel", "test_parts", "test_runs"}
-NEEDS_RIG |= {"test_next_steps", "test_packages", "test_prompts", "test_real_scan", "test_robust"}
-NEEDS_RIG |= {
-    "test_dicom_export",
-    "test_doubt",
-    "test_layers",
-    "test_lesions",
-    "test_add_model",
-    "test_real_python",
-    "test_scripts",
-    "test_signatures",
-    "test_views",
-}
+RUNS_WITHOUT = {"test_cmake", "test_in_rig", "test_real_files", "test_translation"}
 
 
 def pytest_collection_modifyitems(items):
     """Skip what needs the rig where it is not installed, and say why."""
     here = [item for item in items if item.path.parent == Path(__file__).parent]
-    for item in [item for item in here if item.path.stem in NEEDS_RIG]:
+    for item in [item for item in here if item.path.stem not in RUNS_WITHOUT]:
         item.add_marker(pytest.mark.filterwarnings(VTK_AND_NUMPY))
         if MISSING:
             item.add_marker(pytest.mark.skip(reason=f"the rig lacks {', '.join(MISSING)}"))
