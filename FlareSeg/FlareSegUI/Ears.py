@@ -27,7 +27,7 @@ class Ears:
     onLine: Callable[[str], None] = _ignore
     """Takes a line for the log."""
     onDone: Callable[[vtkMRMLSegmentationNode | None, int], None] = _ignore
-    """Takes the result (None after a batch) and the exit code."""
+    """Takes the result (None if the scene gets none, as of a batch) and the exit code."""
     onFailed: Callable[[str], None] = _ignore
     """Takes the reason, for people."""
     onCanceled: Callable[[], None] = _ignore

@@ -1,4 +1,4 @@
-"""Markups of the scene to prompts, and back."""
+"""Markups of the scene: to prompts, and to copies that undo brings back."""
 
 import numpy as np
 import slicer
@@ -8,7 +8,7 @@ from slicer import vtkMRMLScalarVolumeNode
 from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Prompt
 
 MARK = "FlareSeg.prompt"
-"""Attribute of the markups nodes of a thing: box, line, inside or outside."""
+"""Attribute of the nodes of a thing: box, line, inside or outside; lesions: its segmentation."""
 CLASSES = {
     "box": "vtkMRMLMarkupsROINode",
     "line": "vtkMRMLMarkupsLineNode",
