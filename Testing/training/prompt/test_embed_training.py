@@ -1,5 +1,6 @@
 """Training of paper 4's way: slices, teacher, distillation, the 3-D protocols and the export."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,8 @@ TINY = EmbedSizes(
 
 @pytest.fixture(scope="module")
 def case():
-    volume, labels = abdomen((40, 60, 80), (8.0, 5.0, 5.0))
-    noise = np.random.default_rng(0).normal(0, 8, volume.array.shape)
-    return to_case("phantom", (volume.array + noise).astype(np.int16), labels.array, CPU)
+    volume, labels = abdomen((40, 60, 80), (8.0, 5.0, 5.0), noise_hu=8)
+    return to_case("phantom", volume.array, labels.array, CPU)
 
 
 def settings(folder, **more):
@@ -61,8 +61,6 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(case, tmp_path):
 
 @pytest.mark.slow
 def test_distillation_halves_the_distance_of_the_embeddings(case, tmp_path):
-    import json
-
     train_embed(settings(tmp_path, student_steps=60, rate=5e-3), [case], CPU, resume=False)
     lines = (tmp_path / "out" / "encoder.jsonl").read_text(encoding="utf-8").splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
@@ -88,7 +86,7 @@ def test_a_painted_lesion_changes_what_is_in_its_mask_alone():
     rng = np.random.default_rng(5)
     torch.manual_seed(0)
     hu = np.full((160, 160), 100, np.float32)
-    changed, found = 0, hu.copy()
+    found = hu.copy()
     labels = np.ones((160, 160), np.uint8)
     mask = slices_of._lesion(found, labels, rng)
     changed = np.abs(found - hu)

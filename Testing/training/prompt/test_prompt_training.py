@@ -23,9 +23,8 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def case():
-    volume, labels = abdomen((80, 100, 128), (4.0, 3.0, 3.0))
-    noise = np.random.default_rng(0).normal(0, 8, volume.array.shape)
-    return to_case("phantom", (volume.array + noise).astype(np.int16), labels.array, CPU)
+    volume, labels = abdomen((80, 100, 128), (4.0, 3.0, 3.0), noise_hu=8)
+    return to_case("phantom", volume.array, labels.array, CPU)
 
 
 def settings(folder, **more):
