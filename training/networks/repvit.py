@@ -29,8 +29,12 @@ class RepVitSizes:
 class ConvNorm(nn.Sequential):
     """A convolution and BatchNorm."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        convolution = nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
         super().__init__(convolution, nn.BatchNorm2d(outputs))
 
     def fused(self) -> nn.Conv2d:
@@ -44,12 +48,8 @@ class Depthwise(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.square = nn.Sequential(
-            nn.Conv2d(width, width, 3, 1, 1, groups=width, bias=False), nn.BatchNorm2d(width)
-        )
-        self.point = nn.Sequential(
-            nn.Conv2d(width, width, 1, groups=width, bias=False), nn.BatchNorm2d(width)
-        )
+        self.square = ConvNorm(width, width, 3, groups=width)
+        self.point = ConvNorm(width, width, 1, groups=width)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return a map of the same shape."""
@@ -59,8 +59,7 @@ class Depthwise(nn.Module):
     @torch.no_grad()
     def fused(self) -> nn.Conv2d:
         """Return the three as one convolution: a point is a square with eight zeros."""
-        one: nn.Conv2d = fuse_conv_bn_eval(*self.square)  # type: ignore[misc]
-        point: nn.Conv2d = fuse_conv_bn_eval(*self.point)  # type: ignore[misc]
+        one, point = self.square.fused(), self.point.fused()
         assert one.bias is not None
         assert point.bias is not None
         one.weight[:, :, 1:2, 1:2] += point.weight + 1
