@@ -240,6 +240,8 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs")
     parser.add_argument("--no-times", action="store_true")
     said = parser.parse_args()
+    if said.only_embed and not (said.embed and said.json):
+        parser.error("--only-embed needs --embed and --json")
     timed = "" if said.no_times else times(said.model, min(2, physical_cores()))
     network = None if said.only_embed else load_prompt_network(said.model, 1)
     networks = _networks(said.embed) if said.embed else {}
