@@ -150,7 +150,12 @@ def test_the_config_in_the_repository_loads():
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("stepz = 3", "did you mean steps"), ("steps = 3", "lacks a key"), ("x =", "no config")],
+    [
+        ("stepz = 3", "did you mean steps"),
+        ("steps = 3", "lacks a key"),
+        ('steps = "3"', "steps is '3': it needs int"),
+        ("x =", "no config"),
+    ],
 )
 def test_a_wrong_config_is_told(tmp_path, text, said):
     path = tmp_path / "c.toml"
