@@ -84,8 +84,10 @@ def segment(
         else:
             restore.to_labels(logits, spacing_mm, target, threads, config)
         restore.to_values(target, config.values)
-        unsure = Labelmap(np.zeros_like(labelmap.array), volume.grid)
-        if options.uncertainty:
+        unsure = (
+            Labelmap(np.zeros_like(labelmap.array), volume.grid) if options.uncertainty else None
+        )
+        if unsure:
             to_uncertainty(logits, spacing_mm, orient.to_model(unsure, config).crop(box), threads)
     with watch.step("clean up"):
         rules = labels.organs if options.clean else ()
@@ -112,7 +114,7 @@ def segment(
         "versions": report.versions(),
     }
     said = report_of(found, organs, facts, (*config.warnings, *volume.warnings))
-    return Result(labelmap, said, found.seen, unsure if options.uncertainty else None, found.doubt)
+    return Result(labelmap, said, found.seen, unsure, found.doubt)
 
 
 def _threads(volume: Volume, config: ModelConfig, options: RunOptions) -> int:
