@@ -7,14 +7,12 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
+from FlareSegLib.reporting.view_volumes import DOUBT_OPACITY, color_doubt
 from FlareSegUI import Voxels
 from FlareSegUI.RunFiles import DOUBT_ARRAY
 
 ROLE = "FlareSeg.doubt"
 """Reference from a segmentation to the volume of its doubt."""
-LEAST_PERCENT, MOST_PERCENT = 5, 60
-"""Less is not shown; more has the brightest color."""
-OPACITY = 0.6
 
 
 def toScene(
@@ -36,26 +34,16 @@ def toScene(
         name = _("{name} doubt").format(name=segmentation.GetName())
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         segmentation.SetNodeReferenceID(ROLE, node.GetID())
-    _color(node)  # before it has voxels, of which Slicer would make a histogram
+    if node.GetDisplayNode() is None:
+        node.CreateDefaultDisplayNodes()
+    color_doubt(
+        node.GetDisplayNode()
+    )  # before it has voxels, of which Slicer would make a histogram
     image = vtk.vtkImageData()
     Voxels.load(folder / DOUBT_ARRAY, image)
     node.SetAndObserveImageData(image)
     node.CopyOrientation(volume)
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
-
-
-def _color(node: vtkMRMLScalarVolumeNode) -> None:
-    """Show the percent from red to yellow, and nothing where the network is sure."""
-    if node.GetDisplayNode() is None:
-        node.CreateDefaultDisplayNodes()
-    shown = node.GetDisplayNode()
-    color = slicer.vtkMRMLColorLogic.GetColorTableNodeID(slicer.vtkMRMLColorTableNode.Warm1)
-    shown.SetAndObserveColorNodeID(color)
-    shown.SetAutoWindowLevel(False)
-    shown.SetWindowLevelMinMax(0, MOST_PERCENT)
-    shown.SetAutoThreshold(False)
-    shown.SetThreshold(LEAST_PERCENT, 100)
-    shown.SetApplyThreshold(True)
 
 
 def nodeOf(segmentation: vtkMRMLSegmentationNode | None) -> vtkMRMLScalarVolumeNode | None:
@@ -89,7 +77,7 @@ class DoubtLayer:
             before = composite.GetForegroundVolumeID(), composite.GetForegroundOpacity()
             self._before[composite.GetID()] = before
             composite.SetForegroundVolumeID(wanted)
-            composite.SetForegroundOpacity(OPACITY)
+            composite.SetForegroundOpacity(DOUBT_OPACITY)
 
     def hide(self) -> None:
         """Give the views back what they showed, but where a user has chosen something since."""

@@ -1,4 +1,7 @@
-"""Volumes in the viewer's scene: the CT, and over it how unsure the network was."""
+"""Volumes in the viewer's scene: the CT, and over it how unsure the network was.
+
+How doubt looks is the same in the panel of 3D Slicer, which takes it from here.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from FlareSegLib.base.geometry import Labelmap, Volume
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 LEAST_PERCENT, MOST_PERCENT = 5, 60
-"""Of doubt: less is not shown, more has the brightest color; as in the panel."""
-OPACITY = 0.6
+"""Of doubt: less is not shown, more has the brightest color."""
+DOUBT_OPACITY = 0.6
 """Of doubt over the slices."""
 
 
@@ -41,18 +44,23 @@ def add_volume(scene: Any, volume: Volume | Labelmap, name: str = "CT") -> Any:
 
 
 def add_doubt(scene: Any, doubt: Labelmap) -> Any:
-    """Return the node of doubt in percent: from red to yellow, and nothing where it is low."""
+    """Return the node of doubt in percent."""
+    node = add_volume(scene, doubt, "doubt")
+    color_doubt(node.GetDisplayNode())
+    return node
+
+
+def color_doubt(shown: Any) -> None:
+    """Let a volume's display show percent from red to yellow, and nothing where they are low."""
     from slicer import vtkMRMLColorLogic, vtkMRMLColorTableNode
 
-    node = add_volume(scene, doubt, "doubt")
-    shown = node.GetDisplayNode()
     color = vtkMRMLColorLogic.GetColorTableNodeID(vtkMRMLColorTableNode.Warm1)
     shown.SetAndObserveColorNodeID(color)
+    shown.SetAutoWindowLevel(False)
     shown.SetWindowLevelMinMax(0, MOST_PERCENT)
     shown.SetAutoThreshold(False)
     shown.SetThreshold(LEAST_PERCENT, 100)
     shown.SetApplyThreshold(True)
-    return node
 
 
 def show_over(scene: Any, node: Any | None) -> None:
@@ -62,4 +70,4 @@ def show_over(scene: Any, node: Any | None) -> None:
     for i in range(found.GetNumberOfItems()):
         composite = found.GetItemAsObject(i)
         composite.SetForegroundVolumeID(node.GetID() if node is not None else None)
-        composite.SetForegroundOpacity(OPACITY if node is not None else 0.0)
+        composite.SetForegroundOpacity(DOUBT_OPACITY if node is not None else 0.0)
