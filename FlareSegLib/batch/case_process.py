@@ -13,8 +13,10 @@ import json
 import logging
 import os
 import queue
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -89,7 +91,11 @@ def main() -> None:
         hello = line.order()
         logging.basicConfig(format="flareseg: %(message)s")  # what libraries say: warnings only
         logging.getLogger("FlareSegLib").setLevel(hello["log_level"])
-        _serve(line, plan_of(hello["plan"]))
+        tempfile.tempdir = hello["temporary"] or None  # the other side removes it after a kill
+        try:
+            _serve(line, plan_of(hello["plan"]))
+        finally:
+            shutil.rmtree(hello["temporary"], ignore_errors=True)
     except Cancelled:
         return
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +55,7 @@ class Isolated:
         self._plan, self._timeout, self._threads = plan, timeout, threads
         self._limit = timeout or 0.0
         self._process: subprocess.Popen[str] | None = None
+        self._temporary = ""
         self._is_late = self._is_stopped = False
 
     def run(self, case: Case, permit: Permit, tell: Tell) -> Row:
@@ -90,7 +93,7 @@ class Isolated:
                 self._process.stdin.close()
 
     def kill(self, *, for_good: bool = True) -> None:
-        """End the process now, and wait for its end."""
+        """End the process now, wait for its end, and remove what it has unpacked."""
         self._is_stopped = self._is_stopped or for_good
         if process := self._process:
             self._process = None
@@ -99,6 +102,7 @@ class Isolated:
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):
                     pipe and pipe.close()
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _ask(self, case: Case, permit: Permit, tell: Tell) -> Row:
         self._is_late = False
@@ -158,9 +162,11 @@ class Isolated:
         if self._is_stopped and self._process is None:
             raise Cancelled("stopped")
         if self._process is None:
+            self._temporary = _temporary_folder()
             self._process = _start(self._threads)
             level = logging.getLogger("FlareSegLib").getEffectiveLevel()
-            self._send(plan=self._plan.to_dict(), log_level=level)
+            plan = self._plan.to_dict()
+            self._send(plan=plan, log_level=level, temporary=self._temporary)
         return self._process
 
     def _how_it_died(self, process: subprocess.Popen[str]) -> str:
@@ -179,6 +185,13 @@ class Isolated:
             f"its process died {TRIES} times ({how}): out of memory, or a file that breaks a "
             "reader: run it alone, with `flareseg segment`"
         )
+
+
+def _temporary_folder() -> str:
+    """Return a new folder for what a process unpacks; empty if none can be made."""
+    with suppress(OSError):
+        return tempfile.mkdtemp(prefix="flareseg-")
+    return ""
 
 
 def _signal_name(number: int) -> str:

@@ -32,9 +32,9 @@ PATH, NAME, SERIES = "path", "case", "series"
 def cases_of(source: Path, without: Path | None = None) -> tuple[Case, ...]:
     """Return the cases that a folder holds, a pattern matches or a table lists.
 
-    A table needs the column `path`, an image file or a folder with a DICOM series, relative to the
-    table; `case` and `series` are optional, other columns are left out. What is listed is a case,
-    whether it is there or not.
+    A table needs the column `path`, an image file, a folder with a DICOM series or a zip file of
+    either, relative to the table; `case` and `series` are optional, other columns are left out.
+    What is listed is a case, whether it is there or not.
 
     Args:
         source: Folder, pattern or table.

@@ -19,9 +19,10 @@ FAKE = """
 import json, os, signal, sys, time
 def tell(**facts):
     print(json.dumps(facts), flush=True)
-sys.stdin.readline()
+temporary = json.loads(sys.stdin.readline())["temporary"]
 for line in sys.stdin:
     case = json.loads(line)
+    open(os.path.join(temporary, "unpacked"), "w").close()
     name = case["name"]
     with open(sys.argv[1], "a") as log:
         log.write(name + "\\n")
@@ -102,6 +103,15 @@ def test_a_case_that_hangs_is_stopped_and_not_tried_again(begun, tmp_path, name)
     assert "took longer than 0.5 s and was stopped" in row.reason
     assert begun.read_text().count(name) <= 1
     worker.kill()
+
+
+@pytest.mark.parametrize("name", ["killed", "hangs"])
+def test_what_a_killed_process_has_unpacked_is_removed(begun, temporary, tmp_path, name):
+    worker = Isolated(Plan(tmp_path, tmp_path), timeout=None, threads=1)
+    assert run(worker, "before").status == "ok"
+    assert len(list(temporary.glob("flareseg-*/unpacked"))) == 1
+    assert run(worker, name).status == "failed"
+    assert list(temporary.iterdir()) == []
 
 
 def test_without_a_timeout_a_case_has_the_time_that_its_size_gives(begun, tmp_path):
