@@ -7,7 +7,8 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from FlareSegUI import Nodes
-from FlareSegUI.Job import Ears, Job
+from FlareSegUI.Ears import Ears
+from FlareSegUI.Job import Job
 from FlareSegUI.Parameter import Options
 
 
