@@ -8,7 +8,7 @@ import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
-from FlareSegLib.prompting.prompt_files import COLORS, TERMINOLOGY
+from FlareSegLib.prompting.lesion_codes import COLORS, TERMINOLOGY
 from FlareSegUI import Nodes, Voxels
 from FlareSegUI.PromptNodes import MARK
 

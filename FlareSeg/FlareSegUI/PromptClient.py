@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from slicer import vtkMRMLScalarVolumeNode
 
-from FlareSegLib.prompting.child import CT, REQUEST, to_json
 from FlareSegLib.prompting.prompts import Prompt
+from FlareSegLib.prompting.requests import CT, REQUEST, to_json
 from FlareSegUI import Folder, Nodes
 from FlareSegUI.Runner import Listener, Runner
 

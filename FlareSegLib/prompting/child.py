@@ -11,7 +11,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +21,11 @@ from FlareSegLib.images.reading import read_volume
 from FlareSegLib.preprocessing.orient import axes_and_flips
 from FlareSegLib.prompting.prompt_network import load_prompt_network
 from FlareSegLib.prompting.prompt_report import FLAGS, row_of
-from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Prompt
+from FlareSegLib.prompting.prompts import Prompt
+from FlareSegLib.prompting.requests import CT, REQUEST, from_json
 from FlareSegLib.prompting.session import Found, Session
 
-CT, REQUEST = "ct.nrrd", "request.json"
 POLL_SECONDS = 0.02
-KINDS: dict[str, type[BoxPrompt] | type[LinePrompt] | type[ClickPrompt]] = {
-    "box": BoxPrompt,
-    "line": LinePrompt,
-    "click": ClickPrompt,
-}
-
-
-def to_json(prompt: Prompt) -> dict[str, Any]:
-    """Return a prompt as a request has it."""
-    kind = next(name for name, one in KINDS.items() if isinstance(prompt, one))
-    return {"kind": kind, **asdict(prompt)}
-
-
-def from_json(facts: dict[str, Any]) -> Prompt:
-    """Return the prompt that to_json() told.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        said = {key: _frozen(value) for key, value in facts.items() if key != "kind"}
-        return KINDS[facts["kind"]](**said)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"a request has a broken prompt ({error})") from error
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 class Server:

@@ -13,16 +13,7 @@ from FlareSegLib.base.geometry import Labelmap
 from FlareSegLib.base.runs import boxes_of
 from FlareSegLib.images.reading import last_line
 from FlareSegLib.images.writing import EXTENSIONS, check_writable, to_image
-
-COLORS = ((230, 97, 67), (245, 190, 65), (88, 180, 190), (150, 115, 200), (120, 190, 90))
-"""Red, green, blue; again from the first when they are used up."""
-CATEGORY = "SCT^49755003^Morphologically Altered Structure"
-LESION = "SCT^52988006^Lesion"
-"""SNOMED CT concepts of every thing."""
-_CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
-_REGION_CONTEXT = "Anatomic codes - DICOM master list"
-TERMINOLOGY = f"{_CONTEXT}~{CATEGORY}~{LESION}~^^~{_REGION_CONTEXT}~^^~^^"
-"""As 3D Slicer joins context, category, type, modifier and (no) region."""
+from FlareSegLib.prompting.lesion_codes import COLORS, TERMINOLOGY
 
 
 def check_place(path: Path, source: Path) -> None:

@@ -90,6 +90,19 @@ def test_importing_the_command_loads_nothing_heavy(module):
     assert not HEAVY & set(done.stdout.split())
 
 
+def test_what_slicer_imports_of_the_core_at_its_start_loads_nothing_heavy_but_numpy():
+    panel = [ROOT / "FlareSeg" / "FlareSeg.py", *(ROOT / "FlareSeg" / "FlareSegUI").glob("*.py")]
+    nodes = [node for path in panel for node in ast.parse(path.read_text("utf-8")).body]
+    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    core = sorted(name for name in modules if name.startswith("FlareSegLib."))
+    assert len(core) > 8
+    code = f"import sys, {', '.join(core)}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not (HEAVY - {"numpy"}) & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("path", CORE, ids=place)
 def test_arguments_are_known_to_the_command_alone(path):
     assert "argparse" not in imported(path) or path.parent.name == "command"

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.prompting import child
+from FlareSegLib.prompting import child, requests
 from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt
 from FlareSegLib.prompting.session import Session
 from Testing.prompting.test_session import TURNED
@@ -43,23 +43,23 @@ def served(folder, volume) -> child.Server:
     image.SetSpacing(volume.grid.spacing_mm[::-1])
     image.SetOrigin(volume.grid.origin)
     image.SetDirection(np.array(volume.grid.direction)[::-1].T.ravel().tolist())
-    sitk.WriteImage(image, str(folder / child.CT))
+    sitk.WriteImage(image, str(folder / requests.CT))
     return child.Server(folder)
 
 
 def ask(folder, number, *prompts):
-    request = {"number": number, "prompts": [child.to_json(prompt) for prompt in prompts]}
-    (folder / child.REQUEST).write_text(json.dumps(request), encoding="utf-8")
+    request = {"number": number, "prompts": [requests.to_json(prompt) for prompt in prompts]}
+    (folder / requests.REQUEST).write_text(json.dumps(request), encoding="utf-8")
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=lambda one: type(one).__name__)
 def test_prompts_survive_json(prompt):
-    assert child.from_json(json.loads(json.dumps(child.to_json(prompt)))) == prompt
+    assert requests.from_json(json.loads(json.dumps(requests.to_json(prompt)))) == prompt
 
 
 def test_a_broken_prompt_is_told():
     with pytest.raises(InputError, match="broken prompt"):
-        child.from_json({"kind": "lasso"})
+        requests.from_json({"kind": "lasso"})
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS)
@@ -72,7 +72,7 @@ def test_an_answer_holds_the_mask_in_the_axes_of_the_file(folder, direction):
         start, mask = answer["start"], answer["mask"]
     whole = np.zeros(volume.array.shape, np.uint8)
     whole[tuple(slice(a, a + n) for a, n in zip(start, mask.shape, strict=True))] = mask
-    session = Session(read_volume(folder / child.CT), Bright())
+    session = Session(read_volume(folder / requests.CT), Bright())
     expected = Labelmap(np.zeros(volume.grid.shape, np.uint8), volume.grid)
     session.prompt(PROMPTS[0]).write(expected)
     different = np.count_nonzero(whole != expected.array)  # the file rounds an oblique direction
