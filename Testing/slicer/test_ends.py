@@ -196,7 +196,7 @@ from Testing.slicer.rig import boot
 boot.start()
 module = boot.loadModule("FlareSeg", path)
 from FlareSegUI import Launchers
-from FlareSegUI.Job import Ears
+from FlareSegUI.Ears import Ears
 from FlareSegUI.Parameter import Options
 from Testing.phantoms import abdomen
 from Testing.slicer.conftest import to_node, wait_until
