@@ -1,32 +1,12 @@
 """The widgets of the section *Lesion*: what places something, and what changes it."""
 
-from typing import Protocol
-
 import qt
 from slicer.i18n import tr as _
 
 
-class Section(Protocol):
-    """What the buttons do."""
-
-    def place(self, kind: str) -> None:
-        """Begin to place a box, a line or clicks."""
-
-    def onUndo(self, isChecked: bool = False) -> None:
-        """Take the last step back."""
-
-    def onRedo(self, isChecked: bool = False) -> None:
-        """Take it again."""
-
-    def onDiscard(self, isChecked: bool = False) -> None:
-        """Remove the lesion."""
-
-    def onDone(self, isChecked: bool = False) -> None:
-        """Keep the lesion."""
-
-
 def build(
-    layout: "qt.QLayout", section: Section
+    layout: "qt.QLayout",
+    section: "PromptSection",  # noqa: F821
 ) -> tuple[dict[str, "qt.QPushButton"], "qt.QLabel"]:
     """Add the section to a layout; return its buttons by key, and the line of its state."""
     box = qt.QGroupBox(_("Lesion: a box, a line or clicks"))
@@ -47,7 +27,7 @@ def build(
     return found, status
 
 
-def _placing(section: Section) -> list[tuple]:
+def _placing(section: "PromptSection") -> list[tuple]:  # noqa: F821
     """Return key, text, tip and what it does, of each button that places something."""
     named = [
         ("box", _("Box"), _("Draw a box around a thing; a flat one has its depth found")),
@@ -58,7 +38,7 @@ def _placing(section: Section) -> list[tuple]:
     return [(*one, lambda _=False, kind=one[0]: section.place(kind)) for one in named]
 
 
-def _changing(section: Section) -> list[tuple]:
+def _changing(section: "PromptSection") -> list[tuple]:  # noqa: F821
     undo = _("Take back the box, line or click that was placed or moved last")
     done = _("Keep this lesion; what is placed next begins another")
     return [
