@@ -25,18 +25,18 @@ def whyNot(
     """Return why organs cannot be written as DICOM, for people; None if they can."""
     if volume is None or segmentation is None:
         return _("the CT that they were made from is not in the scene")
-    uids = (volume.GetAttribute(INSTANCES) or "").split()
+    uids = _instancesOf(volume)
     if not uids:
         return _("this CT was not loaded from Slicer's DICOM database")
     database = getattr(slicer, "dicomDatabase", None)
     if database is None or not database.isOpen:
         return _("Slicer's DICOM database is not open: open the module DICOM once")
-    found = [path for path in filesOf(volume) if path is not None]
-    if len(found) < len(uids):
+    missing = filesOf(volume).count(None)
+    if missing:
         return _(
             "{missing} of {count} DICOM files of this CT are not there any more: add them to the "
             "module DICOM again"
-        ).format(missing=len(uids) - len(found), count=len(uids))
+        ).format(missing=missing, count=len(uids))
     if len(uids) != volume.GetImageData().GetDimensions()[2]:
         return _("this CT has not one DICOM file for each slice")
     if segmentation.GetParentTransformNode() is not volume.GetParentTransformNode():
@@ -44,10 +44,13 @@ def whyNot(
     return Packages.whyNotDicom()
 
 
+def _instancesOf(volume: vtkMRMLScalarVolumeNode) -> list[str]:
+    return (volume.GetAttribute(INSTANCES) or "").split()
+
+
 def filesOf(volume: vtkMRMLScalarVolumeNode) -> list[Path | None]:
     """Return the DICOM file of each slice, None where it is not there."""
-    uids = (volume.GetAttribute(INSTANCES) or "").split()
-    paths = [slicer.dicomDatabase.fileForInstance(uid) for uid in uids]
+    paths = [slicer.dicomDatabase.fileForInstance(uid) for uid in _instancesOf(volume)]
     return [Path(path) if path and Path(path).is_file() else None for path in paths]
 
 
