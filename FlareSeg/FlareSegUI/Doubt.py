@@ -36,9 +36,8 @@ def toScene(
         segmentation.SetNodeReferenceID(ROLE, node.GetID())
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
-    color_doubt(
-        node.GetDisplayNode()
-    )  # before it has voxels, of which Slicer would make a histogram
+    # before it has voxels, of which Slicer would make a histogram
+    color_doubt(node.GetDisplayNode())
     image = vtk.vtkImageData()
     Voxels.load(folder / DOUBT_ARRAY, image)
     node.SetAndObserveImageData(image)

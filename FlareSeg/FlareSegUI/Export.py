@@ -82,8 +82,7 @@ def export(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if form in ("STL", "OBJ", "glTF"):  # those that a run made are there
-        Nodes.makeSurfaces(segmentation.GetSegmentation(), lambda _: slicer.app.processEvents())
-        segmentation.CreateClosedSurfaceRepresentation()
+        Nodes.makeSurfaces(segmentation, lambda _: slicer.app.processEvents())
     if form in ("STL", "OBJ"):
         write = slicer.vtkSlicerSegmentationsModuleLogic
         done = write.ExportSegmentsClosedSurfaceRepresentationToFiles(

@@ -130,14 +130,14 @@ def show3D(
         tell: Takes the name of the organ before its surface is made.
     """
     if isShown:
-        makeSurfaces(segmentation.GetSegmentation(), tell)
-        segmentation.CreateClosedSurfaceRepresentation()
+        makeSurfaces(segmentation, tell)
     if segmentation.GetDisplayNode() is not None:
         segmentation.GetDisplayNode().SetVisibility3D(isShown)
 
 
-def makeSurfaces(inside: "vtkSegmentation", tell: Callable[[str], None]) -> None:  # noqa: F821
+def makeSurfaces(segmentation: vtkMRMLSegmentationNode, tell: Callable[[str], None]) -> None:
     """Make the surfaces that are missing, one by one; tell the name of each before."""
+    inside = segmentation.GetSegmentation()
     closed = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
     inside.SetConversionParameter("Decimation factor", DECIMATION)
     for key in inside.GetSegmentIDs():
@@ -150,6 +150,7 @@ def makeSurfaces(inside: "vtkSegmentation", tell: Callable[[str], None]) -> None
         if surface is not None:
             segment.AddRepresentation(closed, surface)
             surface.UnRegister(None)  # the call above gives it away
+    segmentation.CreateClosedSurfaceRepresentation()
 
 
 def firstVolume() -> vtkMRMLScalarVolumeNode | None:

@@ -93,7 +93,7 @@ def test_surfaces_that_are_missing_are_made_for_an_export_organ_by_organ(done, c
     count = inside.GetNumberOfSegments()
     inside.RemoveRepresentation("Closed surface")
     made = []
-    Nodes.makeSurfaces(inside, made.append)
+    Nodes.makeSurfaces(node, made.append)
     assert len(made) == count
     inside.RemoveRepresentation("Closed surface")
     Export.export(node, ct, "STL", tmp_path)
