@@ -98,7 +98,7 @@ def segment(
         if config.recipe:  # what follows knows CTs, and models with a background
             found = untold(measured)
         else:
-            known = evidence(logits, spacing_mm, target, config.values, sliding.first_look)
+            known = evidence(logits, spacing_mm, target, config.values, sliding.looks)
             scan = scan_of(roi, mask, box, turned.grid)
             found = trusted(measured, known, scan, removed, turned.grid, config.confidence)
         labelmap = labelmap if organs == labels.organs else restore.only(organs, labelmap)

@@ -13,6 +13,7 @@ from FlareSegLib.base.config import ModelConfig
 from FlareSegLib.base.geometry import Box, Zyx
 from FlareSegLib.base.run_options import RunOptions
 from FlareSegLib.inference import scout, windows
+from FlareSegLib.inference.looks import Looks
 from FlareSegLib.inference.network import Network, give_back
 from FlareSegLib.inference.stitch import BACKGROUND_LOGIT, Stitcher, nothing_seen
 
@@ -52,8 +53,7 @@ class Sliding:
         self.plan = windows.plan(_zyx(self._array.shape), config, options)
         self._flips = config.flips if options.speed == "accurate" else ()
         self.counts = WindowCounts(planned=self.plan.count, is_fine=self.plan.is_fine)
-        self.first_look: NDArray[np.uint8] | None = None
-        """Labels of the first look, one per cell of 4 x 4 x 4 voxels; None if there was none."""
+        self.looks = Looks(config.channels)
 
     def run(
         self, body: NDArray[np.bool_], on_window: Callable[[float], None]
@@ -101,8 +101,8 @@ class Sliding:
         options = replace(self._options, centre_first=False, skip_air=False)
         first = Sliding(self._network, self._config, options, scout.halved(self._array))
         seen = first.run(np.ones((1, 1, 1), bool), lambda _: None).argmax(axis=-1)
-        self.first_look = seen.astype(np.uint8)
-        return scout.area_of(self.first_look, shape, self._config.spacing_mm)
+        self.looks.first = seen.astype(np.uint8)
+        return scout.area_of(self.looks.first, shape, self._config.spacing_mm)
 
     def _look_at(
         self,
@@ -128,7 +128,9 @@ class Sliding:
         for step, (first, last) in zip(self.plan.steps, self.plan.seams(stride), strict=True):
             z, y, x = (n // stride for n in step.centre.start)
             if self._is_wanted(step.centre, body):
-                found = np.moveaxis(self._predict(step.centre), 0, -1)[first - z :]
+                said = self._predict(step.centre)
+                self.looks.see(z, said, windows.slab_overlap(self._options) // stride)
+                found = np.moveaxis(said, 0, -1)[first - z :]
                 place = logits[first : min(last, -(-top // stride)), y:, x:]
                 place = place[:, : found.shape[1], : found.shape[2]]
                 place[...] = found[tuple(slice(n) for n in place.shape[:3])]

@@ -81,14 +81,18 @@ def plan(shape: Zyx, config: ModelConfig, options: RunOptions, area: Box | None 
     coarse one; speed "fast" always takes the coarse, "accurate" and a recipe always the fine.
     """
     if config.is_flat:
-        overlap = 2 * SLAB_OVERLAP if options.speed == "accurate" else SLAB_OVERLAP
-        return _slabs(area or Box((0, 0, 0), shape), overlap)
+        return _slabs(area or Box((0, 0, 0), shape), slab_overlap(options))
     fine = _lay_out(shape, config, config.fine_overlap, is_fine=True)
     few = fine.count <= config.fine_windows_limit
     wants_fine = few or options.speed == "accurate" or config.recipe is not None
     if wants_fine and options.speed != "fast":
         return fine
     return _lay_out(shape, config, config.coarse_overlap, is_fine=False)
+
+
+def slab_overlap(options: RunOptions) -> int:
+    """Return how many slices neighbouring slabs share."""
+    return 2 * SLAB_OVERLAP if options.speed == "accurate" else SLAB_OVERLAP
 
 
 def _lay_out(shape: Zyx, config: ModelConfig, overlap: float, *, is_fine: bool) -> Plan:

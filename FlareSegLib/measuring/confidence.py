@@ -20,7 +20,8 @@ from FlareSegLib.measuring.usual import Usual, expected_mm, shipped
 
 OF_EVIDENCE = (
     "chance", "chance_border", "chance_inside", "unsure", "unsure_inside", "missed", "rivals",
-    "margin", "margin_border", "margin_p10", "border", "edge", "first_look", "most", "faint",
+    "margin", "margin_border", "margin_p10", "border", "edge", "first_look", "slabs", "most",
+    "faint",
 )  # fmt: skip
 OF_SCAN = ("slice_mm", "noise_hu", "width_mm", "fat", "soft", "bone", "bone_behind", "air_low",
            "air_high", "cut_sides", "height_mm")  # fmt: skip
@@ -28,6 +29,7 @@ PARTNERS = {"right_kidney": "left_kidney", "right_adrenal_gland": "left_adrenal_
 PARTNERS |= {left: right for right, left in PARTNERS.items()}
 REASONS = {
     "first_look": (-1, 0.5, "the two looks agree by {value:.0%} only"),
+    "slabs": (-1, 0.5, "two parts of the scan that overlap agree by {value:.0%} only"),
     "unsure": (1, 0.1, "the network was unsure in {value:.0%} of it"),
     "missed": (1, 0.2, "{value:.0%} of what may belong to it was left out"),
     "rivals": (1, 0.05, "parts of it may be other organs"),

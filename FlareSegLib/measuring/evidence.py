@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import Grid, Labelmap, ZyxMm
+from FlareSegLib.inference.looks import Looks
 
 NEAR = 2
 """Cells this near to an organ are looked at too."""
@@ -79,7 +80,7 @@ def evidence(
     logits_spacing_mm: ZyxMm,
     target: Labelmap,
     values: tuple[int, ...],
-    first_look: NDArray[np.uint8] | None = None,
+    looks: Looks | None = None,
 ) -> Evidence:
     """Return what is known of each organ, and where the network was unsure.
 
@@ -88,15 +89,15 @@ def evidence(
         logits_spacing_mm: Their spacing (z, y, x).
         target: Labels on the grid of the CT, cleaned, canonical.
         values: Of each class in target, from 0 on.
-        first_look: Classes of the first look (z, y, x), if there was one.
+        looks: What was seen twice, if anything was.
     """
     class_of = np.zeros(256, np.uint8)
     class_of[list(values)] = np.arange(len(values))
     classes = class_of[at_cells(target, logits.shape, logits_spacing_mm)]
     cells = _cells(logits, classes)
-    agreeing = _agreement(classes, first_look, len(values)) if first_look is not None else {}
+    agreeing = _agreement(classes, looks or Looks(len(values)))
     organs = {
-        value: {**_of_organ(number, cells), "first_look": agreeing.get(number, np.nan)}
+        value: {**_of_organ(number, cells), **{name: dsc[number] for name, dsc in agreeing.items()}}
         for number, value in enumerate(values)
         if number
     }
@@ -232,15 +233,28 @@ def _edge(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return found
 
 
-def _agreement(
-    labels: NDArray[np.uint8], first_look: NDArray[np.uint8], classes: int
-) -> dict[int, float]:
-    """Return about the DSC of each organ between the first look and the close, at its cells."""
-    z, y, x = (min(FIRST_LOOK * n, m) for n, m in zip(first_look.shape, labels.shape, strict=True))
+def _agreement(labels: NDArray[np.uint8], looks: Looks) -> dict[str, list[float]]:
+    """Return how far looks agree on each class: the first and the close one, slab and slab."""
+    both, total = np.zeros_like(looks.both), np.zeros_like(looks.both)
+    if looks.first is not None:
+        both, total = _with_first(labels, looks.first, len(looks.both))
+    return {"first_look": _dsc(both, total), "slabs": _dsc(looks.both, looks.total)}
+
+
+def _with_first(
+    labels: NDArray[np.uint8], first: NDArray[np.uint8], classes: int
+) -> tuple[Ints, Ints]:
+    """Return the cells of each class that both looks call so, and the sum of those of either."""
+    z, y, x = (min(FIRST_LOOK * n, m) for n, m in zip(first.shape, labels.shape, strict=True))
     close = labels[1:z:FIRST_LOOK, 1:y:FIRST_LOOK, 1:x:FIRST_LOOK]
-    first = first_look[tuple(slice(n) for n in close.shape)]
+    first = first[tuple(slice(n) for n in close.shape)]
     both = np.bincount(close[close == first], minlength=classes)
     total = np.bincount(close.ravel(), minlength=classes)
-    total += np.bincount(first.ravel(), minlength=classes)
+    return both, total + np.bincount(first.ravel(), minlength=classes)
+
+
+def _dsc(both: Ints, total: Ints) -> list[float]:
+    """Return about the DSC of each class; NaN where neither look holds it."""
     agreed, cells = 2 * both + FEW_CELLS * OF_FEW, total + FEW_CELLS
-    return {v: float(agreed[v] / cells[v]) for v in range(1, classes) if total[v]}
+    found: list[float] = np.where(total > 0, agreed / cells, np.nan).tolist()
+    return found

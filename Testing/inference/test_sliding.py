@@ -5,6 +5,7 @@ import pytest
 
 from FlareSegLib.base.errors import Cancelled
 from FlareSegLib.base.run_options import RunOptions
+from FlareSegLib.inference import windows
 from FlareSegLib.inference.sliding import Sliding
 from Testing.model_facts import a_config
 
@@ -195,6 +196,38 @@ def test_all_is_seen_where_the_first_look_finds_nothing():
     labels, counts, _ = labels_of(array)
     assert counts.looked_at == 1
     assert labels[50:55, 30:40, 30:40].all()
+
+
+class Forgetful(Echo):
+    """Sees no organ near the lower end of a window."""
+
+    def __call__(self, window):
+        logits = super().__call__(window)
+        logits[1, :3] = -9.0
+        return logits
+
+
+def looks_of(array, network, **options):
+    sliding = Sliding(network, FLAT, RunOptions(**options), array)
+    sliding.run(np.ones((1, 1, 1), bool), lambda _: None)
+    return sliding.looks
+
+
+@pytest.mark.parametrize(("speed", "shared"), [("balanced", 8), ("fast", 8), ("accurate", 16)])
+def test_slabs_are_held_against_each_other_where_they_share_slices(monkeypatch, speed, shared):
+    monkeypatch.setattr(windows, "MOST_VOXELS", 140 * 160 * 160)
+    array = an_organ(np.s_[20:220, 20:140, 20:140])
+    agreed = looks_of(array, Echo(2), speed=speed, centre_first=False)
+    cells = shared * 60 * 60
+    assert agreed.both[1] == cells
+    assert agreed.total[1] == 2 * cells
+    torn = looks_of(array, Forgetful(2), speed=speed, centre_first=False)
+    assert torn.both[1] == cells - 3 * 60 * 60
+    assert torn.total[1] == 2 * cells - 3 * 60 * 60
+
+
+def test_a_volume_of_one_slab_has_nothing_to_be_held_against():
+    assert not looks_of(an_organ(np.s_[20:60, 20:60, 20:60]), Echo(2)).total.any()
 
 
 class Sided:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.geometry import Grid, Labelmap
+from FlareSegLib.inference.looks import Looks
 from FlareSegLib.measuring.evidence import at_cells, evidence
 
 MM = (4.0, 3.0, 3.0)
@@ -22,9 +23,11 @@ def logits_of(labels, sure):
     return logits
 
 
-def seen(labels, logits, first=None):
-    grid = Grid(labels.shape, MM)
-    return evidence(logits, MM, Labelmap(labels, grid), (0, 1, 2), first).organs
+def seen(labels, logits, first=None, slabs=((0, 0, 0), (0, 0, 0))):
+    grid, looks = Grid(labels.shape, MM), Looks(3)
+    looks.first = first
+    looks.both, looks.total = (np.array(counts) for counts in slabs)
+    return evidence(logits, MM, Labelmap(labels, grid), (0, 1, 2), looks).organs
 
 
 def test_probabilities_are_the_softmax_of_the_logits():
@@ -91,6 +94,14 @@ def test_looks_agree_by_their_dsc_as_if_a_few_cells_more_agreed_by_60_percent():
     kept, whole = np.count_nonzero(halved), np.count_nonzero(first)
     found = seen(labels, logits_of(labels, 2.0), halved)[1]["first_look"]
     assert found == pytest.approx((2 * kept + 6 * 0.6) / (kept + whole + 6))
+
+
+def test_slabs_agree_by_the_dsc_of_what_both_hold_and_say_nothing_of_other_organs():
+    labels = labelled()
+    found = seen(labels, logits_of(labels, 2.0), slabs=((900, 30, 0), (1900, 80, 0)))
+    assert found[1]["slabs"] == pytest.approx((2 * 30 + 6 * 0.6) / (80 + 6))
+    assert np.isnan(found[2]["slabs"])
+    assert np.isnan(seen(labels, logits_of(labels, 2.0))[1]["slabs"])
 
 
 def test_a_hairs_breadth_in_the_logits_is_one_in_every_number():
