@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from FlareSegLib.base import extras
 from FlareSegLib.base.job import beside
 from FlareSegLib.base.progress import Progress, Step
 from FlareSegLib.command.options import (
@@ -103,7 +102,6 @@ def run(options: argparse.Namespace) -> None:
     """Segment; print the table and where the files are."""
     if options.labelmap.resolve() == options.source.resolve():
         raise WrongUsageError(f"OUT is INPUT ({options.source}): choose another name")
-    extras.check("scipy", "scipy", "prompt")
     _check_usage(options)
     with watched(is_quiet=options.quiet, form=options.progress) as progress:
         progress(Step("start", 0.0))

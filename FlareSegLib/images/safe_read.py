@@ -40,8 +40,10 @@ _unpacker: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib"
 _READERS = {NIFTI: nifti_header, NRRD: nrrd_header, META: meta_header}
 FORMATS = tuple(_READERS)
 """ITK's names of the formats that hold a whole volume in a file."""
+_PIECE = 1 << 16
+"""Packed bytes that are unpacked at once: at most a thousand times as many come of them."""
 _Mark = tuple[int, int, int]
-_begun: dict[Path, tuple[_Mark, Future[bytes | None]]] = {}
+_begun: dict[Path, tuple[_Mark, Future[bytearray | None]]] = {}
 """What unpack_ahead() has begun: the file as it was then, and what comes of it."""
 
 
@@ -115,7 +117,7 @@ def unpack_ahead(path: Path) -> None:
     pool.shutdown(wait=False)
 
 
-def _try_content(path: Path) -> bytes | None:
+def _try_content(path: Path) -> bytearray | None:
     with suppress(FlareSegError, OSError):
         if path.is_file() and image_format(path) == NIFTI:
             return _content(check_header(path, NIFTI))
@@ -180,19 +182,24 @@ def _content_here(header: Header) -> bytes:
     return b""
 
 
-def _content(header: Header) -> bytes | None:
+def _content(header: Header) -> bytearray | None:
     """Return a packed file of plain int16, unpacked; None if it is none, or not in one part."""
     is_plain = header.dtype and header.scale is None
     if not (header.is_packed and is_plain and len(header.shape) == 3):
         return None
+    content, end = bytearray(header.expected), 0
+    unpacking = _unpacker.decompressobj(31)
     try:
-        unpacking = _unpacker.decompressobj(
-            31
-        )  # decompress() has no limit: a bomb would fill memory
-        content: bytes = unpacking.decompress(header.data.read_bytes(), header.expected + 1)
+        with header.data.open("rb") as file:
+            while not unpacking.eof and (packed_piece := file.read(_PIECE)):
+                piece = unpacking.decompress(packed_piece)
+                if end + len(piece) > len(content):
+                    return None
+                content[end : end + len(piece)] = piece
+                end += len(piece)
     except _unpacker.error:
         return None  # ITK says what is wrong
-    is_whole = len(content) == header.expected and unpacking.eof  # not several parts, nor too much
+    is_whole = end == len(content) and unpacking.eof  # not several parts, nor too little
     return content if is_whole else None
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
-from scipy.spatial.distance import pdist, squareform
 
 
 @dataclass(frozen=True)
@@ -34,31 +32,48 @@ def diameters(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Diame
     """
     best = Diameters(0.0, 0.0, 0)
     for z in np.flatnonzero(mask.any(axis=(1, 2))):
-        points = _edges(mask[z], spacing_mm)
-        if np.hypot(*np.ptp(points, axis=0)) <= best.longest_mm:
+        corners = _edges(mask[z])
+        if np.hypot(*(np.ptp(corners, axis=0) / 2 * spacing_mm)) <= best.longest_mm:
             continue
-        found = _of_slice(points, int(z))
+        found = _of_slice(_hull(corners) / 2 * spacing_mm, int(z))
         best = found if found.longest_mm > best.longest_mm else best
     return best
 
 
-def _edges(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
-    """Return the middles of the four edges of the first and last pixels of each row, (y, x) mm."""
+def _edges(mask: NDArray[np.bool_]) -> NDArray[np.int_]:
+    """Return the middles of the four edges of the first and last pixels of each row, half pixels.
+
+    In the order of y and then x, each once.
+    """
     rows = np.flatnonzero(mask.any(axis=1))
     first = mask[rows].argmax(axis=1)
     last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    ends = np.concatenate([np.stack([rows, first], 1), np.stack([rows, last], 1)])
-    moves = np.array([[0, 0.5], [0, -0.5], [0.5, 0], [-0.5, 0]])
-    points: NDArray[np.float64] = (ends[:, None] + moves).reshape(-1, 2) * np.array(spacing_mm)
+    ends = 2 * np.concatenate([np.stack([rows, first], 1), np.stack([rows, last], 1)])
+    moves = np.array([[0, 1], [0, -1], [1, 0], [-1, 0]])
+    points: NDArray[np.int_] = np.unique((ends[:, None] + moves).reshape(-1, 2), axis=0)
     return points
 
 
-def _of_slice(points: NDArray[np.float64], z: int) -> Diameters:
-    try:
-        hull = points[ConvexHull(points).vertices]
-    except QhullError:
-        hull = points
-    apart = squareform(pdist(hull))
+def _hull(points: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Return the corners of the convex hull of sorted points, in its order (monotone chains)."""
+    ways = []
+    for way in (points.tolist(), points[::-1].tolist()):
+        chain: list[list[int]] = []
+        for point in way:
+            while len(chain) > 1 and _turn(chain[-2], chain[-1], point) <= 0:
+                chain.pop()
+            chain.append(point)
+        ways += chain[:-1]
+    return np.array(ways, np.float64)
+
+
+def _turn(a: list[int], b: list[int], c: list[int]) -> int:
+    """Return whether the way from a over b to c turns: over 0 to one side, under 0 to the other."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _of_slice(hull: NDArray[np.float64], z: int) -> Diameters:
+    apart = np.hypot(*(hull[:, None] - hull).transpose(2, 0, 1))
     a, b = np.unravel_index(apart.argmax(), apart.shape)
     longest = float(apart[a, b])
     along = (hull[b] - hull[a]) / max(longest, 1e-9)

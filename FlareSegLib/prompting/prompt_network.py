@@ -93,9 +93,8 @@ def load_prompt_network(folder: Path | None = None, threads: int = 0) -> CropNet
     folder = folder or DEFAULT
     config = read_prompt_config(folder)
     path = folder / config.onnx
-    session = open_session(
-        read_checked(path, config.sha256), path, threads or min(4, physical_cores())
-    )
+    count = threads or min(4, physical_cores())
+    session = open_session(read_checked(path, config.sha256), path, count, is_small=True)
     z, y, x = config.grid
     wanted = [1, 8 * len(NAMES), z * y // 4, x // 2]
     if (found := list(session.get_inputs()[0].shape)) != wanted:

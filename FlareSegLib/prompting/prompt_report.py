@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.runs import FACES, pieces_of, runs_of
 from FlareSegLib.prompting.diameters import Diameters, diameters
 from FlareSegLib.prompting.prompts import BoxPrompt, Point, Prompt, in_world
 from FlareSegLib.prompting.session import Found
@@ -78,6 +78,8 @@ def row_of(found: Found, volume: Volume, name: str, value: int, seconds: float) 
     longest = diameters(found.mask, (grid.spacing_mm[1], grid.spacing_mm[2]))
     extent = _extent(found.mask) * np.array(grid.spacing_mm)
     empty = found.is_empty
+    runs = runs_of(found.mask.view(np.uint8))
+    pieces = int(pieces_of(runs, FACES).max(initial=-1)) + 1
     index = None if empty else longest.slice + found.box.start[0]
     return Row(
         name=name,
@@ -90,8 +92,8 @@ def row_of(found: Found, volume: Volume, name: str, value: int, seconds: float) 
         slice_s_mm=None if index is None else _slice_mm(found, longest, index),
         slice_index=index,
         extent_mm=(float(extent[0]), float(extent[1]), float(extent[2])),
-        components=int(ndimage.label(found.mask)[1]),
-        flags=_flags(found),
+        components=pieces,
+        flags=_flags(found, pieces),
         seconds=seconds,
         prompts=found.prompts,
     )
@@ -110,7 +112,7 @@ def _extent(mask: NDArray[np.bool_]) -> NDArray[np.int_]:
     return np.array([p[-1] - p[0] + 1 if p.size else 0 for p in places])
 
 
-def _flags(found: Found) -> tuple[str, ...]:
+def _flags(found: Found, pieces: int) -> tuple[str, ...]:
     if found.is_empty:
         return ("empty",)
     flags = []
@@ -126,7 +128,7 @@ def _flags(found: Found) -> tuple[str, ...]:
         flags.append("touches_box")
     if np.any(low < step / 2) or np.any(high > (np.array(found.grid.shape) - 1.5) * step):
         flags.append("touches_border")
-    if ndimage.label(found.mask)[1] > 1:
+    if pieces > 1:
         flags.append("several_components")
     return tuple(flags)
 

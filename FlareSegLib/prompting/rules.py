@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Grid, Volume, Zyx
+from FlareSegLib.base.runs import FACES, pieces_of, runs_of
 from FlareSegLib.prompting.prompts import ClickPrompt, Extent, on_grid
 
 OBEYED_MM = 1.5
@@ -48,15 +48,19 @@ def obey(mask: Mask, start: Zyx, clicks: Sequence[ClickPrompt], grid: Grid) -> N
 
 def tidy(mask: Mask, start: Zyx, clicks: Sequence[ClickPrompt], grid: Grid) -> Mask:
     """Return the mask with its largest piece, and those that hold a click that is inside."""
-    labels, count = ndimage.label(mask)
-    if count < 2:
+    runs = runs_of(mask.view(np.uint8))
+    piece = pieces_of(runs, FACES)
+    if piece.max(initial=0) == 0:
         return mask
-    keep = {int(np.bincount(labels.ravel())[1:].argmax()) + 1}
+    keep = {int(np.bincount(piece, runs.lengths).argmax())}
+    z, y = runs.zy
     for click in clicks:
         at = np.rint(on_grid(click.at, grid) / np.array(grid.spacing_mm)).astype(int) - start
-        if click.inside and np.all(at >= 0) and np.all(at < mask.shape):
-            keep.add(int(labels[tuple(at)]))
-    return np.isin(labels, sorted(keep - {0}))
+        holds = (z == at[0]) & (y == at[1]) & (runs.start <= at[2]) & (at[2] < runs.stop)
+        keep.update(piece[holds].tolist() if click.inside else ())
+    kept = np.zeros(mask.shape, np.bool_)
+    kept[runs.part(np.isin(piece, sorted(keep))).voxels()] = True
+    return kept
 
 
 def grown(extent: Extent, mask: Mask, start: Zyx, grid: Grid, free: Sequence[bool]) -> Extent:
@@ -86,22 +90,33 @@ def extent_of(mask: Mask, start: Zyx, grid: Grid) -> Extent:
     return Extent((float(z0), float(y0), float(x0)), (float(z1), float(y1), float(x1)))
 
 
-def check_smaller(extent: Extent, volume: Volume) -> None:
+def body_of(volume: Volume) -> Extent | None:
+    """Return the box about the largest piece of what is denser than lung; None without any."""
+    steps = [max(1, count // BODY_VOXELS) for count in volume.grid.shape]
+    coarse = volume.array[tuple(slice(None, None, step) for step in steps)] > BODY_HU
+    runs = runs_of(coarse.view(np.uint8))
+    if not runs.row.size:
+        return None
+    piece = pieces_of(runs, FACES)
+    largest = np.bincount(piece, runs.lengths).argmax()
+    box = runs.part(piece == largest).box
+    millimetres = np.array(volume.grid.spacing_mm) * steps
+    z, y, x = (
+        (at.start * step, (at.stop - 1) * step) for at, step in zip(box, millimetres, strict=True)
+    )
+    return Extent((z[0], y[0], x[0]), (z[1], y[1], x[1]))
+
+
+def check_smaller(extent: Extent, body: Extent | None) -> None:
     """Check that a box does not hold the body from side to side and from front to back.
 
     Raises:
         InputError: It does; says how large both are.
     """
-    steps = [max(1, count // BODY_VOXELS) for count in volume.grid.shape]
-    coarse = volume.array[tuple(slice(None, None, step) for step in steps)] > BODY_HU
-    labels, count = ndimage.label(coarse)
-    if not count:
+    if body is None:
         return
-    _, rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
-    _, step_y, step_x = np.array(volume.grid.spacing_mm) * steps
-    y0, y1 = rows.start * step_y, (rows.stop - 1) * step_y
-    x0, x1 = columns.start * step_x, (columns.stop - 1) * step_x
     (_, low_y, low_x), (_, high_y, high_x) = extent.low, extent.high
+    (_, y0, x0), (_, y1, x1) = body.low, body.high
     if low_y <= y0 and low_x <= x0 and high_y >= y1 and high_x >= x1:
         raise InputError(
             f"the box of {high_x - low_x:.0f} x {high_y - low_y:.0f} mm in a slice holds the whole "

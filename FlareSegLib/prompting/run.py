@@ -72,6 +72,7 @@ def run(
             volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
         progress(Step("network", 0.6))
         labelmap, rows = segment_things(volume, job, network, progress)
+        del volume  # writing takes memory itself
         _check_found(rows)
         progress(Step("write", 0.9))
         prompt_files.write_things(labelmap, [row.name for row in rows], job.labelmap)

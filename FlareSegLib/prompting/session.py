@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,8 @@ class Found:
             keep_others: Leave voxels of other values as they are.
         """
         array = to_canonical(labelmap).array
-        array[array == value] = 0
+        for plane in array:
+            plane[plane == value] = 0
         part = array[self.box.slices]
         part[self.mask & (part == 0) if keep_others else self.mask] = value
 
@@ -181,11 +183,15 @@ class Session:
         self._states.clear()
         self._undone.clear()
 
+    @cached_property
+    def _body(self) -> Extent | None:
+        return rules.body_of(self._volume)
+
     def _begun(self, prompt: BoxPrompt | LinePrompt) -> _State:
         if isinstance(prompt, LinePrompt):
             return self._fitted(self._line_extent(prompt), (True, True, True), (prompt,))
         extent = box_extent(prompt, self.grid)
-        rules.check_smaller(extent, self._volume)
+        rules.check_smaller(extent, self._body)
         thin = extent.size <= 1.5 * np.array(self.grid.spacing_mm)
         if not thin.any():
             return self._closer(self._seen(_at_least(extent), (prompt,)))

@@ -21,6 +21,7 @@ ONLY_IN = {
     "nnunetv2": {"models/nnunet"},
     "onnx": {"models/nnunet"},
     "onnxruntime": {"inference/network"},
+    "scipy": {"evaluation/metrics", "evaluation/scores", "models/nnunet"},
     "openvino": {"inference/network_openvino"},
     "matplotlib": {
         "exports/page",

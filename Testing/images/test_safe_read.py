@@ -1,5 +1,8 @@
 """Unpacking ahead saves time and changes nothing: the file is read as it is by then."""
 
+import gzip
+import tracemalloc
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -72,3 +75,27 @@ def test_what_is_wrong_with_a_file_is_said_when_it_is_read(ct, content):
 def test_a_folder_is_left_alone(tmp_path):
     unpack_ahead(tmp_path)
     assert safe_read._begun.pop(tmp_path)[1].result() is None
+
+
+def test_a_packed_file_takes_the_memory_of_its_voxels_alone(tmp_path):
+    voxels = np.random.default_rng(0).integers(-1000, 1000, (40, 200, 200), np.int16)
+    path = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path), useCompression=True)
+    header = safe_read.check_header(path, safe_read.NIFTI)
+    tracemalloc.start()
+    try:
+        assert np.array_equal(safe_read.unpacked(header)[::9], voxels[::9])
+        assert tracemalloc.get_traced_memory()[1] < 1.3 * voxels.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_in_two_parts_or_too_long_is_left_to_itk(ct):
+    whole = gzip.decompress(ct.read_bytes())
+    expected = read_volume(ct).array
+    ct.write_bytes(gzip.compress(whole[:900]) + gzip.compress(whole[900:]))
+    assert np.array_equal(read_volume(ct).array, expected)
+    header = safe_read.check_header(ct, safe_read.NIFTI)
+    assert safe_read.unpacked(header) is None
+    ct.write_bytes(gzip.compress(whole + b"more"))
+    assert safe_read.unpacked(safe_read.check_header(ct, safe_read.NIFTI)) is None

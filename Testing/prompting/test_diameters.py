@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from scipy.spatial.distance import pdist
 
 from FlareSegLib.prompting.diameters import diameters
 
@@ -42,3 +44,14 @@ def test_the_ends_lie_as_far_apart_as_the_diameter_is_long():
     mask[0, 3:9, 4:25] = True
     found = diameters(mask, (1.0, 1.0))
     assert np.hypot(*np.subtract(*found.ends)) == pytest.approx(found.longest_mm)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_longest_diameter_is_that_of_all_pairs_of_edges(seed):
+    rng = np.random.default_rng(seed)
+    noise = ndimage.gaussian_filter(rng.normal(size=(3, 17, 23)), rng.uniform(0.3, 4))
+    mask, spacing = noise > rng.uniform(0, 0.2), rng.uniform(0.4, 2, 2)
+    moves = np.array([[0, 0.5], [0, -0.5], [0.5, 0], [-0.5, 0]])
+    edges = [(np.argwhere(plane)[:, None] + moves).reshape(-1, 2) * spacing for plane in mask]
+    longest = max((pdist(one).max() for one in edges if len(one)), default=0.0)
+    assert diameters(mask, tuple(spacing)).longest_mm == pytest.approx(longest)
