@@ -10,6 +10,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,8 +142,15 @@ def run_stage(stage: Callable[[Config, bool], None]) -> None:
     parser.add_argument("config", type=Path, help="the settings, a TOML file")
     parser.add_argument("--resume", action="store_true", help="go on where the stage stopped")
     given = parser.parse_args()
-    try:
+    with errors_in_a_line():
         stage(read_config(given.config), given.resume)
+
+
+@contextmanager
+def errors_in_a_line() -> Iterator[None]:
+    """Say in one line what a user can mend, and end with status 1."""
+    try:
+        yield
     except (FlareSegError, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

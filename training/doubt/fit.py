@@ -56,7 +56,8 @@ def fit(rows: Sequence[Example], seed: int, growth: Growth | None = None) -> dic
 
 def _widths(table: NDArray[np.float64]) -> list[float]:
     """Return how wide the steps of trees are for each feature: a share of its middle half."""
-    low, high = np.nanpercentile(table, (25, 75), axis=0)
+    known = np.where(np.isnan(table).all(axis=0), 0.0, table)  # what is never told is in no tree
+    low, high = np.nanpercentile(known, (25, 75), axis=0)
     widths: list[float] = np.nan_to_num(STEP * (high - low)).round(ROUND).tolist()
     return widths
 
@@ -143,12 +144,23 @@ def figures(rows: Sequence[Example], said: LeftOut, which: NDArray[np.bool_]) ->
         "organs": int(which.sum()),
         "poor": int(poor.sum()),
         "good": int(good.sum()),
-        "spearman": round(float(stats.spearmanr(confidence, dsc)[0]), 3),
-        "auroc_poor": round(auroc(-confidence, poor), 3),
+        "spearman": _rounded(spearman(confidence, dsc)),
+        "auroc_poor": _rounded(auroc(-confidence, poor)),
         "good_flagged": round(float(doubtful[good].mean()), 3) if good.any() else None,
         "poor_flagged": round(float(doubtful[poor].mean()), 3) if poor.any() else None,
-        "mean_error": round(float(np.abs(confidence - dsc).mean()), 3),
+        "mean_error": round(float(np.abs(confidence - dsc).mean()), 3) if which.any() else None,
     }
+
+
+def _rounded(value: float) -> float | None:
+    """Return a figure as JSON has it: None where it cannot be told."""
+    return round(float(value), 3) if np.isfinite(value) else None
+
+
+def spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the correlation of ranks; NaN if all of either are equal."""
+    is_told = one.size > 1 and np.ptp(one) > 0 and np.ptp(other) > 0
+    return float(stats.spearmanr(one, other)[0]) if is_told else float("nan")
 
 
 def auroc(score: NDArray[np.float64], is_positive: NDArray[np.bool_]) -> float:

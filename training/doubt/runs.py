@@ -3,29 +3,66 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from FlareSegLib.base.config import ModelConfig
+from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.run_options import RunOptions, Speed
 from FlareSegLib.evaluation.metrics import dice
-from FlareSegLib.inference.network import Network
 from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment
 from FlareSegLib.reporting.result import Result
-from training.cases import store
-from training.cases.index import Entry, read_index
-from training.cases.layouts import find
+from training.cases.index import Entry
 from training.config import Config
-from training.doubt.degrade import WAYS, Copy, degraded
+from training.doubt.degrade import WAYS, Copy
+from training.doubt.labelled import copy_of, labelled
+from training.doubt.workers import results
 
 FEWEST_VOXELS = 20
 """Of the student's grid: an organ of which the truth has less is left out: a matter of taste."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A copy that is to be made."""
+
+    entry: Entry
+    way: str
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from the others."""
+        return self.entry.case, self.seed
+
+
+class Labeller:
+    """A model that labels copies, in a process of its own or here."""
+
+    def __init__(self, config: Config, folder: Path, speed: Speed) -> None:
+        """Load the model of a folder."""
+        self._config, self._facts = config, facts_of(config, folder, speed)
+        self._options = RunOptions(threads=config.data.threads, speed=speed)
+        self._network = load_network(folder, self._facts, config.data.threads, "onnxruntime")
+
+    def __call__(self, draw: Draw) -> dict:
+        """Make a copy, label it, and return its line."""
+        entry, facts = draw.entry, self._facts
+        copy, known = copy_of(self._config, entry, draw.way, draw.seed)
+        result = segment(copy.volume, self._network, facts, self._options)
+        grid = {"shape": copy.hu.shape, "spacing_mm": copy.spacing_mm}
+        return {
+            "sha256": facts.sha256, "case": entry.case, "patient": entry.patient,
+            "split": entry.split, "way": draw.way, "seed": draw.seed, "grid": grid,
+            **seen_by(result, copy, known),
+        }  # fmt: skip
 
 
 def model_of(config: Config) -> Path:
@@ -33,55 +70,34 @@ def model_of(config: Config) -> Path:
     return config.confidence.model or config.work / config.export.name
 
 
-def load(entry: Entry, config: Config) -> tuple[Copy, tuple[bool, ...]] | None:
-    """Return a prepared case with its labels, and which classes they tell; None without labels."""
-    work, mm = config.work, config.data.spacing_mm
-    hu = store.load_ct(work, entry.case).astype(np.float32)
-    if (work / "labels" / f"{entry.case}.npz").exists():
-        rows = json.loads((work / "labels.json").read_text(encoding="utf-8"))
-        known = tuple(rows["known"][entry.case])
-        return Copy(hu, store.load_labels(work, entry.case), mm), known
-    if (work / "truth" / f"{entry.case}.npz").exists():
-        return Copy(hu, store.load_truth(work, entry.case), mm), entry.known
-    return _with_its_label(entry, hu, config)
+def facts_of(config: Config, folder: Path, speed: Speed = "balanced") -> ModelConfig:
+    """Return the facts of a model without its confidence: copies do not depend on the last one.
+
+    Raises:
+        ModelError: It is no model for the labels of the cases.
+    """
+    facts = replace(read_model_config(folder).at_speed(speed), confidence=None)
+    if facts.recipe:
+        raise ModelError(f"{folder} is an imported model: confidence is learned of our own only")
+    if facts.values != tuple(range(config.data.classes)):
+        raise ModelError(
+            f"{folder} has labels {facts.values}, the cases 0 to {config.data.classes - 1}: set "
+            "data.labels to the labels.json of the model"
+        )
+    return facts
 
 
-def _with_its_label(
-    entry: Entry, hu: np.ndarray, config: Config
-) -> tuple[Copy, tuple[bool, ...]] | None:
-    """Return a validation case, whose label prepare leaves where it is."""
-    from FlareSegLib.base.geometry import Labelmap
-    from FlareSegLib.images.reading import read_labelmap, read_volume
-    from FlareSegLib.preprocessing.body import body_box
-    from FlareSegLib.preprocessing.orient import to_canonical
-    from training.cases import regrid
-
-    source = next((s for s in find(config.data) if s.case == entry.case and s.label), None)
-    if source is None:
-        return None
-    assert source.label is not None
-    labelmap = read_labelmap(source.label)
-    ours = Labelmap(source.values[labelmap.array], labelmap.grid)
-    box = body_box(to_canonical(read_volume(source.ct)))
-    roi, data = to_canonical(ours).crop(box), config.data
-    labels = regrid.labels_at(
-        np.ascontiguousarray(roi.array), roi.grid, data.spacing_mm, hu.shape, data.threads
-    )
-    known = (True, *(bool((labels == v).any()) for v in range(1, data.classes)))
-    return Copy(hu, labels, data.spacing_mm), known
-
-
-def planned(entries: list[Entry], copies: int) -> Iterator[tuple[Entry, str, int]]:
-    """Yield case, way and seed of each copy: every way is met, all cases clean first."""
+def planned(entries: list[Entry], copies: int) -> Iterator[Draw]:
+    """Yield each copy that is to be made: every way is met, all cases clean first."""
     ways = [way for way in WAYS if way != "clean"]
     for number in range(copies):
         for i, entry in enumerate(entries):
             way = "clean" if not number else ways[(number - 1 + 5 * i) % len(ways)]
-            yield entry, way, zlib.crc32(f"{entry.case} {number}".encode())
+            yield Draw(entry, way, zlib.crc32(f"{entry.case} {number}".encode()))
 
 
 def write(config: Config, folder: Path, copies: int, path: Path, speed: Speed = "balanced") -> None:
-    """Add a line per copy to a file; what it holds is not done again.
+    """Add a line per copy to a file, as each is done; what the file holds is not done again.
 
     Args:
         config: Of the prepared cases.
@@ -90,17 +106,27 @@ def write(config: Config, folder: Path, copies: int, path: Path, speed: Speed = 
         path: Takes the lines.
         speed: Of the runs.
     """
-    facts = read_model_config(folder).at_speed(speed)
-    network = load_network(folder, facts, config.data.threads, "onnxruntime")
-    done = {(row["case"], row["seed"]) for row in read(path, facts.sha256)}
-    entries = [entry for entry in read_index(config) if load(entry, config)]
-    plan = list(planned(entries, copies))
-    for number, (entry, way, seed) in enumerate(plan, start=1):
-        if (entry.case, seed) not in done:
-            row = _row(config, entry, (way, seed), network, facts, speed)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            print(f"{number} of {len(plan)} {entry.case}: {way}", flush=True)
+    done = {
+        (row["case"], row["seed"]) for row in read(path, facts_of(config, folder, speed).sha256)
+    }
+    plan = list(planned(labelled(config), copies))
+    left = [draw for draw in plan if draw.key not in done]
+    begun, make = time.monotonic(), (Labeller, config, folder, speed)
+    for number, row in enumerate(results(make, left, config.confidence.workers), start=1):
+        _append(path, row)
+        each = (time.monotonic() - begun) / number
+        print(
+            f"{len(plan) - len(left) + number} of {len(plan)} {row['case']}: {row['way']}; "
+            f"{each * (len(left) - number) / 60:.0f} min left",
+            flush=True,
+        )
+
+
+def _append(path: Path, row: dict) -> None:
+    """Add a line to a file, on a line of its own even if a kill has cut the last one."""
+    is_cut = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" * is_cut + json.dumps(row) + "\n")
 
 
 def read(path: Path, sha256: str) -> list[dict]:
@@ -109,36 +135,19 @@ def read(path: Path, sha256: str) -> list[dict]:
 
 
 def lines_of(path: Path) -> list[dict]:
-    """Return what the lines of a file say; nothing if it is not there."""
+    """Return what the lines of a file say, but for one that was cut; nothing without a file."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = (_parsed(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
 
 
-def copy_of(config: Config, entry: Entry, way: str, seed: int) -> tuple[Copy, tuple[bool, ...]]:
-    """Return a degraded copy of a case, and which classes its labels tell."""
-    loaded = load(entry, config)
-    assert loaded is not None
-    return degraded(loaded[0], way, np.random.default_rng(seed)), loaded[1]
-
-
-def _row(
-    config: Config,
-    entry: Entry,
-    drawn: tuple[str, int],
-    network: Network,
-    facts: ModelConfig,
-    speed: Speed,
-) -> dict:
-    copy, known = copy_of(config, entry, *drawn)
-    options = RunOptions(threads=config.data.threads, speed=speed)
-    result = segment(copy.volume, network, facts, options)
-    grid = {"shape": copy.hu.shape, "spacing_mm": copy.spacing_mm}
-    return {
-        "sha256": facts.sha256, "case": entry.case, "patient": entry.patient,
-        "split": entry.split, "way": drawn[0], "seed": drawn[1], "grid": grid,
-        **seen_by(result, copy, known),
-    }  # fmt: skip
+def _parsed(line: str) -> dict | None:
+    try:
+        found: dict = json.loads(line)
+    except ValueError:  # a kill, or a full disk
+        return None
+    return found
 
 
 def seen_by(result: Result, copy: Copy, known: tuple[bool, ...]) -> dict:

@@ -29,10 +29,11 @@ from FlareSegLib.inference.runtimes import load_network
 from FlareSegLib.pipeline import segment
 from FlareSegLib.reporting.result import Result
 from training.cases.index import Entry, read_index
-from training.config import Config, read_config
+from training.config import Config, errors_in_a_line, read_config
 from training.doubt.degrade import Copy
 from training.doubt.foreign import KINDS
-from training.doubt.runs import lines_of, load, model_of, seen_by
+from training.doubt.labelled import labelled, load
+from training.doubt.runs import lines_of, model_of, seen_by
 from training.doubt.table import patient_of
 
 FEWEST_SLICES = 20
@@ -69,12 +70,11 @@ def planned(
 def _one_per_patient(config: Config) -> dict[str, set[int]]:
     """Return a case of each patient, that with most organs, and the values of its labels."""
     best: dict[str, tuple[str, set[int]]] = {}
-    for entry in read_index(config):
-        loaded = load(entry, config)
-        values = set(np.unique(loaded[0].labels).tolist()) if loaded else set()
+    for entry in labelled(config):
+        values = set(np.unique(load(entry, config)[0].labels).tolist())
         row = {"case": entry.case, "patient": entry.patient}
         patient = patient_of(row, config.confidence.patient)
-        if values and len(values) > len(best.get(patient, ("", set()))[1]):
+        if len(values) > len(best.get(patient, ("", set()))[1]):
             best[patient] = entry.case, values
     return dict(best.values())
 
@@ -116,8 +116,7 @@ def _said(
     run: Callable[..., Result],
 ) -> dict | None:
     """Return what is said of a scan, and what is true of it; None if too little was left of it."""
-    loaded = load(entry, config) if entry else None
-    base, known = loaded or (NOTHING, UNKNOWN)
+    base, known = load(entry, config) if entry else (NOTHING, UNKNOWN)
     seed = zlib.crc32(f"{kind} {case}".encode())
     copy = KINDS[kind].make(base, np.random.default_rng(seed))
     if path is None and len(copy.hu) < FEWEST_SLICES:
@@ -155,13 +154,13 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=8)
     parser.add_argument("--new", action="store_true", help="no rule was made with these at hand")
     given = parser.parse_args()
-    config = read_config(given.config)
-    write(
-        config,
-        given.lines,
-        list(planned(config, given.real, given.limbs, given.each)),
-        is_new=given.new,
-    )
+    with errors_in_a_line():
+        for folder in (*given.real, *given.limbs, given.lines.parent):
+            if not folder.is_dir():
+                raise InputError(f"there is no folder {folder}: give one that is there")
+        config = read_config(given.config)
+        plan = list(planned(config, given.real, given.limbs, given.each))
+        write(config, given.lines, plan, is_new=given.new)
 
 
 if __name__ == "__main__":

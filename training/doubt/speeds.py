@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.model_file import read_model_config
 from FlareSegLib.base.run_options import Speed
 from training.cases.run_folder import RunFolder
-from training.config import Config, read_config
+from training.config import Config, errors_in_a_line, read_config
 from training.doubt import fit, runs
 from training.doubt.table import Example, examples, usual_by
 from training.doubt.trees import Growth
@@ -40,6 +41,8 @@ def figures(config: Config, copies: int) -> dict[str, dict[str, Any]]:
     model, folder = runs.model_of(config), RunFolder(config, "confidence").path
     facts = read_model_config(model)
     lines = runs.read(folder / "copies.jsonl", facts.sha256)
+    if not lines:
+        raise InputError(f"{folder} has no copies of {model}: run training.confidence first")
     usual, growth = usual_by(lines, options), Growth(trees=options.trees)
     rows = examples(lines, usual, options.patient)
     patients, found = {row.patient for row in rows}, {}
@@ -70,7 +73,8 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--copies", type=int, default=2, help="of each case, the clean one too")
     given = parser.parse_args()
-    print(table(figures(read_config(given.config), given.copies)))
+    with errors_in_a_line():
+        print(table(figures(read_config(given.config), given.copies)))
 
 
 if __name__ == "__main__":

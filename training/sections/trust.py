@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.sections.checks import need
+
+PHASES = ("unenhanced", "arterial", "portal_venous", "delayed")
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Confidence:
     """Folder of the model; None: what export wrote."""
     copies: int = 12
     """Of each case, the clean one included."""
+    workers: int = 1
+    """Processes that label copies, with data.threads each."""
     trees: int = 150
     """Of the fit."""
     patient: str = ""
@@ -29,4 +34,18 @@ class Confidence:
 
     def __post_init__(self) -> None:
         need(self.copies > 0, "confidence.copies", self.copies, "> 0")
+        need(self.workers > 0, "confidence.workers", self.workers, "> 0")
+        need(_is_pattern(self.patient), "confidence.patient", self.patient, "a regular expression")
+        for start, phase in self.phases.items():
+            need(
+                phase in PHASES, f"confidence.phases.{start}", phase, f"one of {', '.join(PHASES)}"
+            )
         need(self.trees > 0, "confidence.trees", self.trees, "> 0")
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True

@@ -12,7 +12,7 @@ from training.doubt.phases import Known, learn, left_out, table
 from training.doubt.table import Example
 from training.doubt.trees import Growth, grow
 
-FEW = Growth(trees=40, least=5)
+FEW = Growth(trees=40, least=5, features=1.0)
 
 
 def examples(count=600, patients=20, seed=0):
