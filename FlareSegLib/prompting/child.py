@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from FlareSegLib.base.errors import FlareSegError, InputError
-from FlareSegLib.images.reading import read_volume
+from FlareSegLib.base.geometry import Volume
 from FlareSegLib.preprocessing.orient import axes_and_flips
-from FlareSegLib.prompting.prompt_network import load_prompt_network
+from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_network
 from FlareSegLib.prompting.prompt_report import FLAGS, row_of
 from FlareSegLib.prompting.prompts import Prompt
+from FlareSegLib.prompting.read_apart import begin_to_read
 from FlareSegLib.prompting.requests import CT, REQUEST, from_json
 from FlareSegLib.prompting.session import Found, Session
 
@@ -31,10 +32,9 @@ POLL_SECONDS = 0.02
 class Server:
     """Answers the requests of one folder."""
 
-    def __init__(self, folder: Path, model: Path | None = None, threads: int = 0) -> None:
-        self._folder = folder
-        self._volume = read_volume(folder / CT)
-        self._session = Session(self._volume, load_prompt_network(model, threads))
+    def __init__(self, folder: Path, volume: Volume, network: PromptNetwork) -> None:
+        self._folder, self._volume = folder, volume
+        self._session = Session(volume, network)
         self._asked: list[Prompt] = []
         self._answered = 0
 
@@ -99,7 +99,9 @@ def serve(folder: Path, goes_on: Callable[[], bool] = lambda: True) -> int:
         goes_on: Asked between requests.
     """
     try:
-        server = Server(folder)
+        read = begin_to_read(folder / CT)
+        network = load_prompt_network()
+        server = Server(folder, read(), network)
     except FlareSegError as error:
         _tell({"error": str(error)})
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -10,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.prompting.prompt_network import load_prompt_network
+from FlareSegLib.prompting.requests import CT
 from FlareSegLib.prompting.session import Session
-from Testing.benchmarks.timing import Program, interleaved
+from Testing.benchmarks.timing import ROOT, Program, interleaved
 from Testing.benchmarks.volumes import on_grid, source_ct, written
 
 Took = tuple[float, float]
@@ -38,6 +41,7 @@ def times(model: Path | None, threads: int) -> str:
         words = ",".join(f"{a:g},{b:g}" for a, b in zip(*corners, strict=True))
         given = [*(["--model", str(model)] if model else []), "--threads", str(threads)]
         rows = _cold(path, [f"--box={words}", *given], Path(folder))
+        staying = _staying_mib(image, words, Path(folder))
     size, ct_mib = " x ".join(map(str, LARGE)), volume.array.nbytes / 2**20
     return f"""## Seconds
 
@@ -48,7 +52,10 @@ Of the processor: what the program took itself, however busy the machine was.
 |---|---|---|---|
 {_row("warm: a box", box)}
 {_row("warm: a click", click)}
-{rows}"""
+{rows}
+The process that stays with the panel: {staying:.0f} MiB at most, voxels of the CT in it (network on
+as many threads as there are cores); the one that reads the CT for it has ended by then.
+"""
 
 
 def _row(name: str, took: list[Took]) -> str:
@@ -73,12 +80,37 @@ def _took(work: Callable[[], object]) -> Took:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
+STAYING = """
+import json, sys
+from pathlib import Path
+from FlareSegLib.prompting import child, requests
+from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt
+
+folder, numbers = Path(sys.argv[1]), [float(word) for word in sys.argv[2].split(",")]
+low, high = numbers[::2], numbers[1::2]
+middle = tuple((a + b) / 2 for a, b in zip(low, high))
+prompts = [BoxPrompt.between(low, high), ClickPrompt((middle[0] + 8, *middle[1:]), True)]
+asked = {"number": 1, "prompts": [requests.to_json(prompt) for prompt in prompts]}
+(folder / requests.REQUEST).write_text(json.dumps(asked))
+rounds = iter((True, False))
+assert child.serve(folder, lambda: next(rounds)) == 0
+print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+"""
+"""The process of a panel: answers a box and a click, tells its peak in KiB."""
 READING = """
 import sys
 from pathlib import Path
 from FlareSegLib.images.reading import read_volume
 read_volume(Path(sys.argv[1]))
 """
+
+
+def _staying_mib(image: sitk.Image, words: str, folder: Path) -> float:
+    """Return the peak memory of a panel's process after a box and a click."""
+    sitk.WriteImage(on_grid(image, LARGE), str(folder / CT))
+    command = [sys.executable, "-c", STAYING, str(folder), words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
+    return int(done.stdout.split()[-1]) / 1024
 
 
 def _cold(path: Path, options: list[str], folder: Path) -> str:

@@ -44,7 +44,7 @@ def served(folder, volume) -> child.Server:
     image.SetOrigin(volume.grid.origin)
     image.SetDirection(np.array(volume.grid.direction)[::-1].T.ravel().tolist())
     sitk.WriteImage(image, str(folder / requests.CT))
-    return child.Server(folder)
+    return child.Server(folder, read_volume(folder / requests.CT), Bright())
 
 
 def ask(folder, number, *prompts):
@@ -89,10 +89,9 @@ def test_a_request_is_answered_once_and_the_newest_wins(folder):
     assert server.poll() is None
 
 
-def test_prompts_that_were_there_before_are_not_computed_again(folder, monkeypatch):
-    network = Bright()
-    monkeypatch.setattr(child, "load_prompt_network", lambda *_: network)
-    server = served(folder, in_fat(DIRECTIONS["straight"]))
+def test_prompts_that_were_there_before_are_not_computed_again(folder):
+    network, volume = Bright(), in_fat(DIRECTIONS["straight"])
+    server = child.Server(folder, volume, network)
     for number, clicks in enumerate(((), (PROMPTS[2],), ()), 1):
         ask(folder, number, PROMPTS[0], *clicks)
         server.poll()
