@@ -228,6 +228,7 @@ def measure_by_voxels() -> None:
 def without_trust() -> None:
     """Tell volumes and mean HU alone: no confidence, findings, phase, cores, derived numbers."""
     from FlareSegLib import pipeline
+    from FlareSegLib.inference.looks import Looks
     from FlareSegLib.measuring import hu, measure, trust
 
     def spread(values):
@@ -237,6 +238,7 @@ def without_trust() -> None:
     measure.spread, measure.core_of, measure.derived = spread, lambda *_: None, lambda *_: ()
     pipeline.evidence = pipeline.scan_of = lambda *_: None
     pipeline.trusted = lambda measured, *_: trust.untold(measured)
+    Looks.see = lambda *_: None
 
 
 AT_START: tuple[Callable[[], None], ...] = (not_ahead, read_in_simpleitk, zlib_only, import_scipy)

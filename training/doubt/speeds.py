@@ -1,9 +1,9 @@
-"""Figures of the flags for the speeds that confidence was not learned from: fast and accurate.
+"""Figures of the flags, also for the speeds that confidence was not learned from: fast, accurate.
 
     python -m training.doubt.speeds CONFIG [--copies N]
 
-Trees and thresholds are those of balanced copies of other patients, as training.confidence left
-them; copies of the other speeds are made and kept beside them.
+The tables of docs/trust.md. Trees and thresholds are those of balanced copies of other patients, as
+training.confidence left them; copies of the other speeds are made and kept beside them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from training.doubt.table import Example, examples, usual_by
 from training.doubt.trees import Growth
 
 SPEEDS: tuple[Speed, ...] = ("fast", "accurate")
-NAMES = {
+FOUND = {
     "organs": "organs",
     "poor": "of them poor",
     "spearman": "Spearman of confidence and DSC",
@@ -33,36 +33,71 @@ NAMES = {
     "good_flagged": "good ones flagged",
     "mean_error": "mean absolute error",
 }
+NOT_FOUND = {
+    "organs": "organs",
+    "poor": "of them there after all",
+    "auroc_poor": "AUROC for these",
+    "poor_flagged": "of these flagged",
+    "good_flagged": "others flagged",
+}
 
 
-def figures(config: Config, copies: int) -> dict[str, dict[str, Any]]:
-    """Return the figures of organs that were found, by speed."""
+def told(config: Config, copies: int) -> dict[str, list[Example]]:
+    """Return organs of copies by the words over their column: balanced, then the other speeds."""
     options = config.confidence
     model, folder = runs.model_of(config), RunFolder(config, "confidence").path
     facts = read_model_config(model)
     lines = runs.read(folder / "copies.jsonl", facts.sha256)
     if not lines:
         raise InputError(f"{folder} has no copies of {model}: run training.confidence first")
-    usual, growth = usual_by(lines, options), Growth(trees=options.trees)
+    usual = usual_by(lines, options)
     rows = examples(lines, usual, options.patient)
-    patients, found = {row.patient for row in rows}, {}
+    others = {}
     for speed in SPEEDS:
         path = folder / f"copies_{speed}.jsonl"
         runs.write(config, model, copies, path, speed)
-        others = examples(runs.read(path, facts.at_speed(speed).sha256), usual, options.patient)
-        told = [row for row in others if row.patient in patients]
-        found[speed] = _of(told, fit.left_out(rows, config.seed, growth, told))
-    return found
+        lines = runs.read(path, facts.at_speed(speed).sha256)
+        others[f"{speed}, these"] = examples(lines, usual, options.patient)
+    return by_column(rows, others)
 
 
-def _of(rows: list[Example], said: fit.LeftOut) -> dict[str, Any]:
-    return fit.figures(rows, said, np.array([row.is_there for row in rows]))
+def by_column(rows: list[Example], others: dict[str, list[Example]]) -> dict[str, list[Example]]:
+    """Return examples of balanced, of the same copies as the others have, and the others."""
+    copies = {(row.case, row.seed) for some in others.values() for row in some}
+    same = [row for row in rows if (row.case, row.seed) in copies]
+    return {"balanced": rows, f"balanced, the {len(copies)} copies": same, **others}
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
+def figures(
+    columns: dict[str, list[Example]], seed: int, growth: Growth
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the figures of organs that were found, and of the others, by column.
+
+    Args:
+        columns: Examples; the first are those that trees are grown from.
+        seed: Of folds and trees.
+        growth: Of the trees.
+    """
+    rows = next(iter(columns.values()))
+    patients = {row.patient for row in rows}
+    known = {
+        name: [row for row in some if row.patient in patients] for name, some in columns.items()
+    }
+    said = fit.left_out(rows, seed, growth, [row for some in known.values() for row in some])
+    found, missed, at = {}, {}, 0
+    for name, some in known.items():
+        mine = slice(at, at + len(some))
+        own, at = fit.LeftOut(said.confidence[mine], said.doubtful[mine]), mine.stop
+        there = np.array([row.is_there for row in some], np.bool_)
+        found[name] = fit.figures(some, own, there)
+        missed[name] = fit.figures(some, own, ~there)
+    return found, missed
+
+
+def table(title: str, names: dict[str, str], found: dict[str, dict[str, Any]]) -> str:
     """Return figures as a table of Markdown."""
-    lines = ["| | " + " | ".join(found) + " |", "|---|" + "---|" * len(found)]
-    for key, words in NAMES.items():
+    lines = [f"| {title} | " + " | ".join(found) + " |", "|---|" + "---|" * len(found)]
+    for key, words in names.items():
         lines.append(f"| {words} | " + " | ".join(str(one[key]) for one in found.values()) + " |")
     return "\n".join(lines)
 
@@ -74,7 +109,11 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=2, help="of each case, the clean one too")
     given = parser.parse_args()
     with errors_in_a_line():
-        print(table(figures(read_config(given.config), given.copies)))
+        config = read_config(given.config)
+        columns = told(config, given.copies)
+        found, missed = figures(columns, config.seed, Growth(trees=config.confidence.trees))
+        print(table("organs that were found", FOUND, found), end="\n\n")
+        print(table("organs that were not found", NOT_FOUND, missed))
 
 
 if __name__ == "__main__":
