@@ -36,11 +36,25 @@ def child(copy: Copy, random: Random) -> Copy:
     return replace(copy, spacing_mm=(z, y, x))
 
 
+def older_child(copy: Copy, random: Random) -> Copy:
+    """Be as small as a child of eight to fourteen years: some are as wide as a thin adult."""
+    factor = random.uniform(0.65, 0.85)
+    z, y, x = (mm * factor for mm in copy.spacing_mm)
+    return replace(copy, spacing_mm=(z, y, x))
+
+
 def animal(copy: Copy, random: Random) -> Copy:
     """Be as small as a dog, with a chest that is deeper than it is wide."""
     factor = random.uniform(0.4, 0.6)
     z, y, x = copy.spacing_mm
     return replace(copy, spacing_mm=(z * factor * 1.2, y * factor * 1.3, x * factor * 0.7))
+
+
+def large_animal(copy: Copy, random: Random) -> Copy:
+    """Be as large as a man, with a chest that is deeper than it is wide, on its belly."""
+    factor, (z, y, x) = random.uniform(0.85, 1.1), copy.spacing_mm
+    turned = copy.flipped(1, 2)
+    return replace(turned, spacing_mm=(z * factor * 1.2, y * factor * 1.3, x * factor * 0.7))
 
 
 def upper_half(copy: Copy, random: Random) -> Copy:
@@ -83,6 +97,23 @@ def cone_beam(copy: Copy, random: Random) -> Copy:
     return replace(copy, hu=hu.astype(np.float32))
 
 
+def streaked(copy: Copy, random: Random) -> Copy:
+    """Be a cone-beam CT with streaks of few views, rings and a dark middle, in a wide field."""
+    shape, mm = copy.hu.shape[1:], copy.spacing_mm[1:]
+    y, x = ((np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, mm, strict=True))
+    far, half = np.hypot(y[:, None], x), random.uniform(130, 200)
+    cupping = -random.uniform(60, 200) * np.maximum(0, 1 - (far / half) ** 2)
+    rings = random.normal(0, 15, 400)[(far / 2).astype(int) % 400]
+    hu = copy.hu + cupping + rings
+    views = random.uniform(0, np.pi, 60)
+    for slice_ in hu:
+        for angle in views:
+            along = y[:, None] * np.sin(angle) + x * np.cos(angle) + 500
+            slice_ += random.normal(0, 4, 501)[(along / 2).astype(int) % 501]
+    hu[:, far >= half] = AIR_HU
+    return replace(copy, hu=hu.astype(np.float32))
+
+
 def pet(copy: Copy, random: Random) -> Copy:
     """Hold uptake: nothing in air, little in tissue, much in liver, kidneys and spots."""
     uptake = np.where(copy.hu > -400, 900.0, 20.0)
@@ -91,6 +122,12 @@ def pet(copy: Copy, random: Random) -> Copy:
     uptake = ndimage.gaussian_filter(uptake, [3 / mm for mm in copy.spacing_mm])
     noisy = random.poisson(np.maximum(uptake, 0) / 20) * 20.0
     return replace(copy, hu=noisy.astype(np.float32))
+
+
+def pet_shifted(copy: Copy, random: Random) -> Copy:
+    """Be a PET on a scale that passes for HU: most of the body near water, organs far over it."""
+    found = pet(copy, random)
+    return replace(found, hu=found.hu * random.uniform(0.9, 1.2) - 1000)
 
 
 def mr(copy: Copy, random: Random) -> Copy:
@@ -191,9 +228,15 @@ KINDS = {
     "belly": Kind("on the belly, not said", _flipped(1, 2), frozenset({"front_to_back"})),
     "mirrored": Kind("left and right swapped", _flipped(2), frozenset({"mirrored"})),
     "child": Kind("a child", child, SMALL),
+    "older_child": Kind("an older child", older_child, SMALL),
     "animal": Kind("an animal", animal, SMALL),
+    "large_animal": Kind("an animal, as large as a man", large_animal, SMALL | {"front_to_back"}),
     "cone_beam": Kind("like a cone-beam CT", cone_beam, SMALL | {"unusual_hu", "very_noisy"}),
+    "streaked": Kind(
+        "like a cone-beam CT of streaks", streaked, SMALL | {"unusual_hu", "very_noisy"}
+    ),
     "pet": Kind("like a PET", pet, ODD | {"refused"}),
+    "pet_shifted": Kind("like a PET, shifted", pet_shifted, ODD | {"refused", "unusual_hu"}),
     "mr": Kind("like an MR", mr, ODD | {"refused"}),
     "mr_shifted": Kind("like an MR, shifted", mr_shifted, ODD | {"refused", "unusual_hu"}),
     "chest": Kind("a chest, cut", chest, ODD),

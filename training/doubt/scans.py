@@ -1,7 +1,7 @@
 """What is said of scans that are not ours, and of those that are: lines for scan_table.py.
 
     python -m training.doubt.scans CONFIG LINES [--real FOLDER ...] [--limbs FOLDER ...]
-                                   [--each N] [--new]
+                                   [--each N] [--kinds KIND ...] [--new]
 
 Each scan is written and read as a user's is, so that what reading refuses counts as told. Lines
 that are there already are kept.
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, nargs="*", default=[])
     parser.add_argument("--limbs", type=Path, nargs="*", default=[])
     parser.add_argument("--each", type=int, default=8)
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
     parser.add_argument("--new", action="store_true", help="no rule was made with these at hand")
     given = parser.parse_args()
     with errors_in_a_line():
@@ -159,7 +160,8 @@ def main() -> None:
             if not folder.is_dir():
                 raise InputError(f"there is no folder {folder}: give one that is there")
         config = read_config(given.config)
-        plan = list(planned(config, given.real, given.limbs, given.each))
+        every = planned(config, given.real, given.limbs, given.each)
+        plan = [one for one in every if one[0] in given.kinds]
         write(config, given.lines, plan, is_new=given.new)
 
 
