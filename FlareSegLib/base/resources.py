@@ -44,7 +44,7 @@ BYTES_PER_SLAB_LOGIT = 16.0
 WEIGHTS_COPIES = 2.8
 """Of a large network's weights: as read, and as the runtime packs them."""
 BYTES_PER_WINDOW_VOXEL = 600.0
-"""Of feature maps of an nnU-Net of 32 features: onnxruntime's, OpenVINO takes less than half."""
+"""Of feature maps of an nnU-Net of 32 features that joins maps (models/unjoined.py: 480)."""
 
 
 def large_network_mib(onnx_bytes: int, networks: int, window_voxels: int) -> float:

@@ -147,6 +147,7 @@ class Sliding:
         for step in self.plan.steps:
             for box, logits in self._run_step(step, body):
                 stitcher.add(_zyx([n // stride for n in box.start]), logits)
+                del logits  # before the network makes the next ones
                 on_window(self.counts.done / self.counts.planned)
         return stitcher.logits()
 
@@ -158,6 +159,7 @@ class Sliding:
             logits = self._predict(step.centre)
             yield step.centre, logits
             wanted = self._after_centre(step, logits)
+            del logits
         for box in wanted:
             if self._is_wanted(box, body):
                 yield box, self._predict(box)

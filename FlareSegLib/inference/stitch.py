@@ -63,7 +63,8 @@ class Stitcher:
         self._finish(start[0])
         _, z, y, x = logits.shape
         at = (slice(0, z), slice(start[1], start[1] + y), slice(start[2], start[2] + x))
-        self._sum[(slice(None), *at)] += logits * self._weights
+        for total, of_class in zip(self._sum, logits, strict=True):  # no copy of them all
+            total[at] += of_class * self._weights
         self._weight[at] += self._weights
 
     def logits(self) -> NDArray[np.float16]:

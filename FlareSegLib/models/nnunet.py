@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.base.extras import how_to_get
 from FlareSegLib.models.trained import Trained
+from FlareSegLib.models.unjoined import unjoin
 
 OPSET, IR_VERSION = 18, 9
 """What onnxruntime 1.17 reads."""
@@ -169,10 +170,11 @@ def stripped(path: Path) -> Any:
 
 
 def _strip(path: Path) -> None:
-    """Take traces of the maker out of an ONNX file."""
+    """Take traces of the maker out of an ONNX file, and copies of maps out of its network."""
     import onnx
 
     proto = stripped(path)
+    unjoin(proto.graph)
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
 

@@ -19,10 +19,10 @@ ONLY_IN = {
     "vtkmodules": {"reporting/view", "reporting/view_volumes", "exports/meshes"},
     "torch": {"inference/student", "models/nnunet"},
     "nnunetv2": {"models/nnunet"},
-    "onnx": {"models/nnunet"},
+    "onnx": {"models/nnunet", "models/unjoined"},
     "onnxruntime": {"inference/network"},
     "scipy": {"evaluation/metrics", "evaluation/scores", "models/nnunet"},
-    "openvino": {"inference/network_openvino"},
+    "openvino": {"inference/network_openvino", "inference/openvino_fold"},
     "matplotlib": {
         "exports/page",
         "followup/picture",
