@@ -112,8 +112,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("results", type=Path)
     parser.add_argument("--sides", type=float, nargs="+", default=[32.0, 48.0], help="mm")
+    parser.add_argument("--model", type=Path, help="of training.prompt with faults = true")
     said = parser.parse_args()
-    network = load_prompt_network(threads=1)
+    network = load_prompt_network(said.model, threads=1)
     scores = np.array(list(measured(said.data, said.results, network, said.sides)))
     steps, low = np.diff(scores, axis=1), scores[:, 0] < LOW
     print(f"all {len(scores)}: {scores.mean(0).round(3)}")

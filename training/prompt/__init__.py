@@ -2,5 +2,6 @@
 
 `python -m training.prompt CONFIG.toml [--resume]` trains, `python -m training.prompt.export` writes
 the model folder, `make bench-prompt` measures it beside simple methods.
-cases > scenes (lesions, regions) > crops > clicks; source.py gives the crops of a step.
+cases > scenes (lesions, regions) > crops, or faults of organs > clicks; source.py gives the crops
+of a step.
 """

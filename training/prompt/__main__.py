@@ -51,6 +51,9 @@ class Run(Learner):
         rng = np.random.default_rng([self.settings.seed, self.step, 2])
         clicks = 0 if rng.random() < BOX_ALONE else int(rng.integers(1, MOST_CLICKS + 1))
         former = inside = outside = torch.zeros_like(crops.truth)
+        if crops.former is not None:
+            clicks, former = clicks // 2, crops.former
+            inside, outside = click(former, crops.truth, inside, outside)
         self.network.eval()
         for _ in range(clicks):
             logits = self.network(channels(crops, former, inside, outside))

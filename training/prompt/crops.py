@@ -27,6 +27,8 @@ class Crops:
     truth: Tensor
     weight: Tensor
     """(n,): 0 where the scene shows no whole thing."""
+    former: Tensor | None = None
+    """What was found before; None: nothing."""
 
 
 def crops(hu: Tensor, mask: Tensor, cut_allowed: Tensor, grid: tuple[int, int, int]) -> Crops:
@@ -129,7 +131,7 @@ def changed(crops: Crops) -> Crops:
     white = torch.randn_like(hu)
     grain = functional.avg_pool3d(white, 3, 1, 1) * 4.0
     hu = hu + drawn(0, 22) * torch.where(drawn(0, 1) < 0.5, white, grain)
-    parts = [hu, crops.truth, crops.box]
+    parts = [hu, crops.truth, crops.box, *([] if crops.former is None else [crops.former])]
     for axis in (2, 3, 4):
         turned = torch.rand(n, device=device) < 0.5
         for part in parts:
@@ -137,4 +139,4 @@ def changed(crops: Crops) -> Crops:
     turned = torch.rand(n, device=device) < 0.5
     for part in parts:
         part[turned] = part[turned].transpose(3, 4)
-    return Crops(parts[0], parts[2], parts[1], crops.weight)
+    return Crops(parts[0], parts[2], parts[1], crops.weight, *parts[3:])

@@ -49,6 +49,8 @@ class Settings(Common):
     """Scenes made anew for each step."""
     ring: int = 512
     """Scenes that crops are drawn from; a multiple of fresh."""
+    faults: bool = False
+    """Learn to correct organs that have a local fault, by clicks alone: see faults.py."""
 
     def __post_init__(self) -> None:
         if self.ring % self.fresh or self.ring < self.fresh:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.prompt import lesions, regions
+from training.prompt import faults, lesions, regions
 from training.prompt.cases import Case
 from training.prompt.crops import Crops, changed, crops
 from training.prompt.scenes import SHAPE, chances_of, cut, draw, seeded
@@ -36,16 +36,17 @@ class Source:
         rng = seeded(self._settings.seed, step, 1)
         count, size = self._settings.batch, self._settings.ring
         rows = torch.from_numpy(rng.choice(size, count, replace=count > size)).to(self._device)
-        found = crops(
-            self._hu[rows], self._mask[rows].float(), self._is_organ[rows], self._settings.grid
-        )
-        return changed(found)
+        hu, mask, grid = self._hu[rows], self._mask[rows].float(), self._settings.grid
+        if self._settings.faults:
+            return changed(faults.crops(hu, mask, grid, rng))
+        return changed(crops(hu, mask, self._is_organ[rows], grid))
 
     def _put(self, number: int) -> None:
         """Put fresh scenes in the place of the oldest."""
         settings, rng = self._settings, seeded(self._settings.seed, number, 0)
+        one = faults.draw if settings.faults else draw
         drawn = [
-            draw(self._cases, self._chances, settings.left_out, rng) for _ in range(settings.fresh)
+            one(self._cases, self._chances, settings.left_out, rng) for _ in range(settings.fresh)
         ]
         pairs = [cut(scene) for scene in drawn]
         hu, mask = (torch.stack(part) for part in zip(*pairs, strict=True))

@@ -9,7 +9,7 @@ from FlareSegLib.prompting import channels as shipped  # noqa: E402
 from Testing.phantoms import abdomen  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.networks.prompt import CropNet  # noqa: E402
-from training.prompt import lesions, regions, scenes  # noqa: E402
+from training.prompt import faults, lesions, regions, scenes  # noqa: E402
 from training.prompt.__main__ import train  # noqa: E402
 from training.prompt.cases import to_case  # noqa: E402
 from training.prompt.clicks import channels, click  # noqa: E402
@@ -135,17 +135,44 @@ def test_a_click_lies_in_the_largest_error_on_the_right_side():
     assert mask[1].flatten()[outside[1].argmax()] == 1
 
 
+def test_an_organ_has_a_local_fault_and_what_is_wanted_differs_there_alone():
+    mask = torch.zeros(12, 1, *scenes.SHAPE)
+    mask[..., :46] = 1
+    torch.manual_seed(0)
+    found = faults.crops(mask * 100, mask, (16, 32, 32), np.random.default_rng(0))
+    assert set(found.weight.tolist()) <= {0.0, 1.0}
+    assert found.weight.sum() > 6
+    wrong = (found.former != found.truth).float()
+    assert wrong[:, 0, 7:9, 14:18, 14:18].any((1, 2, 3))[found.weight > 0].all()
+    assert not wrong[:, :, [0, -1]].any()
+    off = found.truth != torch.nn.functional.interpolate(mask, (16, 32, 32))
+    assert off.any(), "elsewhere the organ stays as it was found, wrong ones too"
+    assert not off[..., 18:].any()
+    assert not off[..., :14].any()
+
+
+@pytest.mark.slow
+def test_a_network_learns_from_faults_and_goes_on(case, tmp_path):
+    whole = train(settings(tmp_path / "a", faults=True, left_out=()), [case], CPU, resume=False)
+    stopped = settings(tmp_path / "b", faults=True, left_out=(), seconds=0.0)
+    train(stopped, [case], CPU, resume=False)
+    resumed = train(settings(tmp_path / "b", faults=True, left_out=()), [case], CPU, resume=True)
+    for name, value in whole.average.state_dict().items():
+        torch.testing.assert_close(resumed.average.state_dict()[name], value, rtol=0, atol=0)
+
+
 def test_the_network_has_half_a_million_weights_and_a_logit_for_each_voxel():
     network = CropNet()
     assert sum(weight.numel() for weight in network.parameters()) == 507_776
     assert network(torch.zeros(1, 7, 16, 32, 32)).shape == (1, 1, 16, 32, 32)
 
 
-def test_the_config_in_the_repository_loads():
+@pytest.mark.parametrize(("name", "faults"), [("prompt", False), ("correct", True)])
+def test_the_configs_in_the_repository_load(name, faults):
     from pathlib import Path
 
-    path = Path(__file__).parents[3] / "training" / "prompt" / "prompt.toml"
-    assert read_settings(path).steps > 0
+    path = Path(__file__).parents[3] / "training" / "prompt" / f"{name}.toml"
+    assert read_settings(path).faults is faults
 
 
 @pytest.mark.parametrize(
