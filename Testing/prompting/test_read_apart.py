@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.errors import InputError
+from FlareSegLib.base.errors import InputError, ResourceError
 from FlareSegLib.images.reading import read_volume
-from FlareSegLib.prompting.read_apart import begin_to_read
+from FlareSegLib.prompting.read_apart import VOXELS, begin_to_read
 from Testing.phantoms import abdomen
 
 
@@ -37,6 +37,20 @@ def test_what_is_wrong_with_it_is_said_as_by_reading(ct):
     with pytest.raises(InputError) as found:
         begin_to_read(ct)()
     assert str(found.value) == str(expected.value)
+
+
+def test_no_room_for_the_voxels_is_said(ct):
+    ct.with_name(VOXELS).mkdir()
+    with pytest.raises(ResourceError, match="no room for the CT"):
+        begin_to_read(ct)()
+
+
+def test_where_a_mapped_file_cannot_be_removed_it_is_read_whole(ct, monkeypatch):
+    finish, expected = begin_to_read(ct), read_volume(ct)
+    monkeypatch.setattr(sys, "platform", "win32")
+    found = finish().array
+    assert not isinstance(found, np.memmap)
+    assert np.array_equal(found, expected.array)
 
 
 def test_the_process_that_stays_loads_no_simpleitk(ct):
