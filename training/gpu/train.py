@@ -19,6 +19,7 @@ from training.gpu import augment
 from training.gpu.learn import Learner, Lesson, deepened, lesson, widened, write
 from training.gpu.store import Drawer, load_cases
 from training.gpu.teacher import HU_MEAN, HU_RANGE, HU_SD, CpuTeacher, GpuTeacher, difference
+from training.machine.memory import keep_freed
 from training.sections import Train
 
 SHIPPED = StudentConfig((16, 32, 64, 128), (1, 2, 2, 2), (1, 1, 2, 4))
@@ -216,6 +217,7 @@ class Gpu:
 def main() -> None:
     """Train as the command line says."""
     given, began = options(), time.time()
+    keep_freed()
     run = Gpu(given)
     print(f"ready after {time.time() - began:.1f} s", flush=True)
     if given.check:

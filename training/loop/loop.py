@@ -18,6 +18,7 @@ from training.loop import checkpoint
 from training.loop.run import Run, no_number
 from training.losses.objective import Batch, culprits, terms
 from training.machine import device, distributed
+from training.machine.memory import keep_freed
 from training.patches import loader
 from training.patches.data import Sample
 from training.patches.loader import Order, Samples
@@ -130,6 +131,7 @@ def fit(
         OutputError: A checkpoint cannot be written; the last one is kept.
     """
     train, path = run.train, folder.path / "checkpoint.pt"
+    keep_freed()
     if train.threads:
         torch.set_num_threads(train.threads)
     run.batch = run.batch or automatic_batch(run, supply)

@@ -10,6 +10,7 @@ import torch
 
 from training.loop import checkpoint
 from training.loop.run import start
+from training.machine.memory import keep_freed
 from training.networks.prompt import CropNet
 from training.prompt.cases import Case, load_cases
 from training.prompt.clicks import channels, click
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     said = parser.parse_args()
     settings = read_settings(said.config)
+    keep_freed()
     wanted = settings.device
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
