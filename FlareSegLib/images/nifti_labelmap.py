@@ -20,5 +20,7 @@ def write_nifti(labelmap: Labelmap, path: Path) -> None:
         OSError: It cannot be written.
     """
     header = nifti1_header(labelmap.grid.shape[::-1], _UINT8, _BITS, labelmap.grid.nifti)
-    content = header + np.ascontiguousarray(labelmap.array, np.uint8).tobytes()
-    path.write_bytes(packed(content) if path.name.lower().endswith(".gz") else content)
+    slices = np.ascontiguousarray(labelmap.array, np.uint8)
+    parts = [header, *slices]  # one by one they stay in the processor's cache
+    with path.open("wb") as file:
+        file.writelines(packed(parts) if path.name.lower().endswith(".gz") else parts)

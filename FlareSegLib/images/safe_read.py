@@ -9,7 +9,7 @@ import gzip
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -203,11 +203,12 @@ def _content(header: Header) -> bytearray | None:
     return content if is_whole else None
 
 
-def packed(content: bytes) -> bytes:
-    """Return content as a gzip file, packed the fast way: labelmaps become small anyhow."""
+def packed(parts: Iterable[bytes | NDArray[np.uint8]]) -> Iterator[bytes]:
+    """Yield a gzip file of parts, packed the fast way: labelmaps become small anyhow."""
     packing = _unpacker.compressobj(1, _unpacker.DEFLATED, 31)
-    done: bytes = packing.compress(content) + packing.flush()
-    return done
+    for part in parts:
+        yield packing.compress(part)
+    yield packing.flush()
 
 
 def _unpacked_bytes(header: Header) -> int:
