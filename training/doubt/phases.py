@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from FlareSegLib.measuring.phase import Told, likeliest
+from FlareSegLib.measuring.phase import NAMES, Told, likeliest
 
 LEAST_SD = 12.0
 """HU: a few CTs may agree by chance."""
@@ -71,11 +71,10 @@ def left_out(cases: Sequence[Known]) -> dict[str, tuple[str, float]]:
 def table(cases: Sequence[Known], found: Mapping[str, tuple[str, float]]) -> str:
     """Return true phases against said ones, as Markdown."""
     counts = Counter((one.phase, found[one.case][0]) for one in cases if one.case in found)
-    names = ["unenhanced", "arterial", "portal_venous", "delayed"]
-    lines = ["| true phase | " + " | ".join(f"said {name}" for name in names) + " |"]
-    lines.append("|---|" + "---|" * len(names))
-    for true in names[:-1]:
-        lines.append(f"| {true} | " + " | ".join(str(counts[true, said]) for said in names) + " |")
+    lines = ["| true phase | " + " | ".join(f"said {name}" for name in NAMES) + " |"]
+    lines.append("|---|" + "---|" * len(NAMES))
+    for true in list(NAMES)[:-1]:
+        lines.append(f"| {true} | " + " | ".join(str(counts[true, said]) for said in NAMES) + " |")
     right = sum(n for (true, said), n in counts.items() if true == said)
     return "\n".join([*lines, "", f"{right} of {sum(counts.values())} right."])
 

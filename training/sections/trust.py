@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from FlareSegLib.measuring.phase import NAMES
 from training.sections.checks import need
-
-PHASES = ("unenhanced", "arterial", "portal_venous", "delayed")
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,7 @@ class Confidence:
         need(self.workers > 0, "confidence.workers", self.workers, "> 0")
         need(_is_pattern(self.patient), "confidence.patient", self.patient, "a regular expression")
         for start, phase in self.phases.items():
-            need(
-                phase in PHASES, f"confidence.phases.{start}", phase, f"one of {', '.join(PHASES)}"
-            )
+            need(phase in NAMES, f"confidence.phases.{start}", phase, f"one of {', '.join(NAMES)}")
         need(self.trees > 0, "confidence.trees", self.trees, "> 0")
 
 
