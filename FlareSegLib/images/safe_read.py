@@ -40,8 +40,11 @@ _unpacker: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib"
 _READERS = {NIFTI: nifti_header, NRRD: nrrd_header, META: meta_header}
 FORMATS = tuple(_READERS)
 """ITK's names of the formats that hold a whole volume in a file."""
-_PIECE = 1 << 16
-"""Packed bytes that are unpacked at once: at most a thousand times as many come of them."""
+_LEAST_PIECE, _MOST_PIECE = 1 << 16, 1 << 21
+"""Packed bytes that are unpacked at once, between these a 64th of the voxels' bytes: each piece
+takes and gives back Python's lock, which other threads hold long."""
+_MOST_OUT = 4
+"""As many bytes as that come of a packed one at once, and the rest in the next turn."""
 _Mark = tuple[int, int, int]
 _begun: dict[Path, tuple[_Mark, Future[bytearray | None]]] = {}
 """What unpack_ahead() has begun: the file as it was then, and what comes of it."""
@@ -188,11 +191,12 @@ def _content(header: Header) -> bytearray | None:
     if not (header.is_packed and is_plain and len(header.shape) == 3):
         return None
     content, end = bytearray(header.expected), 0
+    size = min(max(len(content) >> 6, _LEAST_PIECE), _MOST_PIECE)
     unpacking = _unpacker.decompressobj(31)
     try:
         with header.data.open("rb") as file:
-            while not unpacking.eof and (packed_piece := file.read(_PIECE)):
-                piece = unpacking.decompress(packed_piece)
+            while not unpacking.eof and (rest := unpacking.unconsumed_tail or file.read(size)):
+                piece = unpacking.decompress(rest, _MOST_OUT * size)
                 if end + len(piece) > len(content):
                     return None
                 content[end : end + len(piece)] = piece
