@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from FlareSegLib.inference.student import FlatConv, Student, StudentConfig
+from FlareSegLib.inference.student import Student, StudentConfig
 from training.gpu.pack import UNKNOWN
 from training.loop.optimizer import optimizers
 from training.losses import transfer
 from training.losses.targets import at_phase, trust
 from training.losses.terms import soft_dice
 from training.networks.heads import TrainingHeads
+from training.networks.slices import dilate_little
 from training.sections import Train
 
 CLASSES = 14
@@ -110,9 +111,7 @@ class Learner:
         self.model = Student(sizes)
         self.model.load_state_dict(start)
         self.model.to(device, memory_format=torch.channels_last)
-        for module in self.model.modules():
-            if isinstance(module, FlatConv):
-                module.forward = _convolved.__get__(module)  # type: ignore[method-assign]
+        dilate_little(self.model)
         self.heads = TrainingHeads(
             self.model, CLASSES, levels=0, teacher_channels=channels[0],
             decoder_channels=channels[1],
@@ -206,17 +205,6 @@ def _masked_distance(mine: Tensor, theirs: Tensor, known: Tensor) -> Tensor:
         for t in (mine, theirs, known)
     )
     return ((mine - theirs).square() * known).mean() / known.mean().clamp(min=1e-3)
-
-
-def _convolved(self: FlatConv, flat: Tensor, rows: int) -> Tensor:
-    """Return FlatConv.forward(); along z on slices as rows, where dilations are small for a GPU."""
-    if not self.z_dilation:
-        hidden = functional.conv2d(flat, self.conv.weight, None, self.stride, 1)
-        return self.norm(hidden)  # type: ignore[no-any-return]
-    slices = flat.unflatten(2, (-1, rows)).flatten(3, 4)
-    step = self.z_dilation
-    hidden = functional.conv2d(slices, self.conv.weight, None, 1, (step, 0), (step, 1))
-    return self.norm(hidden).unflatten(3, (rows, -1)).flatten(2, 3)  # type: ignore[no-any-return]
 
 
 def _small(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from training.loop import checkpoint
 from training.loop.run import start
 from training.machine.memory import keep_freed
 from training.networks.prompt import CropNet
+from training.networks.slices import dilate_little
 from training.prompt.cases import Case, load_cases
 from training.prompt.clicks import channels, click
 from training.prompt.crops import Crops
@@ -32,6 +33,7 @@ class Run(Learner):
     def __init__(self, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
         network = CropNet().to(device, memory_format=torch.channels_last)
+        dilate_little(network)
         start(network, settings.start)
         super().__init__(network, settings, settings.steps)
         self.device = device
@@ -57,7 +59,8 @@ class Run(Learner):
             inside, outside = click(former, crops.truth, inside, outside)
         self.network.eval()
         for _ in range(clicks):
-            logits = self.network(channels(crops, former, inside, outside))
+            with autocast(self.device):
+                logits = self.network(channels(crops, former, inside, outside))
             former = (logits > 0).float()
             inside, outside = click(former, crops.truth, inside, outside)
         return channels(crops, former, inside, outside)

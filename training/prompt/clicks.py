@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from FlareSegLib.prompting.channels import CLICK_SIGMA, LEAST_SD
+from training.prompt import pool
 from training.prompt.crops import Crops
 
 
@@ -50,6 +50,6 @@ def _depth(wrong: Tensor) -> Tensor:
     """Return how deep in an error each voxel lies, more where the error is large."""
     deep, score = wrong, wrong.clone()
     for _ in range(4):
-        deep = -functional.max_pool3d(-deep, 3, 1, 1)
+        deep = -pool.largest(-deep)
         score = score + deep
-    return score + functional.avg_pool3d(wrong, 7, 1, 3) * 0.9
+    return score + pool.mean(wrong, (7, 7, 7)) * 0.9

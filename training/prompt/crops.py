@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.prompt import pool
 from training.prompt.scenes import SHAPE, axes
 
 RATIO = 1.5
@@ -122,14 +123,12 @@ def changed(crops: Crops) -> Crops:
 
     hu = hu * drawn(0.8, 1.25) + drawn(-40, 40)
     blurred = torch.rand(n, device=device) < 0.25
-    hu[blurred] = functional.avg_pool3d(
-        hu[blurred], (1, 3, 3), 1, (0, 1, 1), count_include_pad=False
-    )
+    hu[blurred] = pool.mean(hu[blurred], (1, 3, 3))
     thick = torch.rand(n, device=device) < 0.2
     slabs = functional.avg_pool3d(hu[thick], (4, 1, 1))
     hu[thick] = functional.interpolate(slabs, hu.shape[2:], mode="trilinear", align_corners=False)
     white = torch.randn_like(hu)
-    grain = functional.avg_pool3d(white, 3, 1, 1) * 4.0
+    grain = pool.mean(white, (3, 3, 3)) * 4.0
     hu = hu + drawn(0, 22) * torch.where(drawn(0, 1) < 0.5, white, grain)
     parts = [hu, crops.truth, crops.box, *([] if crops.former is None else [crops.former])]
     for axis in (2, 3, 4):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.prompt import pool
 from training.prompt.cases import SPACING, Case, Zyx
 from training.prompt.crops import RATIO, Crops
 from training.prompt.scenes import Scene, axes, between
@@ -89,11 +90,11 @@ def _found(hu: Tensor, truth: Tensor, fault: Tensor, rng: np.random.Generator) -
     if rng.random() < 0.5:
         other = torch.ones_like(truth)
         if rng.random() < LEAKS and truth.any():
-            smooth = functional.avg_pool3d(hu, 3, 1, 1)
+            smooth = pool.mean(hu[None], (3, 3, 3))[0]
             other = ((smooth - hu[truth > 0].median()).abs() < between(20, 80, rng)).float()
         other = torch.maximum(other, truth)
     found = truth
     if rng.random() < OFF:
         sign = 1 if rng.random() < 0.5 else -1
-        found = sign * functional.max_pool3d(sign * truth, 3, 1, 1)
+        found = sign * pool.largest(sign * truth[None])[0]
     return torch.where(fault > 0, other, found)

@@ -83,8 +83,9 @@ class Learner:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return the context of mixed precision: bfloat16 on a GPU."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    """Return the context of mixed precision: bfloat16 on a GPU, and on CPUs that have it."""
+    has = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=bool(has))
 
 
 def fixed(settings: Common) -> dict[str, object]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from training.prompt import pool
 from training.prompt.scenes import axes
 
 CYSTS, CORES, SHELLS, CALCIFIED = 0.15, 0.25, 0.20, 0.30
@@ -31,9 +32,8 @@ def paint(hu: Tensor, places: list[str], rng: np.random.Generator) -> tuple[Tens
     bumps = bumps + _noise(n, (9, 12, 12), shape, device) * _column(rng.uniform(0, 0.11, n), device)
     inside = 0.8 + bumps - radius
     soft = torch.sigmoid(inside / (_column(rng.uniform(0.03, 0.2, n), device) * 0.5))
-    reach = [min(4, (count - 1) // 2) for count in shape]
-    size = [2 * count + 1 for count in reach]
-    smooth = functional.avg_pool3d(hu, size, 1, reach, count_include_pad=False)
+    size = [2 * min(4, (count - 1) // 2) + 1 for count in shape]
+    smooth = pool.mean(hu, size)
     about = (radius < 1.3).float()
     level = (smooth * about).sum((2, 3, 4)) / about.sum((2, 3, 4)).clamp_min(1)
     value = _column(_values(level.flatten().cpu().numpy(), places, rng), device)
