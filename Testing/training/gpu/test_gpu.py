@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ torch = pytest.importorskip("torch", reason="extra train is not installed")
 from FlareSegLib.inference.student import FlatConv, Student, StudentConfig  # noqa: E402
 from Testing.phantoms import abdomen  # noqa: E402
 from Testing.training.gpu.little_teacher import CHANNELS, SHOWN, write_teacher  # noqa: E402
-from training.gpu import augment, learn, means, pack, store, teacher, train  # noqa: E402
+from training.gpu import augment, learn, means, offsets, pack, store, teacher, train  # noqa: E402
 from training.networks.slices import dilate_little  # noqa: E402
 from training.sections import Train  # noqa: E402
 
@@ -242,3 +243,37 @@ def test_running_means_stay_where_they_are_to_be_kept() -> None:
     after = made.model.state_dict()
     assert before
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_offsets_give_organs_the_volume_of_their_labels() -> None:
+    torch.manual_seed(0)
+    logits, labels = [], []
+    for _ in range(3):
+        said = torch.randn(4000, learn.CLASSES)
+        there = (said + torch.tensor([0.0, -0.7, 0.4, *[0.0] * 11])).argmax(1)
+        logits.append(said)
+        labels.append(torch.nn.functional.one_hot(there, learn.CLASSES).float())
+    found = offsets.fitted(logits, labels)
+    assert found[0] == 0
+    assert found[1].item() == pytest.approx(-0.7, abs=0.05)
+    assert found[2].item() == pytest.approx(0.4, abs=0.05)
+    assert found[3:].abs().max() < 0.05
+
+
+def test_offset_of_an_organ_on_no_ct_is_nought() -> None:
+    said = torch.randn(500, learn.CLASSES)
+    labels = torch.nn.functional.one_hot(torch.zeros(500).long(), learn.CLASSES).float()
+    assert not offsets.fitted([said], [labels])[5]
+
+
+def test_cells_are_those_near_organs_and_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offsets, "SHARE", 1.0)
+    monkeypatch.setattr(offsets, "SURE", 0.0)
+    case = a_case(1)
+    case.labels[:4] = store.UNKNOWN
+    student = Student(replace(SMALL, classes=learn.CLASSES)).eval()
+    said, shares = zip(*offsets.cells(student, case, torch.linspace(-900, 300, 256)), strict=True)
+    wanted = offsets._of_cells((case.labels == 1).float()[None])[0][2:]
+    assert torch.cat(said).shape == torch.cat(shares).shape
+    assert torch.cat(shares)[:, 1].sum() == wanted[wanted > 0].sum()
+    assert torch.cat(shares).sum(1).allclose(torch.ones(()))
