@@ -41,10 +41,10 @@ _READERS = {NIFTI: nifti_header, NRRD: nrrd_header, META: meta_header}
 FORMATS = tuple(_READERS)
 """ITK's names of the formats that hold a whole volume in a file."""
 _LEAST_PIECE, _MOST_PIECE = 1 << 16, 1 << 21
-"""Packed bytes that are unpacked at once, between these a 64th of the voxels' bytes: each piece
-takes and gives back Python's lock, which other threads hold long."""
+"""Packed bytes that are unpacked at once: a 64th of what the voxels take, between these. For each
+piece the thread waits for Python's lock, which other threads hold long."""
 _MOST_OUT = 4
-"""As many bytes as that come of a packed one at once, and the rest in the next turn."""
+"""A piece gives at most so many times its bytes; what is left waits for the next turn."""
 _Mark = tuple[int, int, int]
 _begun: dict[Path, tuple[_Mark, Future[bytearray | None]]] = {}
 """What unpack_ahead() has begun: the file as it was then, and what comes of it."""

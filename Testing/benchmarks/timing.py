@@ -8,7 +8,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,17 +61,15 @@ sys.stderr.buffer.write(done.stderr)
 """A small process that starts the program: Linux counts the peak of who starts one as its own."""
 
 
-def as_installed() -> dict[str, str]:
-    """Return an environment in which modules stay compiled, as pip leaves them: not here always."""
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "flareseg-compiled")}
-
-
 def timed(command: list[str], folder: Path = ROOT) -> tuple[float, float, float]:
-    """Run a command in a folder; return wall seconds, CPU seconds, peak resident memory in MiB."""
+    """Run a command in a folder; return wall seconds, CPU seconds, peak resident memory in MiB.
+
+    Modules stay compiled for the next run, as pip leaves them, whatever the environment says.
+    """
     small = [sys.executable, "-S", "-c", LAUNCHER, *command]
+    env = {name: said for name, said in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        small, cwd=folder, env=as_installed(), capture_output=True, check=True, encoding="utf-8"
+        small, cwd=folder, env=env, capture_output=True, check=True, encoding="utf-8"
     )
     code, seconds, cpu_seconds, peak = done.stdout.split()
     if code != "0":

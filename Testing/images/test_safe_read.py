@@ -90,6 +90,15 @@ def test_a_packed_file_takes_the_memory_of_its_voxels_alone(tmp_path):
         tracemalloc.stop()
 
 
+def test_voxels_that_pack_a_hundredfold_are_unpacked_here(tmp_path):
+    voxels = np.zeros((60, 200, 200), np.int16)
+    voxels[::7, ::9] = 40
+    path = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path), useCompression=True)
+    assert path.stat().st_size * 100 < voxels.nbytes
+    assert np.array_equal(safe_read.unpacked(safe_read.check_header(path, safe_read.NIFTI)), voxels)
+
+
 def test_a_file_in_two_parts_or_too_long_is_left_to_itk(ct):
     whole = gzip.decompress(ct.read_bytes())
     expected = read_volume(ct).array

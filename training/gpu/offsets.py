@@ -28,11 +28,13 @@ from training.networks.slices import dilate_little
 SLAB, MARGIN = 48, 16
 """Slices that are looked at at once, and those beside them that are not counted."""
 SHARE, SURE = 0.35, 0.99
-"""Of the cells near organs, how many are kept; further off background is surer than that."""
+"""Share of the cells near organs that is kept; far from organs background is surer than that."""
 SWEEPS, HALVINGS, REACH = 4, 14, 4.0
 """Of the search: over all classes, of the range of one, and how far it begins from 0."""
 LEAST_CELLS = 60
 """Of an organ on a CT that counts."""
+AIR = (HU_RANGE[0] - HU_MEAN) / HU_SD
+"""The least HU, normalized."""
 
 
 @torch.no_grad()
@@ -49,16 +51,12 @@ def cells(student: Student, case: GpuCase, levels: Tensor) -> Iterator[tuple[Ten
     for first in range(0, depth, SLAB):
         low, high = max(first - MARGIN, 0), min(first + SLAB + MARGIN, depth)
         hu = levels[case.levels[low:high].int()].clamp(*HU_RANGE)
-        image = torch.nn.functional.pad((hu - HU_MEAN) / HU_SD, pad, value=_air())
+        image = torch.nn.functional.pad((hu - HU_MEAN) / HU_SD, pad, value=AIR)
         said = student(image[None, None])[0, :, (first - low) // 2 :]
         last = min(first + SLAB, depth)
         said = said[:, : (last - first) // 2, : rows // 2, : columns // 2].float()
         labels = case.labels[first:last, :rows, :columns].long()
         yield _near(said, labels)
-
-
-def _air() -> float:
-    return (HU_RANGE[0] - HU_MEAN) / HU_SD
 
 
 def _near(said: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,11 +98,13 @@ def _even(value: int, logits: list[Tensor], labels: list[Tensor], offsets: Tenso
             others[:, value] = -torch.inf
             gaps.append(others.amax(1) - said[:, value])
             wanted.append(shares[:, value].sum())
-    low, high = (-REACH, REACH) if gaps else (0.0, 0.0)
+    if not gaps:
+        return 0.0
+    low, high = -REACH, REACH
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         ratios = [(gap < middle).sum() / one for gap, one in zip(gaps, wanted, strict=True)]
-        is_small = bool(gaps) and torch.stack(ratios).quantile(0.5) < 1
+        is_small = torch.stack(ratios).quantile(0.5) < 1
         low, high = (middle, high) if is_small else (low, middle)
     return (low + high) / 2
 

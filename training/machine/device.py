@@ -22,6 +22,13 @@ def autocast(train: Train, device: torch.device) -> AbstractContextManager[None]
     return torch.autocast(device.type, torch.bfloat16)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device computes in bfloat16: on a CPU without, it only costs."""
+    if device.type != "cpu":
+        return True
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def placed(network: nn.Module, device: torch.device) -> nn.Module:
     """Return a network on a device, in the layout that its convolutions are fastest in.
 

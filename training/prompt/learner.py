@@ -17,6 +17,7 @@ from FlareSegLib.base.errors import ModelError
 from training.config import flat
 from training.loop import checkpoint
 from training.loop.run import move
+from training.machine.device import has_bfloat16
 from training.prompt.settings import Common
 
 FREE = ("out", "seconds", "device", "checkpoint_steps", "packs", "labels")
@@ -83,9 +84,8 @@ class Learner:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Return the context of mixed precision: bfloat16 on a GPU, and on CPUs that have it."""
-    has = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=bool(has))
+    """Return the context of mixed precision: bfloat16 where the device has it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
 def fixed(settings: Common) -> dict[str, object]:

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 from FlareSegLib.prompting import channels as shipped  # noqa: E402
 from Testing.phantoms import abdomen  # noqa: E402
 from training.config import ConfigError  # noqa: E402
+from training.machine.device import has_bfloat16  # noqa: E402
 from training.networks.prompt import CropNet  # noqa: E402
 from training.prompt import faults, lesions, regions, scenes  # noqa: E402
 from training.prompt.__main__ import Run, train  # noqa: E402
@@ -113,7 +114,7 @@ def test_a_thing_that_reaches_the_edge_does_not_count_unless_it_may():
     assert found.weight.tolist() == [0, 1]
 
 
-@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 here")
+@pytest.mark.skipif(not has_bfloat16(CPU), reason="this processor has no bfloat16")
 def test_gradients_in_bfloat16_are_those_in_float32(tmp_path):
     run = Run(settings(tmp_path), CPU)
     crop, found = torch.randn(2, 7, 32, 64, 64), []
