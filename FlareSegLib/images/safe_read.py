@@ -1,13 +1,11 @@
-"""Check a file before ITK opens it; the only door to the header checks.
-
-NumPy is imported where it is used: files are unpacked while it is imported, see unpack_ahead().
-"""
+"""Check a file before ITK opens it; the only door to the header checks."""
 
 from __future__ import annotations
 
 import gzip
 import math
 import struct
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +13,10 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from FlareSegLib.base.errors import FlareSegError, InputError
 from FlareSegLib.images.headers.checks import (
@@ -31,22 +32,17 @@ from FlareSegLib.images.headers.meta import meta_header
 from FlareSegLib.images.headers.nifti import nifti_header
 from FlareSegLib.images.headers.nrrd import nrrd_header
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 _unpacker: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
 
 _READERS = {NIFTI: nifti_header, NRRD: nrrd_header, META: meta_header}
 FORMATS = tuple(_READERS)
 """ITK's names of the formats that hold a whole volume in a file."""
-_LEAST_PIECE, _MOST_PIECE = 1 << 16, 1 << 21
-"""Packed bytes that are unpacked at once: a 64th of what the voxels take, between these. For each
-piece the thread waits for Python's lock, which other threads hold long."""
-_MOST_OUT = 4
-"""A piece gives at most so many times its bytes; what is left waits for the next turn."""
+_PIECE, _MOST_OUT = 1 << 17, 1 << 19
+"""Packed bytes that are taken at once, and bytes that may come of them before the next turn."""
+_LOCK_SECONDS = 0.0005
+"""As long a thread that computes keeps Python's lock from the one that unpacks, usually 5 ms."""
 _Mark = tuple[int, int, int]
-_begun: dict[Path, tuple[_Mark, Future[bytearray | None]]] = {}
+_begun: dict[Path, tuple[_Mark, Future[NDArray[np.uint8] | None]]] = {}
 """What unpack_ahead() has begun: the file as it was then, and what comes of it."""
 
 
@@ -120,11 +116,16 @@ def unpack_ahead(path: Path) -> None:
     pool.shutdown(wait=False)
 
 
-def _try_content(path: Path) -> bytearray | None:
-    with suppress(FlareSegError, OSError):
-        if path.is_file() and image_format(path) == NIFTI:
-            return _content(check_header(path, NIFTI))
-    return None
+def _try_content(path: Path) -> NDArray[np.uint8] | None:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_LOCK_SECONDS)  # each piece needs the lock, and imports keep it
+    try:
+        with suppress(FlareSegError, OSError):
+            if path.is_file() and image_format(path) == NIFTI:
+                return _content(check_header(path, NIFTI))
+        return None
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def unpacked(header: Header) -> NDArray[np.int16] | None:
@@ -133,8 +134,6 @@ def unpacked(header: Header) -> NDArray[np.int16] | None:
     ITK unpacks in small pieces and keeps other threads waiting: 0.4 s for 512 x 512 x 215, here
     0.3 s, with isal (an extra) 0.15 s.
     """
-    import numpy as np
-
     mark, begun = _begun.pop(header.data, (None, None))
     content = begun.result() if begun and mark == _mark(header.data) else _content(header)
     if content is None:
@@ -155,8 +154,6 @@ def read_here(header: Header, frame: int = 0) -> NDArray[Any]:
     Raises:
         InputError: The file is damaged.
     """
-    import numpy as np
-
     assert header.scale is not None
     content = _content_here(header)
     if len(content) < header.expected:
@@ -185,21 +182,20 @@ def _content_here(header: Header) -> bytes:
     return b""
 
 
-def _content(header: Header) -> bytearray | None:
+def _content(header: Header) -> NDArray[np.uint8] | None:
     """Return a packed file of plain int16, unpacked; None if it is none, or not in one part."""
     is_plain = header.dtype and header.scale is None
     if not (header.is_packed and is_plain and len(header.shape) == 3):
         return None
-    content, end = bytearray(header.expected), 0
-    size = min(max(len(content) >> 6, _LEAST_PIECE), _MOST_PIECE)
+    content, end = np.empty(header.expected, np.uint8), 0  # in large pages, where there are
     unpacking = _unpacker.decompressobj(31)
     try:
         with header.data.open("rb") as file:
-            while not unpacking.eof and (rest := unpacking.unconsumed_tail or file.read(size)):
-                piece = unpacking.decompress(rest, _MOST_OUT * size)
+            while not unpacking.eof and (rest := unpacking.unconsumed_tail or file.read(_PIECE)):
+                piece = unpacking.decompress(rest, _MOST_OUT)
                 if end + len(piece) > len(content):
                     return None
-                content[end : end + len(piece)] = piece
+                content[end : end + len(piece)] = np.frombuffer(piece, np.uint8)
                 end += len(piece)
     except _unpacker.error:
         return None  # ITK says what is wrong
