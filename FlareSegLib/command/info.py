@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from FlareSegLib import __version__
@@ -100,9 +99,11 @@ def _version(package: str) -> str:
 
 
 def _known_version(package: str) -> str | None:
+    from importlib import metadata  # 12 ms, which other commands need not wait for
+
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 

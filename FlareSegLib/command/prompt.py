@@ -103,6 +103,9 @@ def run(options: argparse.Namespace) -> None:
     if options.labelmap.resolve() == options.source.resolve():
         raise WrongUsageError(f"OUT is INPUT ({options.source}): choose another name")
     _check_usage(options)
+    from FlareSegLib.images.safe_read import unpack_ahead
+
+    unpack_ahead(options.source)
     with watched(is_quiet=options.quiet, form=options.progress) as progress:
         progress(Step("start", 0.0))
         job, table = _segment(options, progress)

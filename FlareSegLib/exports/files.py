@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,7 +64,8 @@ class Files:
         job, config, options = self.job, self.config, self.options
         organs = config.label_set.chosen(options.organs)
         made = Provenance(job.source, job.series, config.name, config.version, job.seg)
-        with watch.step("write"):
+        with ThreadPoolExecutor(1) as pool, watch.step("write"):
+            source = pool.submit(self._origin)  # reads all of the CT's file for its checksum
             write_labelmap(result.labelmap, job.labelmap, made, config.label_set)
             if job.uncertainty and result.uncertainty:
                 write_labelmap(result.uncertainty, job.uncertainty)
@@ -75,7 +78,9 @@ class Files:
             write_png(thumbnail.draw(*_upright(volume, result), organs), job.thumbnail)
         if job.tiles:
             write_png(tiles.draw_tiles(*_upright(volume, result), organs), job.tiles)
-        found = dataclasses.replace(result.report, facts=self._facts(result.report, runtime))
+        found = dataclasses.replace(
+            result.report, facts=self._facts(result, runtime, source.result())
+        )
         if job.extras:
             with watch.step("export"):
                 parts = extras.Made(result.labelmap, organs, found, made, title, draw)
@@ -87,21 +92,22 @@ class Files:
         job = self.job
         return job.source.name if self.options.keep_ids else shown_name(job.source, job.series)
 
-    def _facts(self, found: Report, runtime: str) -> dict[str, object]:
+    def _origin(self) -> dict[str, object]:
+        job = self.job
+        ids = self.options.keep_ids
+        return origin(job.source, job.series, job.report_path, keep_ids=ids, archive=job.archive)
+
+    def _facts(
+        self, result: Result, runtime: str, source: Mapping[str, object]
+    ) -> dict[str, object]:
         """Return the facts of the run and those of its input."""
         job, options = self.job, self.options
         with_person = options.keep_ids or options.keep_demographics
         return {
             "input": self._name,
-            "source": origin(
-                job.source,
-                job.series,
-                job.report_path,
-                keep_ids=options.keep_ids,
-                archive=job.archive,
-            ),
+            "source": source,
             "dicom": acquisition(job.source, job.series, with_person=with_person),
-            **found.facts,
+            **result.report.facts,
             "runtime": runtime,
             "peak_memory_mib": peak_mib(),
         }

@@ -1,6 +1,7 @@
 """Unpacking ahead saves time and changes nothing: the file is read as it is by then."""
 
 import gzip
+import sys
 import tracemalloc
 
 import numpy as np
@@ -97,6 +98,29 @@ def test_voxels_that_pack_a_hundredfold_are_unpacked_here(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path), useCompression=True)
     assert path.stat().st_size * 100 < voxels.nbytes
     assert np.array_equal(safe_read.unpacked(safe_read.check_header(path, safe_read.NIFTI)), voxels)
+
+
+def test_what_a_file_holds_beyond_its_voxels_takes_no_memory(ct):
+    whole = gzip.decompress(ct.read_bytes())
+    ct.write_bytes(gzip.compress(whole + bytes(1 << 27)))
+    header = safe_read.check_header(ct, safe_read.NIFTI)
+    tracemalloc.start()
+    try:
+        assert safe_read.unpacked(header) is None
+        assert tracemalloc.get_traced_memory()[1] < 1 << 21
+    finally:
+        tracemalloc.stop()
+
+
+def test_unpacking_ahead_lends_the_lock_of_python_for_as_long_as_it_takes(ct, monkeypatch):
+    usual, seen, real = sys.getswitchinterval(), [], safe_read._content
+    monkeypatch.setattr(
+        safe_read, "_content", lambda header: seen.append(sys.getswitchinterval()) or real(header)
+    )
+    unpack_ahead(ct)
+    safe_read._begun.pop(ct)[1].result()
+    assert seen[0] < usual
+    assert sys.getswitchinterval() == pytest.approx(usual)
 
 
 def test_a_file_in_two_parts_or_too_long_is_left_to_itk(ct):
