@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
-from FlareSegLib.images.reading import checked, read_volume, to_volume
+from FlareSegLib.images.checked import checked
+from FlareSegLib.images.reading import read_volume, to_volume
 from FlareSegLib.images.writing import to_image
 
 _RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])

@@ -8,7 +8,8 @@ from typing import Literal
 
 ENDINGS = (".nii.gz", ".seg.nrrd", ".rtstruct.dcm")
 """Extensions of two parts."""
-
+EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+"""Extensions of labelmaps that can be written whatever the input is."""
 
 EXTRAS = {
     "split": ("_masks",),

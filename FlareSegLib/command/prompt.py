@@ -103,9 +103,6 @@ def run(options: argparse.Namespace) -> None:
     if options.labelmap.resolve() == options.source.resolve():
         raise WrongUsageError(f"OUT is INPUT ({options.source}): choose another name")
     _check_usage(options)
-    from FlareSegLib.images.safe_read import unpack_ahead
-
-    unpack_ahead(options.source)
     with watched(is_quiet=options.quiet, form=options.progress) as progress:
         progress(Step("start", 0.0))
         job, table = _segment(options, progress)
@@ -119,23 +116,33 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _segment(options: argparse.Namespace, progress: Progress) -> tuple[PromptJob, str]:
-    from FlareSegLib.prompting.prompt_report import to_table
-    from FlareSegLib.prompting.run import PromptJob, run
+    from FlareSegLib.images.archive import unzipped
+    from FlareSegLib.prompting.read_apart import reading
 
-    csv = beside(options.labelmap, ".csv") if options.csv == Path() else options.csv
-    job = PromptJob(
-        source=options.source,
+    with (
+        unzipped(options.source) as source,
+        reading(source, series=options.series, hu_offset=options.hu_offset) as read,
+    ):
+        from FlareSegLib.prompting.prompt_report import to_table
+        from FlareSegLib.prompting.run import run
+
+        job = _job(options, source)
+        return job, to_table(run(job, read, options.model, options.threads, progress))
+
+
+def _job(options: argparse.Namespace, source: Path) -> PromptJob:
+    from FlareSegLib.prompting.run import PromptJob
+
+    return PromptJob(
+        source=source,
         things=_things(options),
         labelmap=options.labelmap,
-        csv=csv,
+        csv=beside(options.labelmap, ".csv") if options.csv == Path() else options.csv,
         series=options.series,
-        hu_offset=options.hu_offset,
         keep_others=options.others == "keep",
         grow=options.grow == "auto",
         keep_ids=options.keep_ids,
     )
-    rows = run(job, options.model, options.threads, progress)
-    return job, to_table(rows)
 
 
 def _check_usage(options: argparse.Namespace) -> None:

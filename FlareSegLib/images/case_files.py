@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.job import beside
+from FlareSegLib.base.job import EXTENSIONS, beside
 from FlareSegLib.base.label_file import default_labels
 from FlareSegLib.base.labels import LabelSet, plain
 from FlareSegLib.images import seg_nrrd
 from FlareSegLib.images.origin import found_again
-from FlareSegLib.images.writing import EXTENSIONS
 
 logger = logging.getLogger(__name__)
 

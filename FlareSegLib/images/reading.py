@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from FlareSegLib.base.errors import InputError, ResourceError
+from FlareSegLib.base.errors import FlareSegError, InputError, ResourceError
 from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.base.paths import is_text
 from FlareSegLib.images.archive import unzipped
+from FlareSegLib.images.checked import checked, skewed
 from FlareSegLib.images.dicom.series import read_series
 from FlareSegLib.images.headers.checks import (
     DICOM,
@@ -29,25 +30,19 @@ from FlareSegLib.images.headers.checks import (
     check_regular,
     image_format,
 )
-from FlareSegLib.images.hounsfield import check_ct, to_hounsfield
 from FlareSegLib.images.itk_header import itk_header
 from FlareSegLib.images.made_even import made_even
-from FlareSegLib.images.padding import without_nan, without_padding
 from FlareSegLib.images.safe_read import (
     FORMATS,
+    Mark,
     check_header,
     check_whole,
+    is_for_unpacked,
+    mark_of,
     read_here,
     unchanged,
     unpacked,
 )
-from FlareSegLib.images.window import uncut
-
-_FEWEST_SLICES = 16
-_FEWEST_OF_OTHERS = 3
-"""Slices of what is no CT: short axis series of a heart have ten."""
-_SPACING_MM = (0.1, 10.0, 15.0)
-"""Least; most of the two finer axes; most of the coarsest axis."""
 
 
 def read_volume(
@@ -75,27 +70,17 @@ def read_volume(
     return checked(volume, name, hu_offset, modality)
 
 
-def checked(volume: Volume, name: str, hu_offset: float = 0.0, modality: str = "CT") -> Volume:
-    """Return a CT that all later steps can trust; see read_volume().
+def look(path: Path) -> tuple[Header, Grid, tuple[str, ...], Mark] | None:
+    """Return what is known of a CT before its voxels, if safe_read.unpacked() may return those.
 
-    Args:
-        volume: As read, from whatever source.
-        name: What messages call it.
-        hu_offset: Added to every voxel.
-        modality: What the model takes.
-
-    Raises:
-        InputError: It is not a CT that can be segmented.
+    That is header, grid, warnings, and the mark of the file. None: other inputs, and whatever is
+    wrong with this one; read_volume() says what.
     """
-    _check_grid(volume.grid, name, _FEWEST_SLICES if modality == "CT" else _FEWEST_OF_OTHERS)
-    if modality != "CT":
-        return replace(volume, array=to_hounsfield(volume.array, hu_offset, name))
-    array, blank = without_nan(volume.array, hu_offset)
-    array = to_hounsfield(array, hu_offset, name)
-    array, cut = uncut(array, volume.grid)
-    array, padded = without_padding(array)
-    check_ct(array, name)
-    return Volume(array, volume.grid, (*volume.warnings, *blank, *cut, *padded))
+    with suppress(FlareSegError), _readable_errors(path.name), unchanged(path):
+        if path.is_file() and is_text(path) and image_format(path) == NIFTI:
+            header, _, _, grid, said = _opened(path, NIFTI)
+            return (header, grid, said, mark_of(path)) if is_for_unpacked(header) else None
+    return None
 
 
 def read_labelmap(path: Path) -> Labelmap:
@@ -181,7 +166,17 @@ def _open(path: Path, series: str | None, modality: str) -> Volume:
 
 
 def _read_file(path: Path, format_name: str, frame: str = "") -> Volume:
-    """Return the image in a file that was found plain; ITK is told its format, tries no other.
+    """Return the image in a file that was found plain; see _opened()."""
+    header, reader, at, grid, said = _opened(path, format_name, frame)
+    return Volume(_voxels(header, format_name, reader, at), grid, said)
+
+
+def _opened(
+    path: Path, format_name: str, frame: str = ""
+) -> tuple[Header, sitk.ImageFileReader, int, Grid, tuple[str, ...]]:
+    """Return header, reader, index of the frame, grid and warnings of a file.
+
+    ITK is told its format, tries no other.
 
     Args:
         path: The file.
@@ -205,7 +200,7 @@ def _read_file(path: Path, format_name: str, frame: str = "") -> Volume:
         check_whole(header, path.name)
     grid = replace(_to_grid(reader), nifti=header.geometry)
     said = (*header.warnings, *(made_even(path) if format_name == NIFTI else ()))
-    return Volume(_voxels(header, format_name, reader, at), grid, said)
+    return header, reader, at, grid, said
 
 
 def _frame(number: str, size: tuple[int, ...], name: str) -> int:
@@ -239,41 +234,12 @@ def _voxels(
     return to_volume(reader.Execute()).array
 
 
-def _check_grid(grid: Grid, name: str, fewest: int) -> None:
-    """Check number of slices, spacing and direction."""
-    size = grid.shape[::-1]
-    if min(size) < fewest:
-        extent = " x ".join(str(length) for length in size)
-        raise InputError(
-            f"{name} is {extent} voxels, {min(size)} along its shortest axis: "
-            f"FlareSeg needs a CT volume of at least {fewest} slices"
-        )
-    least, most_fine, most_coarse = _SPACING_MM
-    spacing = sorted(grid.spacing_mm)
-    if not (spacing[0] >= least and spacing[1] <= most_fine and spacing[2] <= most_coarse):
-        found = " x ".join(f"{step:g}" for step in grid.spacing_mm[::-1])
-        raise InputError(
-            f"{name} has a voxel spacing of {found} mm: correct its header, {least} to "
-            f"{most_fine:g} mm in a slice and up to {most_coarse:g} mm between slices are possible"
-        )
-    direction = np.array(grid.direction)
-    if not np.allclose(direction @ direction.T, np.eye(3), atol=1e-3):
-        raise _skewed(name)
-
-
-def _skewed(name: str) -> InputError:
-    return InputError(
-        f"{name} has axes that are not at right angles (a sheared or empty direction matrix, as "
-        "after gantry tilt): resample it to a straight grid, for example with dcm2niix from DICOM"
-    )
-
-
 def _reading_failed(name: str, text: str) -> InputError | ResourceError:
     """Return the error that says in one line what ITK says in many."""
     if "allocate memory" in text:
         return ResourceError(f"{name} does not fit into memory: close programs, or crop the CT")
     if "orthonormal" in text or "determinant" in text:
-        return _skewed(name)
+        return skewed(name)
     if "Zero-valued spacing" in text:
         return InputError(f"{name} has a voxel spacing of 0 mm: correct its header")
     return InputError(

@@ -41,8 +41,9 @@ _PIECE, _MOST_OUT = 1 << 17, 1 << 19
 """Packed bytes that are taken at once, and bytes that may come of them before the next turn."""
 _LOCK_SECONDS = 0.0005
 """As long a thread that computes keeps Python's lock from the one that unpacks, usually 5 ms."""
-_Mark = tuple[int, int, int]
-_begun: dict[Path, tuple[_Mark, Future[NDArray[np.uint8] | None]]] = {}
+Mark = tuple[int, int, int]
+"""What tells that a file is the same."""
+_begun: dict[Path, tuple[Mark, Future[NDArray[np.uint8] | None]]] = {}
 """What unpack_ahead() has begun: the file as it was then, and what comes of it."""
 
 
@@ -78,13 +79,13 @@ def unchanged(path: Path) -> Iterator[None]:
     Raises:
         InputError: It was changed, replaced or removed.
     """
-    before = _mark(path)
+    before = mark_of(path)
     yield
-    if _mark(path) != before:
+    if mark_of(path) != before:
         raise InputError(f"{path.name} changed while it was read: wait until its copy is done")
 
 
-def _mark(path: Path) -> _Mark:
+def mark_of(path: Path) -> Mark:
     """Return what tells that a file is the same; zeros if it is gone."""
     try:
         found = path.stat()
@@ -112,7 +113,7 @@ def unpack_ahead(path: Path) -> None:
     Nothing is raised: what is wrong with the file will be so again when it is read.
     """
     pool = ThreadPoolExecutor(1)
-    _begun[path] = _mark(path), pool.submit(_try_content, path)
+    _begun[path] = mark_of(path), pool.submit(_try_content, path)
     pool.shutdown(wait=False)
 
 
@@ -128,6 +129,12 @@ def _try_content(path: Path) -> NDArray[np.uint8] | None:
         sys.setswitchinterval(usual)
 
 
+def is_for_unpacked(header: Header) -> bool:
+    """Return whether a NIfTI file is a packed one of plain int16."""
+    is_plain = bool(header.dtype) and header.scale is None
+    return header.is_packed and is_plain and len(header.shape) == 3
+
+
 def unpacked(header: Header) -> NDArray[np.int16] | None:
     """Return the voxels (z, y, x) of a packed file of plain int16, None where ITK must read it.
 
@@ -135,7 +142,7 @@ def unpacked(header: Header) -> NDArray[np.int16] | None:
     0.5 s, with isal (an extra) 0.27 s.
     """
     mark, begun = _begun.pop(header.data, (None, None))
-    content = begun.result() if begun and mark == _mark(header.data) else _content(header)
+    content = begun.result() if begun and mark == mark_of(header.data) else _content(header)
     if content is None:
         return None
     voxels = np.frombuffer(content, header.dtype, math.prod(header.shape), header.offset)
@@ -184,8 +191,7 @@ def _content_here(header: Header) -> bytes:
 
 def _content(header: Header) -> NDArray[np.uint8] | None:
     """Return a packed file of plain int16, unpacked; None if it is none, or not in one part."""
-    is_plain = header.dtype and header.scale is None
-    if not (header.is_packed and is_plain and len(header.shape) == 3):
+    if not is_for_unpacked(header):
         return None
     content, end = np.empty(header.expected, np.uint8), 0  # in large pages, where there are
     unpacking = _unpacker.decompressobj(31)

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from FlareSegLib.base.atomic import atomic, check_place
 from FlareSegLib.base.errors import InputError, OutputError
 from FlareSegLib.base.geometry import Box, Grid, Labelmap
+from FlareSegLib.base.job import EXTENSIONS
 from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.base.runs import boxes_of
 from FlareSegLib.images.dicom.rtstruct import check_straight, write_rtstruct
@@ -29,8 +30,6 @@ from FlareSegLib.images.reading import last_line
 from FlareSegLib.images.safe_read import check_header, check_whole
 from FlareSegLib.images.seg_nrrd import segment_fields
 
-EXTENSIONS = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
-"""Extensions of labelmaps that can be written whatever the input is."""
 DICOM_SEG = ".dcm"
 """Extension of a labelmap that refers to a DICOM series."""
 RTSTRUCT = ".rtstruct.dcm"

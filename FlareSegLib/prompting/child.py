@@ -22,7 +22,7 @@ from FlareSegLib.preprocessing.orient import axes_and_flips
 from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_network
 from FlareSegLib.prompting.prompt_report import FLAGS, row_of
 from FlareSegLib.prompting.prompts import Prompt
-from FlareSegLib.prompting.read_apart import begin_to_read
+from FlareSegLib.prompting.read_apart import reading
 from FlareSegLib.prompting.requests import CT, REQUEST, from_json
 from FlareSegLib.prompting.session import Found, Session
 
@@ -99,9 +99,9 @@ def serve(folder: Path, goes_on: Callable[[], bool] = lambda: True) -> int:
         goes_on: Asked between requests.
     """
     try:
-        read = begin_to_read(folder / CT)
-        network = load_prompt_network()
-        server = Server(folder, read(), network)
+        with reading(folder / CT, folder=folder) as read:
+            network = load_prompt_network()
+            server = Server(folder, read(), network)
     except FlareSegError as error:
         _tell({"error": str(error)})
         return 1

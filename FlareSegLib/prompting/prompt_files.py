@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import SimpleITK as sitk
-
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import OutputError
 from FlareSegLib.base.geometry import Labelmap
+from FlareSegLib.base.job import EXTENSIONS
 from FlareSegLib.base.runs import boxes_of
-from FlareSegLib.images.reading import last_line
-from FlareSegLib.images.writing import EXTENSIONS, check_writable, to_image
 from FlareSegLib.prompting.lesion_codes import COLORS, TERMINOLOGY
 
 
-def check_place(path: Path, source: Path) -> None:
-    """Check before the work that the labelmap can be written.
+def check_extension(path: Path) -> None:
+    """Check before the work that the labelmap has an extension that can be written.
 
     Raises:
-        OutputError: The extension is unknown, or the place is not for writing.
+        OutputError: It has not.
     """
     if not path.name.lower().endswith(EXTENSIONS):
         raise OutputError(
             f"{path} has an extension that cannot be written: use one of {', '.join(EXTENSIONS)}"
         )
-    check_writable(path, source)
 
 
 def write_things(labelmap: Labelmap, names: Sequence[str], path: Path) -> None:
@@ -35,6 +31,11 @@ def write_things(labelmap: Labelmap, names: Sequence[str], path: Path) -> None:
     Raises:
         OutputError: It cannot be written.
     """
+    import SimpleITK as sitk  # 92 MiB: not while there is a CT in memory
+
+    from FlareSegLib.images.reading import last_line
+    from FlareSegLib.images.writing import to_image
+
     image = to_image(labelmap)
     if path.name.lower().endswith(".seg.nrrd"):
         for key, value in _fields(labelmap, names).items():

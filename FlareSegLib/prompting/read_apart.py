@@ -1,65 +1,166 @@
-"""A CT that is read by a process of its own, for one that stays: it has the voxels alone.
+"""A CT that is read by a process of its own, for one that has the voxels alone.
 
-What reading needs goes with the process that read: SimpleITK takes 92 MiB. The voxels come through
-a file that is mapped, so that memory holds only those that were looked at, and may let go of them.
+What reading needs goes with the process that read: SimpleITK takes 92 MiB. A packed NIfTI file of
+plain int16 is unpacked here meanwhile, and the process tells its grid. Other voxels come through a
+file that is mapped, so that memory holds only those that were looked at, and may let go of them.
+Nothing large is imported before the process has started: both take a while.
 """
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
 import sys
-from collections.abc import Callable
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import numpy as np
+from FlareSegLib.base.errors import ResourceError
 
-from FlareSegLib.base.errors import FlareSegError, ResourceError
-from FlareSegLib.base.geometry import Volume
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-VOXELS = "voxels.npy"
+    from FlareSegLib.base.geometry import Grid, Volume
+    from FlareSegLib.images.headers.checks import Header
+    from FlareSegLib.images.safe_read import Mark
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+_CHILD = f"import sys; sys.path.insert(0, {_ROOT!r}); from {__name__} import tell; tell"
+_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""On Windows: no window opens, and a Ctrl-C does not reach the process."""
+_Asked = tuple[str, str, str | None, float]
+"""CT, file for its voxels, series, HU offset."""
 
 
-def begin_to_read(path: Path) -> Callable[[], Volume]:
-    """Start to read a CT as read_volume() does; return what waits for it.
+@dataclass(frozen=True)
+class _Told:
+    """What the process tells of a CT."""
 
-    That raises FlareSegError: what read_volume() raises; or there is no room beside the file for
-    its voxels, or no memory to read it.
+    grid: Grid
+    warnings: tuple[str, ...]
+    header: Header | None = None
+    """Of a file that is to be unpacked here and checked, if it still has the mark."""
+    mark: Mark | None = None
+    is_saved: bool = False
+    """Whether the voxels, checked, are in their file."""
+
+
+@contextmanager
+def reading(
+    path: Path, *, series: str | None = None, hu_offset: float = 0.0, folder: Path | None = None
+) -> Iterator[Callable[[], Volume]]:
+    """Start to read a CT as read_volume() does; yield what waits for it.
+
+    That raises what read_volume() raises, and ResourceError if the system ended the process that
+    reads. It ends with the block at the latest; a Ctrl-C at a terminal does not reach it.
+
+    Args:
+        path: See read_volume().
+        series: See read_volume().
+        hu_offset: See read_volume().
+        folder: For voxels until they are mapped; None: that of temporary files. Has it no room,
+            the CT is read here.
     """
-    context = get_context("spawn")
-    told, tell = context.Pipe(duplex=False)
-    voxels = path.with_name(VOXELS)
-    process = context.Process(target=_read, args=(path, voxels, tell), daemon=True)
-    process.start()
-    tell.close()
+    with _room(folder) as room:
+        asked = (str(path), str(Path(room, "voxels.npy")), series, hu_offset)
+        with subprocess.Popen(
+            [sys.executable, "-c", f"{_CHILD}(*{asked!r})"],
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            creationflags=_NO_WINDOW,
+        ) as process:
+            try:
+                from FlareSegLib.images.safe_read import unpack_ahead
 
-    def finish() -> Volume:
-        try:
-            found = told.recv()
-        except EOFError as error:
-            raise ResourceError("the CT could not be read: close other programs") from error
-        finally:
-            process.join()
-        if isinstance(found, FlareSegError):
-            raise found
-        grid, warnings = found
-        # Windows can remove no file that is mapped.
-        array = np.load(voxels, mmap_mode=None if sys.platform == "win32" else "r")
-        voxels.unlink()
-        return Volume(array, grid, warnings)
-
-    return finish
+                unpack_ahead(path)
+                yield lambda: _told(process, asked)
+            finally:
+                process.kill()
 
 
-def _read(path: Path, voxels: Path, tell: Connection) -> None:
-    """Read a CT in a process of its own; tell its grid, or what is wrong."""
-    from FlareSegLib.images.reading import read_volume  # SimpleITK: here alone
+def _room(folder: Path | None) -> AbstractContextManager[str]:
+    try:
+        return TemporaryDirectory(prefix="flareseg-ct-", dir=folder, ignore_cleanup_errors=True)
+    except OSError:
+        return nullcontext(os.devnull)  # nothing can be saved there
+
+
+def _told(process: subprocess.Popen[bytes], asked: _Asked) -> Volume:
+    answer, _ = process.communicate()
+    if process.returncode:
+        raise ResourceError("the CT could not be read: close other programs")
+    told = pickle.loads(answer)
+    if isinstance(told, Exception):
+        raise told
+    path, voxels, series, hu_offset = asked
+    volume = _unpacked(told, hu_offset) if told.header else _mapped(told, Path(voxels))
+    if volume is None:
+        from FlareSegLib.images.reading import read_volume
+
+        volume = read_volume(Path(path), series=series, hu_offset=hu_offset)
+    return volume
+
+
+def _unpacked(told: _Told, hu_offset: float) -> Volume | None:
+    """Return the CT in a packed file; None if ITK must read it, or it is not the same any more."""
+    from FlareSegLib.base.geometry import Volume
+    from FlareSegLib.images.checked import checked
+    from FlareSegLib.images.safe_read import mark_of, unpacked
+
+    assert told.header
+    path = told.header.data
+    array = unpacked(told.header)
+    if array is None or mark_of(path) != told.mark:
+        return None
+    return checked(Volume(array, told.grid, told.warnings), path.name, hu_offset)
+
+
+def _mapped(told: _Told, voxels: Path) -> Volume | None:
+    """Return the CT whose voxels are in a file, which is removed; None if there was no room."""
+    if not told.is_saved:
+        return None
+    import numpy as np
+
+    from FlareSegLib.base.geometry import Volume
+
+    # Windows can remove no file that is mapped.
+    array = np.load(voxels, mmap_mode=None if sys.platform == "win32" else "r")
+    voxels.unlink()
+    return Volume(array, told.grid, told.warnings)
+
+
+def tell(path: str, voxels: str, series: str | None, hu_offset: float) -> None:
+    """Read a CT in a process of its own; tell what is known of it on stdout, or what is wrong."""
+    told: object
+    try:
+        told = _found(Path(path), voxels, series, hu_offset)
+    except Exception as error:  # noqa: BLE001  told where the CT is wanted
+        told = error
+    sys.stdout.buffer.write(pickle.dumps(told))
+    sys.stdout.flush()
+    os._exit(0)  # to take all libraries down in order takes 70 ms, for which somebody waits
+
+
+def _found(path: Path, voxels: str, series: str | None, hu_offset: float) -> _Told:
+    from FlareSegLib.images.reading import look, read_volume
+
+    if not series and (seen := look(path)):
+        header, grid, warnings, mark = seen
+        return _Told(grid, warnings, header, mark)
+    volume = read_volume(path, series=series, hu_offset=hu_offset)
+    return _Told(volume.grid, volume.warnings, is_saved=_is_saved(volume.array, voxels))
+
+
+def _is_saved(array: NDArray[np.generic], voxels: str) -> bool:
+    import numpy as np
 
     try:
-        volume = read_volume(path)
-        np.save(voxels, volume.array)
-        tell.send((volume.grid, volume.warnings))
-    except FlareSegError as error:
-        tell.send(error)
-    except OSError as error:
-        tell.send(ResourceError(f"{voxels.parent} has no room for the CT ({error}): make some"))
+        np.save(voxels, array)
+    except OSError:
+        return False
+    return True

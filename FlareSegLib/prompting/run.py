@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,15 @@ from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.job import beside
 from FlareSegLib.base.progress import Progress, Step, silent
-from FlareSegLib.images.archive import unzipped
 from FlareSegLib.images.privacy import hiding, shown_name
-from FlareSegLib.images.reading import read_volume
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting import prompt_files
-from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_network
+from FlareSegLib.prompting.prompt_network import (
+    DEFAULT,
+    PromptNetwork,
+    load_prompt_network,
+    read_prompt_config,
+)
 from FlareSegLib.prompting.prompt_report import FLAGS, Row, row_of, write_csv, write_json
 from FlareSegLib.prompting.prompt_table import Wanted
 from FlareSegLib.prompting.prompts import Prompt, VoxelBox
@@ -35,7 +38,6 @@ class PromptJob:
     labelmap: Path
     csv: Path | None = None
     series: str | None = None
-    hu_offset: float = 0.0
     keep_others: bool = True
     """Where things meet the first has the voxel, else the last."""
     grow: bool = True
@@ -53,26 +55,38 @@ class PromptJob:
 
 
 def run(
-    job: PromptJob, model: Path | None = None, threads: int = 0, progress: Progress = silent
+    job: PromptJob,
+    read: Callable[[], Volume],
+    model: Path | None = None,
+    threads: int = 0,
+    progress: Progress = silent,
 ) -> tuple[Row, ...]:
     """Segment what the job asks for, write its files, return a row for each thing.
+
+    Args:
+        job: Its source is no zip file.
+        read: Returns the CT, see read_apart.reading(). Nobody else may keep it: writing takes
+            SimpleITK, and so much memory that they are not held together.
+        model: Folder of a network of prompts; None: the one that ships.
+        threads: At most; 0: automatic.
+        progress: Told of each step.
 
     Raises:
         FlareSegError: Anything a user can cause; no new file is left. Where many things are asked
             for, one that is not found is flagged; where it is the only one, it is an error.
     """
-    with unzipped(job.source) as source, none_or_all(job.targets):
-        job = replace(job, source=source)
-        prompt_files.check_place(job.labelmap, job.source)
+    with none_or_all(job.targets):
+        prompt_files.check_extension(job.labelmap)
         for path in job.targets:
             check_place(path)
-        network = load_prompt_network(model, threads)
+        read_prompt_config(model or DEFAULT)  # says at once what is wrong with it
         progress(Step("read", 0.0))
         with hiding(job.source, job.series, keep_ids=job.keep_ids):
-            volume = read_volume(job.source, series=job.series, hu_offset=job.hu_offset)
+            volume = read()
+        network = load_prompt_network(model, threads)
         progress(Step("network", 0.6))
         labelmap, rows = segment_things(volume, job, network, progress)
-        del volume  # writing takes memory itself
+        del volume
         _check_found(rows)
         progress(Step("write", 0.9))
         prompt_files.write_things(labelmap, [row.name for row in rows], job.labelmap)

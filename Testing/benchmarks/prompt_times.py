@@ -126,5 +126,5 @@ def _cold(path: Path, options: list[str], folder: Path) -> str:
     whole, reading = (max(program.peak_mib) for program in programs)
     return f"""{rows}
 
-Peak memory: {whole:.0f} MiB, of reading alone {reading:.0f} MiB.
+Peak memory of the largest process: {whole:.0f} MiB, of reading alone {reading:.0f} MiB.
 """

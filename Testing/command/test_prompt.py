@@ -1,10 +1,17 @@
 """flareseg prompt with the network that ships, on a phantom with a ball in its liver."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+
+from Testing.command.conftest import ENVIRONMENT
 
 CENTRE = (40.0, 20.0, 40.0)
 """(L, P, S) of the ball."""
@@ -163,3 +170,71 @@ def test_an_mr_is_told_apart_and_writes_nothing(flareseg, scan, tmp_path):
     assert "not a CT" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["mr.nii.gz"]
+
+
+APART = """
+import sys, weakref
+from FlareSegLib.command.main import main
+from FlareSegLib.prompting import prompt_files, run
+
+segment, write, held = run.segment_things, prompt_files.write_things, []
+
+def segment_things(volume, *rest):
+    assert "SimpleITK" not in sys.modules
+    held.append(weakref.ref(volume.array))
+    return segment(volume, *rest)
+
+def write_things(*rest):
+    assert held[0]() is None, "the CT is still there"
+    write(*rest)
+
+run.segment_things, prompt_files.write_things = segment_things, write_things
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_simpleitk_and_the_ct_are_never_in_memory_together(scan, done, tmp_path):
+    out = tmp_path / "lesion.seg.nrrd"
+    words = ["prompt", str(scan), f"--box={BOX}", "-o", str(out), "--debug"]
+    command = [sys.executable, "-c", APART, *words]
+    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert out.read_bytes() == (done[0] / out.name).read_bytes()
+
+
+STUCK = """
+import sys
+from FlareSegLib.command.main import main
+from FlareSegLib.prompting import read_apart
+
+read_apart._CHILD = (
+    "import os, time, pathlib; pathlib.Path('reader').write_text(str(os.getpid())); "
+    "time.sleep(600); print"
+)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_while_reading_it_ends_the_reader_and_leaves_nothing(scan, tmp_path, number, code):
+    words = ["prompt", str(scan), f"--box={BOX}", "-o", "lesion.nii.gz", "--quiet"]
+    environment = {**ENVIRONMENT, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK, *words],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        note = tmp_path / "reader"
+        while not (note.is_file() and note.read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == code
+    assert len(said.strip().splitlines()) == 1, said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+    assert list(tmp_path.iterdir()) == [note]

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.geometry import Grid, Volume
+from FlareSegLib.images.checked import checked
 from FlareSegLib.images.padding import AIR_HU
-from FlareSegLib.images.reading import checked
 from FlareSegLib.images.window import FAT_HU, uncut
 from Testing.phantoms import abdomen
 
