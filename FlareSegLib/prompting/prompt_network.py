@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,12 +42,19 @@ class PromptConfig:
     channels: tuple[str, ...]
     """What it is shown, in order: see channels.py."""
     onnx: str = "model.onnx"
+    one_slice: PromptConfig | None = None
+    """Of the network that looks at one slice; None: there is none."""
 
 
 class PromptNetwork(Protocol):
     """Anything that turns the channels of a crop into logits."""
 
     config: PromptConfig
+
+    @property
+    def one_slice(self) -> PromptNetwork | None:
+        """The network that looks at one slice; None: there is none."""
+        ...
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (z, y, x) of channels (7, z, y, x)."""
@@ -55,10 +64,18 @@ class PromptNetwork(Protocol):
 class CropNetwork:
     """A flat network in an ONNX file: 2 x 2 x 2 voxels become channels first, and come back."""
 
-    def __init__(self, config: PromptConfig, session: Any) -> None:
-        """Keep facts and session, see load_prompt_network()."""
+    def __init__(
+        self, config: PromptConfig, session: Any, one_slice: Callable[[], CropNetwork] | None = None
+    ) -> None:
+        """Keep facts and session, see load_prompt_network(); one_slice opens that of one slice."""
         self.config = config
         self._session = session
+        self._open_one_slice = one_slice
+
+    @cached_property
+    def one_slice(self) -> CropNetwork | None:
+        """The network that looks at one slice, opened at its first use; None: there is none."""
+        return self._open_one_slice() if self._open_one_slice else None
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (z, y, x) of channels (7, z, y, x)."""
@@ -92,14 +109,25 @@ def load_prompt_network(folder: Path | None = None, threads: int = 0) -> CropNet
     """
     folder = folder or DEFAULT
     config = read_prompt_config(folder)
-    path = folder / config.onnx
     count = threads or min(4, physical_cores())
-    session = open_session(read_checked(path, config.sha256), path, count, is_small=True)
+    slices = config.one_slice
+    opened = partial(_opened, folder, slices, count) if slices else None
+    return _opened(folder, config, count, opened)
+
+
+def _opened(
+    folder: Path,
+    config: PromptConfig,
+    threads: int,
+    one_slice: Callable[[], CropNetwork] | None = None,
+) -> CropNetwork:
+    path = folder / config.onnx
+    session = open_session(read_checked(path, config.sha256), path, threads, is_small=True)
     z, y, x = config.grid
     wanted = [1, 8 * len(NAMES), z * y // 4, x // 2]
     if (found := list(session.get_inputs()[0].shape)) != wanted:
         raise ModelError(f"{path} takes {found}, model.json says {wanted}: do not mix models")
-    return CropNetwork(config, session)
+    return CropNetwork(config, session, one_slice)
 
 
 def is_prompt_model(folder: Path) -> bool:
@@ -118,19 +146,29 @@ def read_prompt_config(folder: Path) -> PromptConfig:
     """
     path = folder / "model.json"
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        known = {
-            key: facts[key] for key in (item.name for item in fields(PromptConfig)) if key in facts
-        }
-        known |= {key: tuple(facts[key]) for key in ("grid", "channels")}
-        config = PromptConfig(**known)
+        config = _config(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"{path} tells of no network of prompts ({error}): give --model the folder of one"
         ) from error
-    if config.kind != CROP or config.channels != NAMES or len(config.grid) != 3:
+    grids = [one.grid for one in (config, config.one_slice) if one]
+    if config.kind != CROP or config.channels != NAMES or any(len(grid) != 3 for grid in grids):
         raise ModelError(
             f"{path} is of kind {config.kind!r} with channels {config.channels}: this FlareSeg "
             f"runs {CROP!r} with {NAMES}: update FlareSeg, or take a model made for this version"
         )
     return config
+
+
+def _config(facts: dict[str, Any]) -> PromptConfig:
+    """Return what model.json says; what it says of the network of one slice stands within."""
+    names = {item.name for item in fields(PromptConfig)}
+    known = {key: value for key, value in facts.items() if key in names}
+    known |= {key: tuple(facts[key]) for key in ("grid", "channels")}
+    inner = known.pop("one_slice", None)
+    whole = PromptConfig(**known)
+    if inner is None:
+        return whole
+    onnx, sha256, grid = (inner[key] for key in ("onnx", "sha256", "grid"))
+    slices = replace(whole, onnx=onnx, sha256=sha256, grid=tuple(grid))
+    return replace(whole, one_slice=slices)

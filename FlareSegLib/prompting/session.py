@@ -19,8 +19,9 @@ from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Box, Grid, Labelmap, Volume
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting import rules
-from FlareSegLib.prompting.channels import box_channel, channels, click_channel
 from FlareSegLib.prompting.crop import Frame, back, read
+from FlareSegLib.prompting.look import look
+from FlareSegLib.prompting.one_slice import Slice, slice_of
 from FlareSegLib.prompting.prompt_network import PromptNetwork
 from FlareSegLib.prompting.prompts import (
     BoxPrompt,
@@ -92,6 +93,8 @@ class _State:
     frame: Frame
     extent: Extent
     """The box that was looked at last."""
+    slice: Slice | None = None
+    """What was found in the slice of the box, if it lies in one."""
 
 
 class Session:
@@ -162,6 +165,7 @@ class Session:
             state = self._clicked(prompt)
         else:
             state = self._begun(prompt)
+        state = self._with_slice(state)
         self._states.append(state)
         self._undone.clear()
         return state.found
@@ -271,19 +275,27 @@ class Session:
         config = self._network.config
         frame = Frame.about(extent, config.ratio, config.grid)
         clicks = [prompt for prompt in prompts if isinstance(prompt, ClickPrompt)]
-        hu = read(self._volume.array, self.grid, frame)
         former = self._former(last, frame)
-        plus, minus = (
-            click_channel((on_grid(c.at, self.grid) for c in clicks if c.inside is side), frame)
-            for side in (True, False)
-        )
-        logits = self._network(channels(hu, box_channel(extent, frame), former, plus, minus))
+        logits = look(self._volume, self._network, extent, frame, former, clicks)
         box = frame.voxels(self.grid)
         mask = back(logits, frame, self.grid, box) > 0
         rules.obey(mask, box.start, clicks, self.grid)
         mask = rules.tidy(mask, box.start, clicks, self.grid)
         found = Found(mask, box, self.grid, extent, prompts)
         return _State(found, (logits > 0).astype(np.float32), frame, extent)
+
+    def _with_slice(self, state: _State) -> _State:
+        """Return a state whose mask is, in the slice of a box in one slice, that of this slice."""
+        prompts, network = state.found.prompts, self._network.one_slice
+        extent = slice_of(prompts[0], self.grid)
+        if network is None or extent is None:
+            return state
+        clicks = [prompt for prompt in prompts if isinstance(prompt, ClickPrompt)]
+        last = self._states[-1].slice if clicks and self._states else None
+        found = Slice.seen(self._volume, network, extent, clicks, last)
+        mask = found.put_into(state.found.mask, state.found.box)
+        rules.obey(mask, state.found.box.start, clicks, self.grid)
+        return replace(state, found=replace(state.found, mask=mask), slice=found)
 
     def _former(self, last: _State | None, frame: Frame) -> NDArray[np.float32]:
         """Return what was found before in a frame."""

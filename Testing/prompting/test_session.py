@@ -1,5 +1,7 @@
 """A thing from prompts: what must be true whatever the network is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,16 @@ from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.prompting.prompts import BoxPrompt
 from FlareSegLib.prompting.session import Session
-from Testing.prompting.things import BALL, BALL_ML, CENTRE_RAS, RADIUS, Bright, ball, box
+from Testing.prompting.things import (
+    BALL,
+    BALL_ML,
+    CENTRE_RAS,
+    CONFIG,
+    RADIUS,
+    Bright,
+    ball,
+    box,
+)
 
 TURNED = {
     "first axis reversed": ((0.0, 0.0, -1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),
@@ -69,6 +80,60 @@ def test_a_box_of_one_slice_has_its_depth_found(session):
     low, high = (list(corner) for corner in box(2))
     low[2] = high[2] = CENTRE_RAS[2]
     assert session.box(low, high).ml == pytest.approx(BALL_ML, rel=0.06)
+
+
+def flat_box(margin: float, above: float = 0.0):
+    low, high = (list(corner) for corner in box(margin))
+    low[2] = high[2] = CENTRE_RAS[2] + above
+    return low, high
+
+
+class Cross(Bright):
+    """A network of one slice that finds what is bright in the right half of its crop alone."""
+
+    config = replace(CONFIG, grid=(2, 96, 96))
+
+    def __call__(self, channels):
+        logits = super().__call__(channels)
+        logits[:, :, :48] = -1
+        return np.where(channels[5] > 0.5, 1.0, logits).astype(np.float32)
+
+
+def test_a_box_in_one_slice_has_its_slice_from_the_network_of_one_slice():
+    network = Bright()
+    network.one_slice = Cross()
+    plain = Session(ball(), Bright()).box(*flat_box(2))
+    found = Session(ball(), network).box(*flat_box(2))
+    z = 30 - found.box.start[0]
+    assert (found.mask != plain.mask).any((1, 2)).nonzero()[0].tolist() == [z]
+    assert 0.4 < found.mask[z].sum() / plain.mask[z].sum() < 0.6
+    (shown,) = network.one_slice.shown
+    np.testing.assert_allclose(shown[:, 0], shown[:, 1], atol=1e-3)
+
+
+def test_a_click_in_the_slice_of_the_box_is_shown_to_the_network_of_one_slice():
+    network = Bright()
+    network.one_slice = slices = Cross()
+    session = Session(ball(), network)
+    before = session.box(*flat_box(2))
+    x, y, z = CENTRE_RAS
+    session.click((x + 7, y, z + 8))
+    assert not slices.shown[1][5].any(), "a click four slices above"
+    after = session.click((x + 7, y, z))
+    assert slices.shown[2][5].any()
+    assert slices.shown[2][4].any(), "the former mask"
+    gained = after.mask[30 - after.box.start[0]].sum() - before.mask[30 - before.box.start[0]].sum()
+    assert gained > 0
+    session.undo()
+    assert np.array_equal(session.undo().mask, before.mask)
+
+
+@pytest.mark.parametrize("margin", [2, -7])
+def test_a_box_in_space_is_not_looked_at_by_the_network_of_one_slice(margin):
+    network = Bright()
+    network.one_slice = Cross()
+    Session(ball(), network).box(*box(margin))
+    assert not network.one_slice.shown
 
 
 def test_without_growth_a_box_of_one_slice_is_looked_at_once():

@@ -22,6 +22,7 @@ class Bright:
     """Says inside where HU are above 80; counts its calls and keeps what it was shown."""
 
     config = CONFIG
+    one_slice: Bright | None = None
 
     def __init__(self) -> None:
         self.shown: list[np.ndarray] = []

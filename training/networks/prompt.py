@@ -11,6 +11,8 @@ from FlareSegLib.inference.student import Block, FlatConv
 
 CELL = 8
 """Voxels of a cell: 2 along each axis."""
+SLICE_WIDTHS = (32, 64, 96)
+"""Of the network of one slice."""
 
 
 class CropNet(nn.Module):
@@ -64,3 +66,8 @@ class CropNet(nn.Module):
             flat = self.decoders[level](larger + kept[level], rows)
         logits: Tensor = self.head(flat)
         return logits
+
+
+def slice_net() -> CropNet:
+    """Return the network of one slice: it is shown two planes that are the same."""
+    return CropNet(widths=SLICE_WIDTHS, z_dilation=(0, 0, 0))

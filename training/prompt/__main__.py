@@ -11,7 +11,7 @@ import torch
 from training.loop import checkpoint
 from training.loop.run import start
 from training.machine.memory import keep_freed
-from training.networks.prompt import CropNet
+from training.networks.prompt import CropNet, slice_net
 from training.networks.slices import dilate_little
 from training.prompt.cases import Case, load_cases
 from training.prompt.clicks import channels, click
@@ -32,7 +32,8 @@ class Run(Learner):
 
     def __init__(self, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
-        network = CropNet().to(device, memory_format=torch.channels_last)
+        network = slice_net() if settings.flat else CropNet()
+        network.to(device, memory_format=torch.channels_last)
         dilate_little(network)
         start(network, settings.start)
         super().__init__(network, settings, settings.steps)

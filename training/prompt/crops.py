@@ -13,10 +13,15 @@ from training.prompt.scenes import SHAPE, axes
 
 RATIO = 1.5
 """Size of the crop, in sizes of the box."""
-WRONG_DEPTH = 0.2
-"""Share of boxes whose depth was guessed: each face is off by up to 40 %."""
+WRONG_DEPTH, GUESSED = 0.12, 0.08
+"""Shares of boxes whose depth alone was guessed, each face off by up to 40 %, and of cubes about a
+line, whose other faces are off by -30 to 40 %."""
 LEAST_CELLS, LEAST_VOXELS = 5, 120
 """Of a thing in its scene, along each axis and in all."""
+GRAIN = 0.77
+"""Noise of several voxels, as a share of that of single ones."""
+LEAST_SHARE, LEAST_PIXELS = 0.15, 30
+"""Of a slice that is drawn: its share of the largest one, and its pixels."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,14 @@ class Crops:
     """What was found before; None: nothing."""
 
 
-def crops(hu: Tensor, mask: Tensor, cut_allowed: Tensor, grid: tuple[int, int, int]) -> Crops:
+def crops(
+    hu: Tensor,
+    mask: Tensor,
+    cut_allowed: Tensor,
+    grid: tuple[int, int, int],
+    *,
+    flat: bool = False,
+) -> Crops:
     """Return a crop about a box of the thing in each scene.
 
     Args:
@@ -40,15 +52,22 @@ def crops(hu: Tensor, mask: Tensor, cut_allowed: Tensor, grid: tuple[int, int, i
         mask: Of their things.
         cut_allowed: Scenes (n,) whose thing may reach the edge.
         grid: Voxels of a crop.
+        flat: The box lies in one slice of the thing, and all planes of the crop in its middle.
     """
     low, high = bounds(mask)
     size = high - low
     edge = torch.tensor(SHAPE, device=hu.device)
     reaches = ((low <= 0) | (high >= edge)).any(1)
     enough = (size.amin(1) >= LEAST_CELLS) & (mask.sum((1, 2, 3, 4)) > LEAST_VOXELS)
-    drawn = jitter(len(hu), hu.device)
+    if flat:
+        low, high, pixels = _slices(mask)
+        enough &= pixels > LEAST_PIXELS
+        size = (high - low) * size.new_tensor((0, 1, 1))
+    drawn = jitter(len(hu), hu.device, 0.0 if flat else GUESSED)
     first, last = low - drawn[:, 0] * size, high + drawn[:, 1] * size
     places = _places(first, last, grid)
+    if flat:
+        places[0] = ((low + high) / 2)[:, :1].expand(-1, grid[0])
     lines = [at / n * 2 - 1 for at, n in zip(places, SHAPE, strict=True)]
     z, y, x = lines
     shape = (len(hu), *grid)
@@ -84,13 +103,29 @@ def bounds(mask: Tensor) -> tuple[Tensor, Tensor]:
     return low, high
 
 
-def jitter(n: int, device: torch.device) -> Tensor:
-    """Return how far out each face lies, (n, 2, 3) in sizes: 40 % tight, 40 % loose, 20 % both."""
+def _slices(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return first and last edges (n, 3) and pixels (n,) of a random slice of each thing."""
+    areas = mask.sum((1, 3, 4))
+    may = areas >= (LEAST_SHARE * areas.amax(1, keepdim=True)).clamp_min(1)
+    at = torch.multinomial(may.float() + 1e-9, 1)[:, 0]
+    rows = torch.arange(len(mask), device=mask.device)
+    low, high = bounds(mask[rows, :, at][:, :, None])
+    low[:, 0], high[:, 0] = at.float(), at.float() + 1
+    return low, high, areas[rows, at]
+
+
+def jitter(n: int, device: torch.device, cubes: float = GUESSED) -> Tensor:
+    """Return how far out each face lies, (n, 2, 3) in sizes: 40 % tight, 40 % loose, 20 % both.
+
+    cubes: Share of those about a line.
+    """
     kind, drawn = torch.rand(n, 1, 1, device=device), torch.rand(n, 2, 3, device=device)
     loose = torch.where(kind < 0.8, drawn * 0.10, drawn * 0.20 - 0.05)
     out = torch.where(kind < 0.4, drawn * 0.04 - 0.02, loose)
     guessed = torch.rand(n, device=device) < WRONG_DEPTH
     out[guessed, :, 0] = torch.rand(int(guessed.sum()), 2, device=device) * 0.8 - 0.4
+    lines = torch.rand(n, device=device) < cubes
+    out[lines] = torch.rand(int(lines.sum()), 2, 3, device=device) * 0.7 - 0.3
     return out
 
 
@@ -124,11 +159,16 @@ def changed(crops: Crops) -> Crops:
     hu = hu * drawn(0.8, 1.25) + drawn(-40, 40)
     blurred = torch.rand(n, device=device) < 0.25
     hu[blurred] = pool.mean(hu[blurred], (1, 3, 3))
-    thick = torch.rand(n, device=device) < 0.2
-    slabs = functional.avg_pool3d(hu[thick], (4, 1, 1))
-    hu[thick] = functional.interpolate(slabs, hu.shape[2:], mode="trilinear", align_corners=False)
+    if hu.shape[2] > 2:
+        thick = torch.rand(n, device=device) < 0.2
+        slabs = functional.avg_pool3d(hu[thick], (4, 1, 1))
+        slabs = functional.interpolate(slabs, hu.shape[2:], mode="trilinear", align_corners=False)
+        hu[thick] = slabs
     white = torch.randn_like(hu)
-    grain = pool.mean(white, (3, 3, 3)) * 4.0
+    if hu.shape[2] == 2:  # both planes show the same slice
+        white = white[:, :, :1].expand_as(hu)
+    grain = pool.mean(white, (3, 3, 3))
+    grain = grain * (GRAIN / grain.std())
     hu = hu + drawn(0, 22) * torch.where(drawn(0, 1) < 0.5, white, grain)
     parts = [hu, crops.truth, crops.box, *([] if crops.former is None else [crops.former])]
     for axis in (2, 3, 4):

@@ -1,6 +1,6 @@
 """Write the model folder of a trained network of prompts; fails if onnxruntime and torch disagree.
 
-python -m training.prompt.export CHECKPOINT FOLDER --version 1.0.0
+python -m training.prompt.export CHECKPOINT FOLDER --version 1.0.0 --slices CHECKPOINT
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from torch import Tensor, nn
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import ModelError
 from FlareSegLib.prompting.channels import NAMES
-from FlareSegLib.prompting.prompt_network import load_prompt_network
+from FlareSegLib.prompting.prompt_network import CropNetwork, load_prompt_network
 from training.loop.checkpoint import weights
-from training.networks.prompt import CropNet
+from training.networks.prompt import CropNet, slice_net
 from training.result import onnx_file
 
 RATIO = 1.5
 """Size of the crop, in sizes of the box."""
-TOLERANCE = 1e-3
-"""Largest difference of logits, relative to their range."""
+SLICE = (2, 96, 96)
+"""Voxels of a crop of one slice."""
+TOLERANCE = 2e-3
+"""Largest difference of logits, relative to their range; half precision takes up to half of it."""
 
 
 class _OnCells(nn.Module):
@@ -39,38 +41,65 @@ class _OnCells(nn.Module):
 
 
 def write_onnx(network: CropNet, shape: Sequence[int], path: Path) -> None:
-    """Write the network, BatchNorm folded in, for crops of one shape (z, y, x)."""
+    """Write a network for crops of one shape (z, y, x), BatchNorm folded in, in half precision."""
     z, y, x = shape
     cells = torch.zeros(1, 8 * network.inputs, z * y // 4, x // 2)
     proto = onnx_file.traced(_OnCells(network, y // 2).eval(), {"cells": cells}, path)
-    onnx_file.write(proto, path)
+    onnx_file.write(onnx_file.halved(proto), path)
 
 
-def export(network: CropNet, shape: Sequence[int], folder: Path, version: str) -> float:
-    """Write model.onnx and model.json; return the largest difference of logits to onnxruntime's.
+def export(
+    network: CropNet,
+    shape: Sequence[int],
+    folder: Path,
+    version: str,
+    one_slice: CropNet | None = None,
+) -> float:
+    """Write networks and model.json; return the largest difference of logits to onnxruntime's.
+
+    Args:
+        network: Of boxes.
+        shape: Voxels (z, y, x) of its crops.
+        folder: Of the model; its name is the model's.
+        version: Of the model.
+        one_slice: The network of one slice.
 
     Raises:
-        ModelError: It is more than TOLERANCE of the range of the logits.
+        ModelError: They differ by more than TOLERANCE of the range of the logits.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    network = network.eval()
-    write_onnx(network, shape, folder / "model.onnx")
     facts = {
         "kind": "crop",
         "name": folder.name,
         "version": version,
-        "onnx": "model.onnx",
-        "sha256": hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest(),
-        "grid": list(shape),
+        **_written(network, shape, folder / "model.onnx"),
         "ratio": RATIO,
         "channels": list(NAMES),
     }
+    if one_slice:
+        facts["one_slice"] = _written(one_slice, SLICE, folder / "model_slice.onnx")
     with atomic(folder / "model.json") as part:
         part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    crop = np.random.default_rng(0).normal(0, 1, (len(NAMES), *shape)).astype(np.float32)
+    loaded = load_prompt_network(folder, 1)
+    worst = _difference(network, loaded)
+    if one_slice and loaded.one_slice:
+        worst = max(worst, _difference(one_slice, loaded.one_slice))
+    return worst
+
+
+def _written(network: CropNet, shape: Sequence[int], path: Path) -> dict[str, object]:
+    """Write a network; return what model.json says of it."""
+    write_onnx(network.eval(), shape, path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"onnx": path.name, "sha256": sha256, "grid": list(shape)}
+
+
+def _difference(network: CropNet, loaded: CropNetwork) -> float:
+    grid = loaded.config.grid
+    crop = np.random.default_rng(0).normal(0, 1, (len(NAMES), *grid)).astype(np.float32)
     with torch.no_grad():
         expected = network(torch.from_numpy(crop)[None])[0, 0].numpy()
-    worst = float(np.abs(load_prompt_network(folder, 1)(crop) - expected).max())
+    worst = float(np.abs(loaded(crop) - expected).max())
     if worst > TOLERANCE * float(np.ptp(expected)):
         raise ModelError(f"onnxruntime and torch differ by {worst:.2g}: try other versions of them")
     return worst
@@ -83,10 +112,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--version", required=True)
     parser.add_argument("--grid", type=int, nargs=3, default=(32, 64, 64))
+    parser.add_argument("--slices", type=Path, help="checkpoint of the network of one slice")
     said = parser.parse_args()
-    network = CropNet()
+    network, one_slice = CropNet(), slice_net() if said.slices else None
     network.load_state_dict(weights(said.checkpoint))
-    worst = export(network, said.grid, said.folder, said.version)
+    if one_slice:
+        one_slice.load_state_dict(weights(said.slices))
+    worst = export(network, said.grid, said.folder, said.version, one_slice)
     print(f"{said.folder}: largest difference of logits {worst:.2g}")
 
 

@@ -16,6 +16,8 @@ CYSTS, CORES, SHELLS, CALCIFIED = 0.15, 0.25, 0.20, 0.30
 """Shares of lesions that are cysts, that have a core, a shell; of shells that are calcified."""
 DARKER, STRONG = 0.65, 0.12
 """Shares that are darker than what is about them, and of three times the contrast."""
+MIXED, PARTS_HU = 0.2, 40.0
+"""Share of lesions of several tissues, and how far these are apart at most (SD)."""
 
 
 def paint(hu: Tensor, places: list[str], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -38,6 +40,8 @@ def paint(hu: Tensor, places: list[str], rng: np.random.Generator) -> tuple[Tens
     level = (smooth * about).sum((2, 3, 4)) / about.sum((2, 3, 4)).clamp_min(1)
     value = _column(_values(level.flatten().cpu().numpy(), places, rng), device)
     value = value + _noise(n, (11, 22, 22), shape, device) * _column(rng.uniform(0, 14, n), device)
+    parts = rng.uniform(0, PARTS_HU, n) * (rng.random(n) < MIXED)
+    value = value + _noise(n, (5, 7, 7), shape, device) * _column(parts, device)
     value = value + (hu - smooth) * _column(rng.uniform(0.3, 1, n), device)
     value = value + _core(radius, rng) + _shell(inside, rng)
     return hu * (1 - soft) + value * soft, (inside > 0).float()

@@ -18,7 +18,7 @@ from training.prompt.cases import SCALE, SPACING, Case, Zyx
 
 SHAPE = (44, 92, 92)
 """Voxels (z, y, x) of a scene, whatever its size."""
-ORGANS, LESIONS = 0.24, 0.80
+ORGANS, LESIONS = 0.30, 0.82
 """Shares of organs, and of organs and lesions; the rest are regions."""
 LESION_PLACES = (("organ", 0.68), ("soft", 0.82), ("node", 0.91), ("nodule", 1.0))
 """Where lesions are painted, sums of shares: in organs, in soft tissue, in fat, in the lungs."""

@@ -49,6 +49,8 @@ class Settings(Common):
     """Scenes made anew for each step."""
     ring: int = 512
     """Scenes that crops are drawn from; a multiple of fresh."""
+    flat: bool = False
+    """Boxes lie in one slice, and its mask is learned; both planes of the grid show it."""
     faults: bool = False
     """Learn to correct organs that have a local fault, by clicks alone: see faults.py."""
 
@@ -57,6 +59,8 @@ class Settings(Common):
             raise ConfigError(f"ring is {self.ring}: give a multiple of fresh, {self.fresh}")
         if any(n % 8 for n in self.grid[1:]) or self.grid[0] % 2:
             raise ConfigError(f"grid is {self.grid}: give an even depth and multiples of 8")
+        if self.flat and (self.grid[0] != 2 or self.faults):
+            raise ConfigError(f"flat, grid is {self.grid}: give a depth of 2, and no faults")
 
 
 @dataclass(frozen=True)

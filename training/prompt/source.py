@@ -39,7 +39,8 @@ class Source:
         hu, mask, grid = self._hu[rows], self._mask[rows].float(), self._settings.grid
         if self._settings.faults:
             return changed(faults.crops(hu, mask, grid, rng))
-        return changed(crops(hu, mask, self._is_organ[rows], grid))
+        flat = self._settings.flat
+        return changed(crops(hu, mask, self._is_organ[rows], grid, flat=flat))
 
     def _put(self, number: int) -> None:
         """Put fresh scenes in the place of the oldest."""

@@ -6,15 +6,17 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from FlareSegLib.prompting import channels as shipped  # noqa: E402
+from FlareSegLib.prompting.prompt_network import load_prompt_network  # noqa: E402
 from Testing.phantoms import abdomen  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.machine.device import has_bfloat16  # noqa: E402
-from training.networks.prompt import CropNet  # noqa: E402
+from training.networks.prompt import CropNet, slice_net  # noqa: E402
 from training.prompt import faults, lesions, regions, scenes  # noqa: E402
 from training.prompt.__main__ import Run, train  # noqa: E402
 from training.prompt.cases import to_case  # noqa: E402
 from training.prompt.clicks import channels, click  # noqa: E402
 from training.prompt.crops import Crops, crops  # noqa: E402
+from training.prompt.export import export  # noqa: E402
 from training.prompt.settings import Settings, read_settings  # noqa: E402
 from training.prompt.source import Source  # noqa: E402
 
@@ -126,6 +128,36 @@ def test_gradients_in_bfloat16_are_those_in_float32(tmp_path):
     assert torch.nn.functional.cosine_similarity(*found, dim=0) > 0.99
 
 
+def test_a_flat_crop_shows_a_slice_of_the_thing_in_both_planes():
+    mask = torch.zeros(30, 1, *scenes.SHAPE)
+    mask[..., 10:20, 20:60, 30:70] = 1
+    mask[..., 20:30, 35:45, 45:55] = 1
+    hu = torch.arange(44.0)[:, None, None].expand(30, 1, *scenes.SHAPE)
+    torch.manual_seed(0)
+    found = crops(hu, mask, torch.zeros(30, dtype=torch.bool), (2, 96, 96), flat=True)
+    torch.testing.assert_close(found.hu[:, :, 0], found.hu[:, :, 1])
+    torch.testing.assert_close(found.truth[:, :, 0], found.truth[:, :, 1])
+    at = found.hu[:, 0, 0, 0, 0]
+    assert ((at >= 10) & (at < 20)).all(), "slices of a sixteenth are not drawn"
+    torch.testing.assert_close(at, at.round())
+    both = (found.truth * found.box).sum((1, 2, 3, 4))
+    assert (both / found.box.sum((1, 2, 3, 4))).median() > 0.8
+    assert (both / found.truth.sum((1, 2, 3, 4))).min() > 0.85
+
+
+@pytest.mark.slow
+def test_a_network_of_one_slice_learns(case, tmp_path):
+    run = train(settings(tmp_path, flat=True, grid=(2, 32, 32)), [case], CPU, resume=False)
+    shown = torch.randn(1, 7, 2, 32, 32)
+    assert run.step == 4
+    assert run.average(shown).shape == (1, 1, 2, 32, 32)
+
+
+def test_flat_crops_are_two_planes_deep(tmp_path):
+    with pytest.raises(ConfigError, match="give a depth of 2"):
+        settings(tmp_path, flat=True)
+
+
 def test_channels_are_those_that_ship():
     rng = np.random.default_rng(4)
     hu = rng.normal(40, 60, (8, 16, 16)).astype(np.float32)
@@ -182,12 +214,24 @@ def test_the_network_has_half_a_million_weights_and_a_logit_for_each_voxel():
     assert network(torch.zeros(1, 7, 16, 32, 32)).shape == (1, 1, 16, 32, 32)
 
 
-@pytest.mark.parametrize(("name", "faults"), [("prompt", False), ("correct", True)])
-def test_the_configs_in_the_repository_load(name, faults):
+@pytest.mark.parametrize(
+    ("name", "faults", "flat"),
+    [("prompt", False, False), ("correct", True, False), ("slice", False, True)],
+)
+def test_the_configs_in_the_repository_load(name, faults, flat):
     from pathlib import Path
 
-    path = Path(__file__).parents[3] / "training" / "prompt" / f"{name}.toml"
-    assert read_settings(path).faults is faults
+    found = read_settings(Path(__file__).parents[3] / "training" / "prompt" / f"{name}.toml")
+    assert (found.faults, found.flat) == (faults, flat)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, while it exports
+def test_exported_networks_say_what_torch_says_and_are_half_as_large(tmp_path):
+    torch.manual_seed(0)
+    assert export(CropNet(), (8, 16, 16), tmp_path / "m", "1", slice_net()) < 0.1
+    assert (tmp_path / "m" / "model.onnx").stat().st_size < 2.4 * 507_776
+    assert load_prompt_network(tmp_path / "m").one_slice.config.grid == (2, 96, 96)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""A box in one slice, and what is in it there: a network looks at this slice alone.
+
+Both planes of its crop lie in the middle of the slice, so that it shows one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.base.geometry import Box, Grid, Volume
+from FlareSegLib.prompting.crop import Frame, back
+from FlareSegLib.prompting.look import look
+from FlareSegLib.prompting.prompt_network import PromptNetwork
+from FlareSegLib.prompting.prompts import (
+    BoxPrompt,
+    ClickPrompt,
+    Extent,
+    Prompt,
+    box_extent,
+    on_grid,
+)
+
+DEPTH_MM = 0.01
+"""Of the box that is looked at: next to nothing."""
+THIN = 1.5
+"""A box in one slice is at most so many slices deep."""
+
+
+def slice_of(prompt: Prompt, grid: Grid) -> Extent | None:
+    """Return the box in the middle of its slice; None for any other prompt."""
+    if not isinstance(prompt, BoxPrompt):
+        return None
+    extent = box_extent(prompt, grid)
+    thin = extent.size <= THIN * np.array(grid.spacing_mm)
+    if thin.tolist() != [True, False, False]:
+        return None
+    step = grid.spacing_mm[0]
+    centre, size = extent.centre, extent.size
+    centre[0] = np.clip(np.rint(centre[0] / step), 0, grid.shape[0] - 1) * step
+    size[0] = DEPTH_MM
+    return Extent.about(centre, size)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What was found in a slice."""
+
+    mask: NDArray[np.bool_]
+    """(1, y, x): a part of the canonical grid."""
+    box: Box
+    """Where it lies there."""
+    former: NDArray[np.float32]
+    """Mask in the crop."""
+
+    @classmethod
+    def seen(
+        cls,
+        volume: Volume,
+        network: PromptNetwork,
+        extent: Extent,
+        clicks: Sequence[ClickPrompt],
+        last: Slice | None,
+    ) -> Slice:
+        """Look at a slice once.
+
+        Args:
+            volume: Canonical, HU.
+            network: Of one slice.
+            extent: See slice_of().
+            clicks: All of them; those in other slices do not count.
+            last: What was found before.
+        """
+        grid, config = volume.grid, network.config
+        frame = Frame.about(extent, config.ratio, config.grid)
+        here = [
+            c
+            for c in clicks
+            if abs(on_grid(c.at, grid)[0] - extent.centre[0]) <= grid.spacing_mm[0] / 2
+        ]
+        former = np.zeros(frame.shape, np.float32) if last is None else last.former
+        logits = look(volume, network, extent, frame, former, here)
+        box = frame.voxels(grid)
+        return cls(back(logits, frame, grid, box) > 0, box, (logits > 0).astype(np.float32))
+
+    def put_into(self, mask: NDArray[np.bool_], box: Box) -> NDArray[np.bool_]:
+        """Return a mask that lies in a box, and holds that of the slice in it."""
+        inner = tuple(
+            slice(own.start - whole.start, own.stop - whole.start)
+            for own, whole in zip(self.box.slices, box.slices, strict=True)
+        )
+        found = mask.copy()
+        found[inner[0]] = False
+        found[inner] = self.mask
+        return found
