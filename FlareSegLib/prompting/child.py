@@ -19,12 +19,13 @@ import numpy as np
 from FlareSegLib.base.errors import FlareSegError, InputError
 from FlareSegLib.base.geometry import Volume
 from FlareSegLib.preprocessing.orient import axes_and_flips
+from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_network
 from FlareSegLib.prompting.prompt_report import FLAGS, row_of
 from FlareSegLib.prompting.prompts import Prompt
 from FlareSegLib.prompting.read_apart import reading
 from FlareSegLib.prompting.requests import CT, REQUEST, from_json
-from FlareSegLib.prompting.session import Found, Session
+from FlareSegLib.prompting.session import Session
 
 POLL_SECONDS = 0.02
 

@@ -6,7 +6,7 @@ coarser than the CT its voxels are means, else linear; beyond the CT its outermo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,14 @@ def read(array: NDArray[Any], grid: Grid, frame: Frame) -> NDArray[np.float32]:
     ]
     part = array[tuple(where for where, _ in ways)].astype(np.float32)
     return _apply(part, [matrix for _, matrix in ways])
+
+
+def read_part(mask: NDArray[np.bool_], box: Box, grid: Grid, frame: Frame) -> NDArray[np.float32]:
+    """Return what a mask that lies in a box of a grid shows in a frame; beyond the box nothing."""
+    padded, spacing = np.pad(mask, 1), np.array(grid.spacing_mm)
+    low = frame.low - (np.array(box.start) - 1) * spacing
+    part = replace(grid, shape=padded.shape)
+    return read(padded, part, Frame(low, frame.step, frame.shape))
 
 
 def back(crop: NDArray[np.float32], frame: Frame, grid: Grid, box: Box) -> NDArray[np.float32]:

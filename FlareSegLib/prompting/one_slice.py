@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.geometry import Box, Grid, Volume
+from FlareSegLib.base.geometry import Box, Grid, Volume, Zyx
 from FlareSegLib.prompting.crop import Frame, back
 from FlareSegLib.prompting.look import look
 from FlareSegLib.prompting.prompt_network import PromptNetwork
@@ -86,13 +86,25 @@ class Slice:
         box = frame.voxels(grid)
         return cls(back(logits, frame, grid, box) > 0, box, (logits > 0).astype(np.float32))
 
-    def put_into(self, mask: NDArray[np.bool_], box: Box) -> NDArray[np.bool_]:
-        """Return a mask that lies in a box, and holds that of the slice in it."""
-        inner = tuple(
-            slice(own.start - whole.start, own.stop - whole.start)
-            for own, whole in zip(self.box.slices, box.slices, strict=True)
-        )
-        found = mask.copy()
+    def put_into(self, mask: NDArray[np.bool_], box: Box) -> tuple[NDArray[np.bool_], Box]:
+        """Return a mask that lies in a box with that of the slice in it, and the box of both."""
+        boxes = (box, self.box)
+        low = np.min([one.start for one in boxes], axis=0)
+        high = np.max([one.stop for one in boxes], axis=0)
+        found = np.zeros(high - low, np.bool_)
+        found[_within(box, low)] = mask
+        inner = _within(self.box, low)
         found[inner[0]] = False
         found[inner] = self.mask
-        return found
+        return found, Box(_zyx(low), _zyx(high))
+
+
+def _within(box: Box, low: NDArray[np.int_]) -> tuple[slice, ...]:
+    return tuple(
+        slice(a - first, b - first) for a, b, first in zip(box.start, box.stop, low, strict=True)
+    )
+
+
+def _zyx(values: NDArray[np.int_]) -> Zyx:
+    z, y, x = (int(value) for value in values)
+    return z, y, x

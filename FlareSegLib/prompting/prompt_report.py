@@ -16,8 +16,8 @@ from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Volume
 from FlareSegLib.base.runs import FACES, pieces_of, runs_of
 from FlareSegLib.prompting.diameters import Diameters, diameters
+from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompts import BoxPrompt, Point, Prompt, in_world
-from FlareSegLib.prompting.session import Found
 
 SCHEMA_VERSION = 1
 """Goes up when a key of the JSON is renamed or removed."""

@@ -19,6 +19,8 @@ GROWTH = 0.25
 MOST_GROWTHS = 4
 LEAST_KEPT = 0.9
 """A larger box that gives less of the volume than that is not taken."""
+WORSE = 0.05
+"""So much less overlap with the drawn box, and a second look does not count."""
 BODY_HU, BODY_VOXELS = -300.0, 64
 """The body is what is denser than that, looked for on so many voxels along each axis."""
 
@@ -88,6 +90,13 @@ def extent_of(mask: Mask, start: Zyx, grid: Grid) -> Extent:
     ]
     (z0, z1), (y0, y1), (x0, x1) = ends
     return Extent((float(z0), float(y0), float(x0)), (float(z1), float(y1), float(x1)))
+
+
+def overlap(one: Extent, other: Extent) -> float:
+    """Return the volume that two boxes share, as a share of what they fill together."""
+    low, high = np.maximum(one.low, other.low), np.minimum(one.high, other.high)
+    shared = float(np.clip(high - low, 0, None).prod())
+    return shared / float(one.size.prod() + other.size.prod() - shared)
 
 
 def body_of(volume: Volume) -> Extent | None:

@@ -17,6 +17,7 @@ from FlareSegLib.base.progress import Progress, Step, silent
 from FlareSegLib.images.privacy import hiding, shown_name
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting import prompt_files
+from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompt_network import (
     DEFAULT,
     PromptNetwork,
@@ -26,7 +27,7 @@ from FlareSegLib.prompting.prompt_network import (
 from FlareSegLib.prompting.prompt_report import FLAGS, Row, row_of, write_csv, write_json
 from FlareSegLib.prompting.prompt_table import Wanted
 from FlareSegLib.prompting.prompts import Prompt, VoxelBox
-from FlareSegLib.prompting.session import Found, Session
+from FlareSegLib.prompting.session import Session
 
 
 @dataclass(frozen=True)

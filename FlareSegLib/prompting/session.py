@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.geometry import Box, Grid, Labelmap, Volume
+from FlareSegLib.base.geometry import Grid, Volume
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting import rules
-from FlareSegLib.prompting.crop import Frame, back, read
+from FlareSegLib.prompting.crop import Frame, back, read_part
+from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.look import look
 from FlareSegLib.prompting.one_slice import Slice, slice_of
 from FlareSegLib.prompting.prompt_network import PromptNetwork
@@ -42,45 +43,6 @@ LINE_BOX = 0.85
 """Side of the box about a line along the other axes, in lengths of the line."""
 LEAST_MM = 3.0
 """A box is at least so large along each axis."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """The segment of one thing."""
-
-    mask: NDArray[np.bool_]
-    """(z, y, x), toward S, P and L: a part of the canonical grid."""
-    box: Box
-    """Where it lies on the canonical grid."""
-    grid: Grid
-    """The canonical grid of the CT."""
-    extent: Extent
-    """The box that it was looked for in, grid mm."""
-    prompts: tuple[Prompt, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was found."""
-        return not self.mask.any()
-
-    @property
-    def ml(self) -> float:
-        """Volume in millilitres."""
-        return float(np.count_nonzero(self.mask) * self.grid.voxel_ml)
-
-    def write(self, labelmap: Labelmap, value: int = 1, *, keep_others: bool = True) -> None:
-        """Write it into a labelmap on the grid of the CT, in place.
-
-        Args:
-            labelmap: On the CT's own grid, whatever its orientation.
-            value: Of the segment; its former voxels are cleared.
-            keep_others: Leave voxels of other values as they are.
-        """
-        array = to_canonical(labelmap).array
-        for plane in array:
-            plane[plane == value] = 0
-        part = array[self.box.slices]
-        part[self.mask & (part == 0) if keep_others else self.mask] = value
 
 
 @dataclass(frozen=True)
@@ -204,7 +166,10 @@ class Session:
         return self._fitted(Extent.about(extent.centre, size), free, (prompt,))
 
     def _closer(self, state: _State) -> _State:
-        """Look again at a box halfway to that of the mask: boxes that people draw are loose."""
+        """Look again at a box halfway to that of the mask: boxes that people draw are loose.
+
+        The second look counts unless what it finds fills the box less.
+        """
         found = state.found
         if found.is_empty:
             return state
@@ -212,8 +177,16 @@ class Session:
         low = (np.array(tight.low) + np.array(found.extent.low)) / 2
         high = (np.array(tight.high) + np.array(found.extent.high)) / 2
         halfway = _at_least(Extent.about((low + high) / 2, high - low))
-        closer = self._seen(halfway, found.prompts)
-        return replace(closer, found=replace(closer.found, extent=found.extent))
+        second = self._seen(halfway, found.prompts)
+        closer = replace(second, found=replace(second.found, extent=found.extent))
+        filled, before = (self._filled(one.found) for one in (closer, state))
+        return state if filled < before - rules.WORSE else closer
+
+    def _filled(self, found: Found) -> float:
+        """Return how well the box about what was found agrees with the box that was drawn."""
+        if found.is_empty:
+            return 0.0
+        return rules.overlap(rules.extent_of(found.mask, found.box.start, self.grid), found.extent)
 
     def _line_extent(self, line: LinePrompt) -> Extent:
         ends = []
@@ -293,9 +266,9 @@ class Session:
         clicks = [prompt for prompt in prompts if isinstance(prompt, ClickPrompt)]
         last = self._states[-1].slice if clicks and self._states else None
         found = Slice.seen(self._volume, network, extent, clicks, last)
-        mask = found.put_into(state.found.mask, state.found.box)
-        rules.obey(mask, state.found.box.start, clicks, self.grid)
-        return replace(state, found=replace(state.found, mask=mask), slice=found)
+        mask, box = found.put_into(state.found.mask, state.found.box)
+        rules.obey(mask, box.start, clicks, self.grid)
+        return replace(state, found=replace(state.found, mask=mask, box=box), slice=found)
 
     def _former(self, last: _State | None, frame: Frame) -> NDArray[np.float32]:
         """Return what was found before in a frame."""
@@ -305,12 +278,8 @@ class Session:
             last.frame.step, frame.step
         ):
             return last.former
-        begin = np.array(last.found.box.start) * np.array(self.grid.spacing_mm)
-        moved = Frame(frame.low - begin, frame.step, frame.shape)
-        padded = np.pad(last.found.mask, 1)  # beyond the crop there is nothing
-        part = replace(self.grid, shape=padded.shape)
-        moved = Frame(moved.low + np.array(self.grid.spacing_mm), moved.step, moved.shape)
-        return (read(padded, part, moved) > 0.5).astype(np.float32)
+        shown = read_part(last.found.mask, last.found.box, self.grid, frame)
+        return (shown > 0.5).astype(np.float32)
 
 
 def _at_least(extent: Extent) -> Extent:

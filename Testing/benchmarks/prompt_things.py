@@ -13,8 +13,9 @@ from scipy import ndimage
 from FlareSegLib.base.geometry import Volume
 from FlareSegLib.images.reading import read_labelmap, read_volume
 from FlareSegLib.preprocessing.orient import to_canonical
+from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompts import in_world
-from FlareSegLib.prompting.session import Found, Session
+from FlareSegLib.prompting.session import Session
 from Testing.benchmarks.prompt_methods import largest
 
 UNSEEN = (2, 3, 5, 9, 13)

@@ -70,6 +70,21 @@ def test_a_loose_box_is_looked_at_again_halfway_to_what_was_found():
     np.testing.assert_allclose(found.extent.size, 2 * (RADIUS + 6))
 
 
+class Shy(Bright):
+    """Finds the ball at the first look, and a part of it at the second."""
+
+    def __call__(self, channels):
+        logits = super().__call__(channels)
+        if len(self.shown) == 2:
+            logits[:, :, 28:] = -1
+        return logits
+
+
+def test_a_second_look_does_not_count_if_it_fills_the_box_less():
+    found = Session(ball(), Shy()).box(*box(6))
+    assert found.ml == pytest.approx(BALL_ML, rel=0.06)
+
+
 def test_corners_may_come_in_any_order(session):
     low, high = box(2)
     first = session.box(low, high).mask

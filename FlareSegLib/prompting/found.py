@@ -1,0 +1,51 @@
+"""What was found of one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from FlareSegLib.base.geometry import Box, Grid, Labelmap
+from FlareSegLib.preprocessing.orient import to_canonical
+from FlareSegLib.prompting.prompts import Extent, Prompt
+
+
+@dataclass(frozen=True)
+class Found:
+    """The segment of one thing."""
+
+    mask: NDArray[np.bool_]
+    """(z, y, x), toward S, P and L: a part of the canonical grid."""
+    box: Box
+    """Where it lies on the canonical grid."""
+    grid: Grid
+    """The canonical grid of the CT."""
+    extent: Extent
+    """The box that it was looked for in, grid mm."""
+    prompts: tuple[Prompt, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found."""
+        return not self.mask.any()
+
+    @property
+    def ml(self) -> float:
+        """Volume in millilitres."""
+        return float(np.count_nonzero(self.mask) * self.grid.voxel_ml)
+
+    def write(self, labelmap: Labelmap, value: int = 1, *, keep_others: bool = True) -> None:
+        """Write it into a labelmap on the grid of the CT, in place.
+
+        Args:
+            labelmap: On the CT's own grid, whatever its orientation.
+            value: Of the segment; its former voxels are cleared.
+            keep_others: Leave voxels of other values as they are.
+        """
+        array = to_canonical(labelmap).array
+        for plane in array:
+            plane[plane == value] = 0
+        part = array[self.box.slices]
+        part[self.mask & (part == 0) if keep_others else self.mask] = value
