@@ -5,7 +5,7 @@ Both planes of its crop lie in the middle of the slice, so that it shows one ima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,10 @@ from FlareSegLib.prompting.prompts import (
     box_extent,
     on_grid,
 )
+from FlareSegLib.prompting.rules import extent_of
 
+LEAST_MM = 3.0
+"""A box is at least so large along each axis."""
 DEPTH_MM = 0.01
 """Of the box that is looked at: next to nothing."""
 THIN = 1.5
@@ -99,7 +102,28 @@ class Slice:
         return found, Box(_zyx(low), _zyx(high))
 
 
-def _within(box: Box, low: NDArray[np.int_]) -> tuple[slice, ...]:
+def in_slices(
+    volume: Volume, network: PromptNetwork, mask: NDArray[np.bool_], box: Box
+) -> NDArray[np.bool_]:
+    """Return a mask that lies in a box with what is found in each of its slices, about it there.
+
+    volume and network are as for Slice.seen().
+    """
+    found = mask.copy()
+    for index in np.flatnonzero(mask.any(axis=(1, 2))):
+        z = box.start[0] + int(index)
+        about = extent_of(mask[index : index + 1], (z, *box.start[1:]), volume.grid)
+        size = np.maximum(about.size, LEAST_MM)
+        size[0] = DEPTH_MM
+        seen = Slice.seen(volume, network, Extent.about(about.centre, size), (), None)
+        low, high = np.maximum(seen.box.start, box.start), np.minimum(seen.box.stop, box.stop)
+        both = Box(_zyx(low), _zyx(high))
+        found[_within(both, box.start)] |= seen.mask[_within(both, seen.box.start)]
+    return found
+
+
+def _within(box: Box, low: Iterable[int]) -> tuple[slice, ...]:
+    """Return the index of a box in an array whose first voxel is low."""
     return tuple(
         slice(a - first, b - first) for a, b, first in zip(box.start, box.stop, low, strict=True)
     )

@@ -22,7 +22,7 @@ from FlareSegLib.prompting import rules
 from FlareSegLib.prompting.crop import Frame, back, read_part
 from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.look import look
-from FlareSegLib.prompting.one_slice import Slice, slice_of
+from FlareSegLib.prompting.one_slice import LEAST_MM, Slice, in_slices, slice_of
 from FlareSegLib.prompting.prompt_network import PromptNetwork
 from FlareSegLib.prompting.prompts import (
     BoxPrompt,
@@ -41,8 +41,6 @@ FIRST_MM = 20.0
 """Side of the cube about a click, where nothing else is known."""
 LINE_BOX = 0.85
 """Side of the box about a line along the other axes, in lengths of the line."""
-LEAST_MM = 3.0
-"""A box is at least so large along each axis."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ class Session:
         rules.check_smaller(extent, self._body)
         thin = extent.size <= 1.5 * np.array(self.grid.spacing_mm)
         if not thin.any():
-            return self._closer(self._seen(_at_least(extent), (prompt,)))
+            return self._helped(self._closer(self._seen(_at_least(extent), (prompt,))))
         size = np.where(thin, float(extent.size[~thin].mean()), extent.size)
         free = tuple(bool(axis) for axis in thin)
         return self._fitted(Extent.about(extent.centre, size), free, (prompt,))
@@ -181,6 +179,15 @@ class Session:
         closer = replace(second, found=replace(second.found, extent=found.extent))
         filled, before = (self._filled(one.found) for one in (closer, state))
         return state if filled < before - rules.WORSE else closer
+
+    def _helped(self, state: _State) -> _State:
+        """Look at each slice as well, where what was found hardly fills the box."""
+        found, network = state.found, self._network.one_slice
+        if network is None or found.is_empty or self._filled(found) > rules.DOUBTFUL:
+            return state
+        mask = in_slices(self._volume, network, found.mask, found.box)
+        found = replace(found, mask=rules.tidy(mask, found.box.start, (), self.grid))
+        return replace(state, found=found, former=self._shown(found, state.frame))
 
     def _filled(self, found: Found) -> float:
         """Return how well the box about what was found agrees with the box that was drawn."""
@@ -278,7 +285,10 @@ class Session:
             last.frame.step, frame.step
         ):
             return last.former
-        shown = read_part(last.found.mask, last.found.box, self.grid, frame)
+        return self._shown(last.found, frame)
+
+    def _shown(self, found: Found, frame: Frame) -> NDArray[np.float32]:
+        shown = read_part(found.mask, found.box, self.grid, frame)
         return (shown > 0.5).astype(np.float32)
 
 

@@ -15,6 +15,7 @@ from Testing.prompting.things import (
     CENTRE_RAS,
     CONFIG,
     RADIUS,
+    SHAPE,
     Bright,
     ball,
     box,
@@ -143,12 +144,42 @@ def test_a_click_in_the_slice_of_the_box_is_shown_to_the_network_of_one_slice():
     assert np.array_equal(session.undo().mask, before.mask)
 
 
-@pytest.mark.parametrize("margin", [2, -7])
-def test_a_box_in_space_is_not_looked_at_by_the_network_of_one_slice(margin):
+def test_a_box_in_space_is_not_looked_at_slice_by_slice_where_what_was_found_fills_it():
     network = Bright()
     network.one_slice = Cross()
-    Session(ball(), network).box(*box(margin))
+    Session(ball(), network).box(*box(2))
     assert not network.one_slice.shown
+
+
+class Dim(Bright):
+    """Finds the lower part of the ball alone."""
+
+    def __call__(self, channels):
+        logits = super().__call__(channels)
+        logits[:, 34:] = -1
+        return logits
+
+
+def test_where_what_was_found_hardly_fills_the_box_each_slice_is_looked_at_as_well():
+    network = Dim()
+    before = Session(ball(), network).box(*box(2))
+    network.one_slice = Bright()
+    network.one_slice.config = replace(CONFIG, grid=(2, 96, 96))
+    session = Session(ball(), network)
+    found = session.box(*box(2))
+    slices = int(before.mask.any((1, 2)).sum())
+    assert len(network.one_slice.shown) == slices
+    assert not (full(before) & ~full(found)).any()
+    assert before.ml < 0.62 * BALL_ML
+    assert found.ml > 1.2 * before.ml
+    session.click(CENTRE_RAS)
+    assert np.count_nonzero(network.shown[-1][4]) > np.count_nonzero(network.shown[-2][4])
+
+
+def full(found):
+    mask = np.zeros(SHAPE, bool)
+    mask[found.box.slices] = found.mask
+    return mask
 
 
 def test_without_growth_a_box_of_one_slice_is_looked_at_once():
