@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,10 @@ from FlareSegLib.images.headers.meta import meta_header
 from FlareSegLib.images.headers.nifti import nifti_header
 from FlareSegLib.images.headers.nrrd import nrrd_header
 
-_unpacker: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
+try:
+    _unpacker: Any = import_module("isal.isal_zlib")
+except ImportError:
+    _unpacker = import_module("zlib")
 
 _READERS = {NIFTI: nifti_header, NRRD: nrrd_header, META: meta_header}
 FORMATS = tuple(_READERS)
