@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.prompt import pool
-from training.prompt.scenes import axes
+from training.prompt.scenes import SHAPE, axes
 
 RATIO = 1.5
 """Size of the crop, in sizes of the box."""
@@ -56,8 +56,7 @@ def crops(
     """
     low, high = bounds(mask)
     size = high - low
-    scene = hu.shape[2:]
-    edge = torch.tensor(scene, device=hu.device)
+    edge = torch.tensor(SHAPE, device=hu.device)
     reaches = ((low <= 0) | (high >= edge)).any(1)
     enough = (size.amin(1) >= LEAST_CELLS) & (mask.sum((1, 2, 3, 4)) > LEAST_VOXELS)
     if flat:
@@ -69,7 +68,7 @@ def crops(
     places = _places(first, last, grid)
     if flat:
         places[0] = ((low + high) / 2)[:, :1].expand(-1, grid[0])
-    lines = [at / n * 2 - 1 for at, n in zip(places, scene, strict=True)]
+    lines = [at / n * 2 - 1 for at, n in zip(places, SHAPE, strict=True)]
     z, y, x = lines
     shape = (len(hu), *grid)
     where = torch.stack(

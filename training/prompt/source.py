@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,9 +10,6 @@ from training.prompt.cases import Case
 from training.prompt.crops import Crops, changed, crops
 from training.prompt.scenes import SHAPE, chances_of, cut, draw, seeded
 from training.prompt.settings import Settings
-
-AXIAL = 0.5
-"""Share of the batches of slices that are axial."""
 
 
 class Source:
@@ -43,8 +39,6 @@ class Source:
         hu, mask, grid = self._hu[rows], self._mask[rows].float(), self._settings.grid
         if self._settings.faults:
             return changed(faults.crops(hu, mask, grid, rng))
-        if self._settings.flat:
-            hu, mask = turned(hu, mask, rng)
         flat = self._settings.flat
         return changed(crops(hu, mask, self._is_organ[rows], grid, flat=flat))
 
@@ -69,17 +63,6 @@ class Source:
         self._is_organ[rows] = torch.tensor(
             [scene.kind == "organ" for scene in drawn], device=self._device
         )
-
-
-def turned(hu: Tensor, mask: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Return scenes and masks whose slices are axial half of the time, else coronal or sagittal."""
-    if rng.random() < AXIAL:
-        return hu, mask
-    axis, side = int(rng.integers(3, 5)), hu.shape[3]
-    size = (side, side, side)
-    hu = torch.nn.functional.interpolate(hu, size, mode="trilinear", align_corners=False)
-    mask = torch.nn.functional.interpolate(mask, size, mode="trilinear", align_corners=False)
-    return hu.transpose(2, axis), (mask.transpose(2, axis) > 0.5).float()
 
 
 def objective(logits: Tensor, crops: Crops) -> tuple[Tensor, Tensor]:
