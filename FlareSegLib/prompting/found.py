@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import Box, Grid, Labelmap
 from FlareSegLib.preprocessing.orient import to_canonical
+from FlareSegLib.prompting.crop import Frame, read_part
 from FlareSegLib.prompting.prompts import Extent, Prompt
+from FlareSegLib.prompting.rules import extent_of, overlap
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Found:
     def ml(self) -> float:
         """Volume in millilitres."""
         return float(np.count_nonzero(self.mask) * self.grid.voxel_ml)
+
+    @property
+    def fills(self) -> float:
+        """Overlap of the box about it with the box that it was looked for in, 0 to 1."""
+        if self.is_empty:
+            return 0.0
+        return overlap(extent_of(self.mask, self.box.start, self.grid), self.extent)
+
+    def shown(self, frame: Frame) -> NDArray[np.float32]:
+        """Return 1 where it lies in a frame, else 0."""
+        return (read_part(self.mask, self.box, self.grid, frame) > 0.5).astype(np.float32)
 
     def write(self, labelmap: Labelmap, value: int = 1, *, keep_others: bool = True) -> None:
         """Write it into a labelmap on the grid of the CT, in place.

@@ -48,6 +48,12 @@ def slice_of(prompt: Prompt, grid: Grid) -> Extent | None:
     return Extent.about(centre, size)
 
 
+def is_in_slice(click: ClickPrompt, extent: Extent, grid: Grid) -> bool:
+    """Return whether a click lies in the slice of a box of slice_of()."""
+    above = on_grid(click.at, grid)[0] - extent.centre[0]
+    return bool(abs(above) <= grid.spacing_mm[0] / 2)
+
+
 @dataclass(frozen=True)
 class Slice:
     """What was found in a slice."""
@@ -79,11 +85,7 @@ class Slice:
         """
         grid, config = volume.grid, network.config
         frame = Frame.about(extent, config.ratio, config.grid)
-        here = [
-            c
-            for c in clicks
-            if abs(on_grid(c.at, grid)[0] - extent.centre[0]) <= grid.spacing_mm[0] / 2
-        ]
+        here = [click for click in clicks if is_in_slice(click, extent, grid)]
         former = np.zeros(frame.shape, np.float32) if last is None else last.former
         logits = look(volume, network, extent, frame, former, here)
         box = frame.voxels(grid)

@@ -19,10 +19,17 @@ from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Grid, Volume
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting import rules
-from FlareSegLib.prompting.crop import Frame, back, read_part
+from FlareSegLib.prompting.crop import Frame, back
 from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.look import look
-from FlareSegLib.prompting.one_slice import LEAST_MM, Slice, in_slices, slice_of
+from FlareSegLib.prompting.one_slice import (
+    LEAST_MM,
+    THIN,
+    Slice,
+    in_slices,
+    is_in_slice,
+    slice_of,
+)
 from FlareSegLib.prompting.prompt_network import PromptNetwork
 from FlareSegLib.prompting.prompts import (
     BoxPrompt,
@@ -156,7 +163,7 @@ class Session:
             return self._fitted(self._line_extent(prompt), (True, True, True), (prompt,))
         extent = box_extent(prompt, self.grid)
         rules.check_smaller(extent, self._body)
-        thin = extent.size <= 1.5 * np.array(self.grid.spacing_mm)
+        thin = extent.size <= THIN * np.array(self.grid.spacing_mm)
         if not thin.any():
             return self._helped(self._closer(self._seen(_at_least(extent), (prompt,))))
         size = np.where(thin, float(extent.size[~thin].mean()), extent.size)
@@ -177,23 +184,20 @@ class Session:
         halfway = _at_least(Extent.about((low + high) / 2, high - low))
         second = self._seen(halfway, found.prompts)
         closer = replace(second, found=replace(second.found, extent=found.extent))
-        filled, before = (self._filled(one.found) for one in (closer, state))
-        return state if filled < before - rules.WORSE else closer
+        is_worse = closer.found.fills < found.fills - rules.WORSE
+        return state if is_worse else closer
 
     def _helped(self, state: _State) -> _State:
         """Look at each slice as well, where what was found hardly fills the box."""
-        found, network = state.found, self._network.one_slice
-        if network is None or found.is_empty or self._filled(found) > rules.DOUBTFUL:
+        found = state.found
+        if found.is_empty or found.fills > rules.DOUBTFUL:
+            return state
+        network = self._network.one_slice
+        if network is None:
             return state
         mask = in_slices(self._volume, network, found.mask, found.box)
         found = replace(found, mask=rules.tidy(mask, found.box.start, (), self.grid))
-        return replace(state, found=found, former=self._shown(found, state.frame))
-
-    def _filled(self, found: Found) -> float:
-        """Return how well the box about what was found agrees with the box that was drawn."""
-        if found.is_empty:
-            return 0.0
-        return rules.overlap(rules.extent_of(found.mask, found.box.start, self.grid), found.extent)
+        return replace(state, found=found, former=found.shown(state.frame))
 
     def _line_extent(self, line: LinePrompt) -> Extent:
         ends = []
@@ -266,13 +270,15 @@ class Session:
 
     def _with_slice(self, state: _State) -> _State:
         """Return a state whose mask is, in the slice of a box in one slice, that of this slice."""
-        prompts, network = state.found.prompts, self._network.one_slice
+        prompts = state.found.prompts
         extent = slice_of(prompts[0], self.grid)
-        if network is None or extent is None:
+        network = self._network.one_slice if extent else None
+        if extent is None or network is None:
             return state
         clicks = [prompt for prompt in prompts if isinstance(prompt, ClickPrompt)]
-        last = self._states[-1].slice if clicks and self._states else None
-        found = Slice.seen(self._volume, network, extent, clicks, last)
+        found = self._states[-1].slice if clicks else None
+        if found is None or is_in_slice(clicks[-1], extent, self.grid):
+            found = Slice.seen(self._volume, network, extent, clicks, found)
         mask, box = found.put_into(state.found.mask, state.found.box)
         rules.obey(mask, box.start, clicks, self.grid)
         return replace(state, found=replace(state.found, mask=mask, box=box), slice=found)
@@ -285,11 +291,7 @@ class Session:
             last.frame.step, frame.step
         ):
             return last.former
-        return self._shown(last.found, frame)
-
-    def _shown(self, found: Found, frame: Frame) -> NDArray[np.float32]:
-        shown = read_part(found.mask, found.box, self.grid, frame)
-        return (shown > 0.5).astype(np.float32)
+        return last.found.shown(frame)
 
 
 def _at_least(extent: Extent) -> Extent:

@@ -134,14 +134,27 @@ def test_a_click_in_the_slice_of_the_box_is_shown_to_the_network_of_one_slice():
     before = session.box(*flat_box(2))
     x, y, z = CENTRE_RAS
     session.click((x + 7, y, z + 8))
-    assert not slices.shown[1][5].any(), "a click four slices above"
+    assert len(slices.shown) == 1, "a click four slices above leaves the slice as it is"
     after = session.click((x + 7, y, z))
-    assert slices.shown[2][5].any()
-    assert slices.shown[2][4].any(), "the former mask"
+    assert slices.shown[1][5].max() == 1
+    assert slices.shown[1][4].any(), "the former mask"
     gained = after.mask[30 - after.box.start[0]].sum() - before.mask[30 - before.box.start[0]].sum()
     assert gained > 0
     session.undo()
     assert np.array_equal(session.undo().mask, before.mask)
+
+
+def test_the_network_of_one_slice_is_opened_where_it_is_needed():
+    class Closed(Bright):
+        @property
+        def one_slice(self):
+            raise AssertionError("opened")
+
+    session = Session(ball(), Closed())
+    session.box(*box(2))
+    session.click(CENTRE_RAS)
+    with pytest.raises(AssertionError, match="opened"):
+        session.box(*flat_box(2))
 
 
 def test_a_box_in_space_is_not_looked_at_slice_by_slice_where_what_was_found_fills_it():
