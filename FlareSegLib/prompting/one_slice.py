@@ -29,6 +29,8 @@ LEAST_MM = 3.0
 """A box is at least so large along each axis."""
 DEPTH_MM = 0.01
 """Of the box that is looked at: next to nothing."""
+APART_MM = 3.0
+"""Slices that are looked at one after the other are about so far apart, if there are that many."""
 THIN = 1.5
 """A box in one slice is at most so many slices deep."""
 
@@ -107,20 +109,25 @@ class Slice:
 def in_slices(
     volume: Volume, network: PromptNetwork, mask: NDArray[np.bool_], box: Box
 ) -> NDArray[np.bool_]:
-    """Return a mask that lies in a box with what is found in each of its slices, about it there.
+    """Return a mask that lies in a box with what is found in its slices, about it there.
 
-    volume and network are as for Slice.seen().
+    Of slices that are nearer than APART_MM one is looked at for those next to it. volume and
+    network are as for Slice.seen().
     """
-    found = mask.copy()
-    for index in np.flatnonzero(mask.any(axis=(1, 2))):
-        z = box.start[0] + int(index)
-        about = extent_of(mask[index : index + 1], (z, *box.start[1:]), volume.grid)
+    found, held = mask.copy(), np.flatnonzero(mask.any(axis=(1, 2)))
+    step = max(1, int(APART_MM / volume.grid.spacing_mm[0]))
+    for first in range(0, len(held), step):
+        group = held[first : first + step]
+        index = int(group[len(group) // 2])
+        start = (box.start[0] + index, *box.start[1:])
+        about = extent_of(mask[index : index + 1], start, volume.grid)
         size = np.maximum(about.size, LEAST_MM)
         size[0] = DEPTH_MM
         seen = Slice.seen(volume, network, Extent.about(about.centre, size), (), None)
         low, high = np.maximum(seen.box.start, box.start), np.minimum(seen.box.stop, box.stop)
         both = Box(_zyx(low), _zyx(high))
-        found[_within(both, box.start)] |= seen.mask[_within(both, seen.box.start)]
+        _, rows, columns = _within(both, box.start)
+        found[group, rows, columns] |= seen.mask[_within(both, seen.box.start)]
     return found
 
 

@@ -1,12 +1,14 @@
 """A thing from prompts: what must be true whatever the network is."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.geometry import Labelmap, Volume
+from FlareSegLib.base.geometry import Box, Labelmap, Volume
+from FlareSegLib.prompting.one_slice import in_slices
 from FlareSegLib.prompting.prompts import BoxPrompt
 from FlareSegLib.prompting.session import Session
 from Testing.prompting.things import (
@@ -16,6 +18,7 @@ from Testing.prompting.things import (
     CONFIG,
     RADIUS,
     SHAPE,
+    SPACING,
     Bright,
     ball,
     box,
@@ -187,6 +190,22 @@ def test_where_what_was_found_hardly_fills_the_box_each_slice_is_looked_at_as_we
     assert found.ml > 1.2 * before.ml
     session.click(CENTRE_RAS)
     assert np.count_nonzero(network.shown[-1][4]) > np.count_nonzero(network.shown[-2][4])
+
+
+def test_of_thin_slices_one_is_looked_at_for_its_neighbours():
+    volume = ball()
+    fine = replace(volume.grid, spacing_mm=(1.0, *SPACING[1:]), shape=(120, *SHAPE[1:]))
+    twice = Volume(np.repeat(volume.array, 2, axis=0), fine)
+    network = Bright()
+    network.config = replace(CONFIG, grid=(2, 96, 96))
+    mask = twice.array[40:80] > 80
+    mask[:, :45] = False
+    where = Box((40, 0, 0), (80, *SHAPE[1:]))
+    found = in_slices(twice, network, mask, where)
+    held = int(mask.any((1, 2)).sum())
+    assert len(network.shown) == math.ceil(held / 3)
+    assert not (mask & ~found).any()
+    assert np.count_nonzero(found) > 1.3 * np.count_nonzero(mask)
 
 
 def full(found):
