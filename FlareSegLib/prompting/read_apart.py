@@ -8,17 +8,19 @@ Nothing large is imported before the process has started: both take a while.
 
 from __future__ import annotations
 
+import builtins
+import json
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from FlareSegLib.base import errors
 from FlareSegLib.base.errors import ResourceError
 
 if TYPE_CHECKING:
@@ -94,9 +96,7 @@ def _told(process: subprocess.Popen[bytes], asked: _Asked) -> Volume:
     answer, _ = process.communicate()
     if process.returncode:
         raise ResourceError("the CT could not be read: close other programs")
-    told = pickle.loads(answer)
-    if isinstance(told, Exception):
-        raise told
+    told = _heard(answer)
     path, voxels, series, hu_offset = asked
     volume = _unpacked(told, hu_offset) if told.header else _mapped(told, Path(voxels))
     if volume is None:
@@ -104,6 +104,41 @@ def _told(process: subprocess.Popen[bytes], asked: _Asked) -> Volume:
 
         volume = read_volume(Path(path), series=series, hu_offset=hu_offset)
     return volume
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no word for in words that it has."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, Path) else value.item()
+
+
+def _heard(answer: bytes) -> _Told:
+    """Return what the process told; raise what it could not.
+
+    Raises:
+        Exception: Of the kind, and with the words, of that in the process.
+    """
+    facts = _in_tuples(json.loads(answer))
+    if "error" in facts:
+        kind, said = facts["error"]
+        raise getattr(errors, kind, getattr(builtins, kind, RuntimeError))(said)
+    from FlareSegLib.base.geometry import Grid
+    from FlareSegLib.images.headers.checks import Header
+
+    grid, header = facts["grid"], facts["header"]
+    facts["grid"] = Grid(**grid | {"nifti": bytes.fromhex(grid["nifti"])})
+    if header:
+        held = {name: bytes.fromhex(header[name]) for name in ("geometry", "stand_in")}
+        facts["header"] = Header(**header | held | {"data": Path(header["data"])})
+    return _Told(**facts)
+
+
+def _in_tuples(value: Any) -> Any:
+    """Return what JSON told, lists as tuples."""
+    if isinstance(value, dict):
+        return {key: _in_tuples(one) for key, one in value.items()}
+    return tuple(map(_in_tuples, value)) if isinstance(value, list) else value
 
 
 def _unpacked(told: _Told, hu_offset: float) -> Volume | None:
@@ -136,12 +171,11 @@ def _mapped(told: _Told, voxels: Path) -> Volume | None:
 
 def tell(path: str, voxels: str, series: str | None, hu_offset: float) -> None:
     """Read a CT in a process of its own; tell what is known of it on stdout, or what is wrong."""
-    told: object
     try:
-        told = _found(Path(path), voxels, series, hu_offset)
+        told = asdict(_found(Path(path), voxels, series, hu_offset))
     except Exception as error:  # noqa: BLE001  told where the CT is wanted
-        told = error
-    sys.stdout.buffer.write(pickle.dumps(told))
+        told = {"error": (type(error).__name__, str(error))}
+    sys.stdout.write(json.dumps(told, default=_plain))
     sys.stdout.flush()
     os._exit(0)  # to take all libraries down in order takes 70 ms, for which somebody waits
 

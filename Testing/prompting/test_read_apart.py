@@ -1,6 +1,7 @@
 """A CT that another process reads is the one that would be read here, and nothing stays behind."""
 
 import gzip
+import json
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from FlareSegLib.base.errors import FlareSegError, ResourceError
+from FlareSegLib.base.errors import FlareSegError, InputError, ResourceError
 from FlareSegLib.images.reading import read_volume
 from FlareSegLib.prompting import read_apart
 from FlareSegLib.prompting.read_apart import reading
@@ -135,3 +136,13 @@ with child.reading(Path(sys.argv[1])) as read:
 assert not {"SimpleITK", "scipy"} & set(sys.modules), sorted(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code, str(ct)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raised"),
+    [("InputError", InputError), ("MemoryError", MemoryError), ("zlib.error", RuntimeError)],
+)
+def test_what_went_wrong_in_the_process_is_raised_in_its_own_kind_and_words(kind, raised):
+    answer = json.dumps({"error": (kind, "größer: 3 < 4")}).encode()
+    with pytest.raises(raised, match="größer: 3 < 4"):
+        read_apart._heard(answer)
