@@ -51,7 +51,7 @@ class Frame:
         last = np.array(grid.shape) - 1
         start = np.clip(np.ceil(self.low / spacing), 0, last).astype(int)
         stop = np.clip(np.floor(high / spacing), start, last).astype(int) + 1
-        return Box(_zyx(start), _zyx(stop))
+        return Box(zyx(start), zyx(stop))
 
 
 def read(array: NDArray[Any], grid: Grid, frame: Frame) -> NDArray[np.float32]:
@@ -140,6 +140,7 @@ def _means(middles: NDArray[np.float64], width: float, count: int) -> Matrix:
     return (np.diff(bounds, axis=1) / width).astype(np.float32)
 
 
-def _zyx(values: NDArray[np.int_]) -> Zyx:
+def zyx(values: NDArray[np.int_]) -> Zyx:
+    """Return three numbers as Box and Grid hold them."""
     z, y, x = (int(value) for value in values)
     return z, y, x

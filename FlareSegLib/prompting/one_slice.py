@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from FlareSegLib.base.geometry import Box, Grid, Volume, Zyx
-from FlareSegLib.prompting.crop import Frame, back
+from FlareSegLib.base.geometry import Box, Grid, Volume
+from FlareSegLib.prompting.crop import Frame, back, zyx
 from FlareSegLib.prompting.look import look
 from FlareSegLib.prompting.prompt_network import PromptNetwork
 from FlareSegLib.prompting.prompts import (
@@ -103,7 +103,7 @@ class Slice:
         inner = _within(self.box, low)
         found[inner[0]] = False
         found[inner] = self.mask
-        return found, Box(_zyx(low), _zyx(high))
+        return found, Box(zyx(low), zyx(high))
 
 
 def in_slices(
@@ -125,7 +125,7 @@ def in_slices(
         size[0] = DEPTH_MM
         seen = Slice.seen(volume, network, Extent.about(about.centre, size), (), None)
         low, high = np.maximum(seen.box.start, box.start), np.minimum(seen.box.stop, box.stop)
-        both = Box(_zyx(low), _zyx(high))
+        both = Box(zyx(low), zyx(high))
         _, rows, columns = _within(both, box.start)
         found[group, rows, columns] |= seen.mask[_within(both, seen.box.start)]
     return found
@@ -136,8 +136,3 @@ def _within(box: Box, low: Iterable[int]) -> tuple[slice, ...]:
     return tuple(
         slice(a - first, b - first) for a, b, first in zip(box.start, box.stop, low, strict=True)
     )
-
-
-def _zyx(values: NDArray[np.int_]) -> Zyx:
-    z, y, x = (int(value) for value in values)
-    return z, y, x

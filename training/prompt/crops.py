@@ -15,7 +15,7 @@ RATIO = 1.5
 """Size of the crop, in sizes of the box."""
 WRONG_DEPTH, GUESSED = 0.12, 0.08
 """Shares of boxes whose depth alone was guessed, each face off by up to 40 %, and of cubes about a
-line, whose other faces are off by -30 to 40 %."""
+line, whose faces are all off by -30 to 40 %."""
 LEAST_CELLS, LEAST_VOXELS = 5, 120
 """Of a thing in its scene, along each axis and in all."""
 GRAIN = 0.77

@@ -21,14 +21,13 @@ from FlareSegLib.prompting.channels import NAMES
 from FlareSegLib.prompting.prompt_network import CropNetwork, load_prompt_network
 from training.loop.checkpoint import weights
 from training.networks.prompt import CropNet, slice_net
+from training.prompt.crops import RATIO
 from training.result import onnx_file
 
-RATIO = 1.5
-"""Size of the crop, in sizes of the box."""
 SLICE = (2, 96, 96)
 """Voxels of a crop of one slice."""
-TOLERANCE = 2e-3
-"""Largest difference of logits, relative to their range; half precision takes up to half of it."""
+TOLERANCE = 1e-3
+"""Largest difference of logits, relative to their range."""
 
 
 class _OnCells(nn.Module):
