@@ -29,7 +29,7 @@ LEAST_MM = 3.0
 """A box is at least so large along each axis."""
 DEPTH_MM = 0.01
 """Of the box that is looked at: next to nothing."""
-APART_MM = 3.0
+APART_MM = 2.8
 """Slices that are looked at one after the other are about so far apart, if there are that many."""
 THIN = 1.5
 """A box in one slice is at most so many slices deep."""
@@ -115,7 +115,7 @@ def in_slices(
     network are as for Slice.seen().
     """
     found, held = mask.copy(), np.flatnonzero(mask.any(axis=(1, 2)))
-    step = max(1, int(APART_MM / volume.grid.spacing_mm[0]))
+    step = max(1, round(APART_MM / volume.grid.spacing_mm[0]))
     for first in range(0, len(held), step):
         group = held[first : first + step]
         index = int(group[len(group) // 2])

@@ -143,9 +143,12 @@ def _write_report(rows: tuple[Row, ...], job: PromptJob, network: PromptNetwork)
     config = network.config
     name = job.source.name if job.keep_ids else shown_name(job.source, job.series)
     others = (path for path in job.targets if path != job.report)
+    model = {"name": config.name, "version": config.version, "sha256": config.sha256}
+    if network.one_slice:
+        model["one_slice_sha256"] = network.one_slice.config.sha256
     facts = {
         "input": name,
-        "model": {"name": config.name, "version": config.version, "sha256": config.sha256},
+        "model": model,
         "files": {path.name: digest(path) for path in others},
     }
     write_json(rows, facts, job.report)

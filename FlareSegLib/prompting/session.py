@@ -9,7 +9,7 @@ found = session.undo()
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -19,9 +19,7 @@ from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Grid, Volume
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting import rules
-from FlareSegLib.prompting.crop import Frame, back
 from FlareSegLib.prompting.found import Found
-from FlareSegLib.prompting.look import look
 from FlareSegLib.prompting.one_slice import (
     LEAST_MM,
     THIN,
@@ -43,25 +41,12 @@ from FlareSegLib.prompting.prompts import (
     on_grid,
     outside,
 )
+from FlareSegLib.prompting.seen import Seen, clicks_of
 
 FIRST_MM = 20.0
 """Side of the cube about a click, where nothing else is known."""
 LINE_BOX = 0.85
 """Side of the box about a line along the other axes, in lengths of the line."""
-
-
-@dataclass(frozen=True)
-class _State:
-    """All that the next prompt needs."""
-
-    found: Found
-    former: NDArray[np.float32]
-    """Mask in the crop."""
-    frame: Frame
-    extent: Extent
-    """The box that was looked at last."""
-    slice: Slice | None = None
-    """What was found in the slice of the box, if it lies in one."""
 
 
 class Session:
@@ -78,8 +63,8 @@ class Session:
         self._grows = grow
         self._volume = to_canonical(volume)
         self._network = network
-        self._states: list[_State] = []
-        self._undone: list[_State] = []
+        self._states: list[Seen] = []
+        self._undone: list[Seen] = []
 
     @property
     def found(self) -> Found | None:
@@ -158,7 +143,7 @@ class Session:
     def _body(self) -> Extent | None:
         return rules.body_of(self._volume)
 
-    def _begun(self, prompt: BoxPrompt | LinePrompt) -> _State:
+    def _begun(self, prompt: BoxPrompt | LinePrompt) -> Seen:
         if isinstance(prompt, LinePrompt):
             return self._fitted(self._line_extent(prompt), (True, True, True), (prompt,))
         extent = box_extent(prompt, self.grid)
@@ -170,7 +155,7 @@ class Session:
         free = tuple(bool(axis) for axis in thin)
         return self._fitted(Extent.about(extent.centre, size), free, (prompt,))
 
-    def _closer(self, state: _State) -> _State:
+    def _closer(self, state: Seen) -> Seen:
         """Look again at a box halfway to that of the mask: boxes that people draw are loose.
 
         The second look counts unless what it finds fills the box less.
@@ -187,13 +172,14 @@ class Session:
         is_worse = closer.found.fills < found.fills - rules.WORSE
         return state if is_worse else closer
 
-    def _helped(self, state: _State) -> _State:
-        """Look at each slice as well, where what was found hardly fills the box."""
+    def _helped(self, state: Seen) -> Seen:
+        """Where what was found hardly fills the box: take what fills it, look at each slice too."""
         found = state.found
         if found.is_empty or found.fills > rules.DOUBTFUL:
             return state
-        network = self._network.one_slice
-        if network is None:
+        state = state.filling()
+        found, network = state.found, self._network.one_slice
+        if network is None or found.fills > rules.DOUBTFUL:
             return state
         mask = in_slices(self._volume, network, found.mask, found.box)
         found = replace(found, mask=rules.tidy(mask, found.box.start, (), self.grid))
@@ -218,7 +204,7 @@ class Session:
             raise outside(what, point, self.grid)
         return at
 
-    def _clicked(self, click: ClickPrompt) -> _State:
+    def _clicked(self, click: ClickPrompt) -> Seen:
         at = self._inside(click.at, "the click")
         if not self._states:
             if not click.inside:
@@ -236,9 +222,7 @@ class Session:
         asked = last.found.extent if extent == last.extent else extent
         return replace(state, found=replace(state.found, extent=asked))
 
-    def _fitted(
-        self, extent: Extent, free: tuple[bool, ...], prompts: tuple[Prompt, ...]
-    ) -> _State:
+    def _fitted(self, extent: Extent, free: tuple[bool, ...], prompts: tuple[Prompt, ...]) -> Seen:
         """Look, and look again while the mask reaches the faces of the box along free axes."""
         state = self._seen(_at_least(extent), prompts)
         for _ in range(rules.MOST_GROWTHS if self._grows else 0):
@@ -252,46 +236,24 @@ class Session:
             state = further
         return state
 
-    def _seen(
-        self, extent: Extent, prompts: tuple[Prompt, ...], last: _State | None = None
-    ) -> _State:
-        """Look at a box once: crop, channels, network, and back."""
-        config = self._network.config
-        frame = Frame.about(extent, config.ratio, config.grid)
-        clicks = [prompt for prompt in prompts if isinstance(prompt, ClickPrompt)]
-        former = self._former(last, frame)
-        logits = look(self._volume, self._network, extent, frame, former, clicks)
-        box = frame.voxels(self.grid)
-        mask = back(logits, frame, self.grid, box) > 0
-        rules.obey(mask, box.start, clicks, self.grid)
-        mask = rules.tidy(mask, box.start, clicks, self.grid)
-        found = Found(mask, box, self.grid, extent, prompts)
-        return _State(found, (logits > 0).astype(np.float32), frame, extent)
+    def _seen(self, extent: Extent, prompts: tuple[Prompt, ...], last: Seen | None = None) -> Seen:
+        """Look at a box once."""
+        return Seen.by(self._network, self._volume, extent, prompts, last)
 
-    def _with_slice(self, state: _State) -> _State:
+    def _with_slice(self, state: Seen) -> Seen:
         """Return a state whose mask is, in the slice of a box in one slice, that of this slice."""
         prompts = state.found.prompts
         extent = slice_of(prompts[0], self.grid)
         network = self._network.one_slice if extent else None
         if extent is None or network is None:
             return state
-        clicks = [prompt for prompt in prompts if isinstance(prompt, ClickPrompt)]
+        clicks = clicks_of(prompts)
         found = self._states[-1].slice if clicks else None
         if found is None or is_in_slice(clicks[-1], extent, self.grid):
             found = Slice.seen(self._volume, network, extent, clicks, found)
         mask, box = found.put_into(state.found.mask, state.found.box)
         rules.obey(mask, box.start, clicks, self.grid)
         return replace(state, found=replace(state.found, mask=mask, box=box), slice=found)
-
-    def _former(self, last: _State | None, frame: Frame) -> NDArray[np.float32]:
-        """Return what was found before in a frame."""
-        if last is None:
-            return np.zeros(frame.shape, np.float32)
-        if np.array_equal(last.frame.low, frame.low) and np.array_equal(
-            last.frame.step, frame.step
-        ):
-            return last.former
-        return last.found.shown(frame)
 
 
 def _at_least(extent: Extent) -> Extent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 from training.prompt import pool
 from training.prompt.scenes import axes
+from training.prompt.tubes import FAR
 
 CYSTS, CORES, SHELLS, CALCIFIED = 0.15, 0.25, 0.20, 0.30
 """Shares of lesions that are cysts, that have a core, a shell; of shells that are calcified."""
@@ -18,22 +20,35 @@ DARKER, STRONG = 0.65, 0.12
 """Shares that are darker than what is about them, and of three times the contrast."""
 MIXED, PARTS_HU = 0.2, 40.0
 """Share of lesions of several tissues, and how far these are apart at most (SD)."""
+BLOOD = 0.7
+"""Share of tubes that are full of contrast medium."""
+APART = 0.3
+"""Between a tube and another one, in radii."""
 
 
-def paint(hu: Tensor, places: list[str], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def paint(
+    hu: Tensor,
+    places: list[str],
+    rng: np.random.Generator,
+    tubes: Mapping[int, tuple[Tensor, Tensor]] | None = None,
+) -> tuple[Tensor, Tensor]:
     """Return scenes with a lesion in the middle of each, and the masks of these.
 
     Args:
         hu: Scenes (n, 1, z, y, x), about four radii wide; z = 1 shows the middle of each lesion.
-        places: Where each lies: organ, soft, node, nodule.
+        places: Where each lies: organ, soft, node, nodule, tube.
         rng: Numbers are drawn from it, noise from torch.
+        tubes: Scenes that show a tube instead: see tubes.tube().
     """
     n, device, shape = len(hu), hu.device, tuple(hu.shape[2:])
-    radius = _radius(n, shape, device, rng)
+    radius, beside = _radius(n, shape, device, rng), hu.new_full((n, 1, *shape), FAR)
+    for row, (own, other) in (tubes or {}).items():
+        radius[row], beside[row] = own.to(device), other.to(device)
     bumps = _noise(n, (4, 5, 5), shape, device) * _column(rng.uniform(0, 0.26, n), device)
     bumps = bumps + _noise(n, (9, 12, 12), shape, device) * _column(rng.uniform(0, 0.11, n), device)
     inside = 0.8 + bumps - radius
-    soft = torch.sigmoid(inside / (_column(rng.uniform(0.03, 0.2, n), device) * 0.5))
+    alike = torch.where(inside < -APART, 0.8 - beside, inside).maximum(inside)
+    soft = torch.sigmoid(alike / (_column(rng.uniform(0.03, 0.2, n), device) * 0.5))
     size = [2 * min(4, (count - 1) // 2) + 1 for count in shape]
     smooth = pool.mean(hu, size)
     about = (radius < 1.3).float()
@@ -67,6 +82,8 @@ def _values(about: np.ndarray, places: list[str], rng: np.random.Generator) -> n
         contrast *= (3 if rng.random() < STRONG else 1) * (-1 if rng.random() < DARKER else 1)
         if place == "nodule":
             found.append(rng.uniform(-100, 60))
+        elif place == "tube" and rng.random() < BLOOD:
+            found.append(rng.uniform(80, 380))
         elif place == "node":
             found.append(rng.uniform(30, 110))
         elif rng.random() < CYSTS:

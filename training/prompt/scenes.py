@@ -18,16 +18,22 @@ from training.prompt.cases import SCALE, SPACING, Case, Zyx
 
 SHAPE = (44, 92, 92)
 """Voxels (z, y, x) of a scene, whatever its size."""
-ORGANS, LESIONS = 0.30, 0.82
+ORGANS, LESIONS = 0.34, 0.82
 """Shares of organs, and of organs and lesions; the rest are regions."""
-LESION_PLACES = (("organ", 0.68), ("soft", 0.82), ("node", 0.91), ("nodule", 1.0))
-"""Where lesions are painted, sums of shares: in organs, in soft tissue, in fat, in the lungs."""
+LESION_PLACES = (("organ", 0.60), ("soft", 0.73), ("node", 0.81), ("nodule", 0.88), ("tube", 1.0))
+"""Where lesions are painted, sums of shares: in organs, in soft tissue, in fat, in the lungs; and
+tubes, which may be anywhere in soft tissue."""
 LESION_ORGANS = (1, 1, 1, 1, 2, 13, 3, 4, 4)
 """The liver often; kidneys, spleen, pancreas."""
-OF_PLACE = {"soft": "soft", "node": "fat", "nodule": "lung"}
+OF_PLACE = {"soft": "soft", "node": "fat", "nodule": "lung", "tube": "soft"}
 REGIONS = {"soft": 0.42, "bright": 0.25, "bone": 0.12, "fat": 0.08, "lung": 0.08, "air": 0.05}
 PIECES = 0.45
 """Share of organs of which a piece along z is taken."""
+BENT, SHEAR, WAVE, KNOTS = 0.6, 0.12, 0.08, 4
+"""Share of organs that are bent, how far their ends are moved (SD), and points between them, in
+halves of the scene; points along each axis."""
+FURTHEST = 1.6
+"""No voxel is looked for further out."""
 COARSE_VOXELS = 2.2
 """Scenes whose voxels are larger than that are cut from the CT at half resolution."""
 
@@ -47,6 +53,8 @@ class Scene:
     organ: int = 0
     ends: tuple[float, float] = (0.0, 0.0)
     """First slice of the organ that counts, and the one after the last."""
+    bend: Zyx | None = None
+    """(3, z, y, x): where its knots are moved to, in halves of the scene; None: it is as it is."""
 
 
 def seeded(*numbers: int) -> np.random.Generator:
@@ -86,6 +94,7 @@ def _organ(case: Case, left_out: tuple[int, ...], rng: np.random.Generator) -> S
         return None
     value = int(rng.choice(known))
     low, high = (end.copy() for end in case.boxes[value])
+    whole_ends = (float(low[0]), float(high[0]))
     if rng.random() < PIECES:
         whole = high[0] - low[0]
         depth = max(4.0, whole * rng.uniform(0.15, 0.7))
@@ -95,7 +104,19 @@ def _organ(case: Case, left_out: tuple[int, ...], rng: np.random.Generator) -> S
     half[1:] = half[1:].max()
     half = np.maximum(half * rng.uniform(1.7, 2.2), 6)
     ends = (float(low[0]), float(high[0]))
-    return Scene(case, (low + high) / 2 - 0.5, half, "organ", "organ", value, ends)
+    bend = _bend(ends != whole_ends, rng) if rng.random() < BENT else None
+    return Scene(case, (low + high) / 2 - 0.5, half, "organ", "organ", value, ends, bend)
+
+
+def _bend(is_piece: bool, rng: np.random.Generator) -> Zyx:
+    """Return where knots are moved to; a piece stays level, for its ends are flat."""
+    line = np.linspace(-1, 1, KNOTS)
+    at = np.stack(np.meshgrid(line, line, line, indexing="ij"))
+    moved = np.einsum("ij,jzyx->izyx", rng.normal(0, SHEAR, (3, 3)), at)
+    moved = moved + rng.normal(0, WAVE, at.shape)
+    if is_piece:
+        moved[0] = 0
+    return moved
 
 
 def _lesion(case: Case, rng: np.random.Generator) -> Scene | None:
@@ -103,6 +124,12 @@ def _lesion(case: Case, rng: np.random.Generator) -> Scene | None:
     if key not in case.points:
         return None
     centre = _point(case, key, rng) + rng.uniform(-0.5, 0.5, 3)
+    if place == "tube":
+        wide = between(8.0, 60.0, rng)
+        left = min(centre[0], case.hu.shape[1] - centre[0]) * SPACING[0]
+        half = np.array([wide * between(0.8, 6.0, rng), wide, wide])
+        half[0] = min(half[0], max(left, 10.0))
+        return Scene(case, centre, half * 2, "lesion", place)
     radius = between(3.0, 42.0 if place == "organ" else 20.0, rng)
     half = np.array([radius * rng.uniform(0.7, 1.3), radius, radius])
     return Scene(case, centre, half * 2, "lesion", place)
@@ -146,25 +173,40 @@ def cut(scene: Scene) -> tuple[Tensor, Tensor]:
     volume = scene.case.pooled if coarse else scene.case.hu
     factor = 2.0 if coarse else 1.0
     centre = (scene.centre - 0.5) / 2 if coarse else scene.centre
-    hu = sampled(volume, centre, scene.half_mm / factor).float() * SCALE
+    places = _places(scene.bend, volume.device)
+    hu = sampled(volume, centre, scene.half_mm / factor, places).float() * SCALE
     if scene.kind != "organ":
         return hu, torch.zeros_like(hu)
-    low = np.maximum(np.floor(scene.centre - scene.half_mm / SPACING).astype(int) - 2, 0)
-    high = np.ceil(scene.centre + scene.half_mm / SPACING).astype(int) + 3
+    reach = scene.half_mm / SPACING * (1 if scene.bend is None else FURTHEST)
+    low = np.maximum(np.floor(scene.centre - reach).astype(int) - 2, 0)
+    high = np.ceil(scene.centre + reach).astype(int) + 3
     labels = scene.case.labels[tuple(map(slice, low, high))]
     z = torch.arange(low[0], low[0] + labels.shape[0], device=labels.device)[:, None, None]
     inside = (labels == scene.organ) & (z >= scene.ends[0] - 0.5) & (z < scene.ends[1] - 0.5)
-    mask = sampled(inside[None].to(volume.dtype), scene.centre - low, scene.half_mm)
+    mask = sampled(inside[None].to(volume.dtype), scene.centre - low, scene.half_mm, places)
     return hu, (mask > 0.5).float()
 
 
-def sampled(volume: Tensor, centre: Zyx, half_mm: Zyx) -> Tensor:
+def _places(bend: Zyx | None, device: torch.device) -> Tensor:
+    """Return where voxels are looked for, (3, *SHAPE), in halves of the scene."""
+    places = torch.stack(torch.meshgrid(*axes(SHAPE, device), indexing="ij"))
+    if bend is None:
+        return places
+    knots = torch.from_numpy(bend).to(device, torch.float32)[None]
+    moved = functional.interpolate(knots, SHAPE, mode="trilinear", align_corners=True)[0]
+    return (places + moved).clamp(-FURTHEST, FURTHEST)
+
+
+def sampled(volume: Tensor, centre: Zyx, half_mm: Zyx, places: Tensor) -> Tensor:
     """Return (1, *SHAPE) of a volume (1, z, y, x) about a voxel; half_mm counts its voxels too."""
-    lines = []
-    for axis, line in enumerate(axes(SHAPE, volume.device)):
-        at = float(centre[axis]) + line * float(half_mm[axis] / SPACING[axis])
-        lines.append((at + 0.5) / volume.shape[axis + 1] * 2 - 1)
-    grid = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).flip(-1)[None].to(volume.dtype)
+    scale = [half / step for half, step in zip(half_mm, SPACING, strict=True)]
+    lines = [
+        (float(middle) + place * float(factor) + 0.5) / count * 2 - 1
+        for middle, place, factor, count in zip(
+            centre, places, scale, volume.shape[1:], strict=True
+        )
+    ]
+    grid = torch.stack(lines).permute(1, 2, 3, 0).flip(-1)[None].to(volume.dtype)
     found: Tensor = functional.grid_sample(
         volume[None], grid, mode="bilinear", padding_mode="border", align_corners=False
     )[0]

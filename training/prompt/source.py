@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from training.prompt import faults, lesions, regions
+from training.prompt import faults, lesions, pool, regions
 from training.prompt.cases import Case
 from training.prompt.crops import Crops, changed, crops
-from training.prompt.scenes import SHAPE, chances_of, cut, draw, seeded
+from training.prompt.scenes import SHAPE, between, chances_of, cut, draw, seeded
 from training.prompt.settings import Settings
+from training.prompt.tubes import tube
+
+TINTED, TINT_HU = 0.4, (10.0, 120.0)
+"""Share of organs whose HU are changed as a whole, and by how much."""
 
 
 class Source:
@@ -54,10 +59,18 @@ class Source:
         painted = [i for i, scene in enumerate(drawn) if scene.kind == "lesion"]
         if painted:
             places = [drawn[i].what for i in painted]
-            hu[painted], mask[painted] = lesions.paint(hu[painted], places, rng)
+            long = {
+                row: tube(drawn[i].half_mm, rng)
+                for row, i in enumerate(painted)
+                if drawn[i].what == "tube"
+            }
+            hu[painted], mask[painted] = lesions.paint(hu[painted], places, rng, long)
         grown = [i for i, scene in enumerate(drawn) if scene.kind == "region"]
         if grown:
             mask[grown] = regions.grow(hu[grown], [drawn[i].what for i in grown], rng)
+        organs = [i for i, scene in enumerate(drawn) if scene.kind == "organ"]
+        for i in organs:
+            hu[i] = tinted(hu[i], mask[i], rng)
         rows = (torch.arange(settings.fresh) + number * settings.fresh) % settings.ring
         self._hu[rows], self._mask[rows] = hu, mask > 0
         self._is_organ[rows] = torch.tensor(
@@ -81,3 +94,11 @@ def _dice(found: Tensor, truth: Tensor, smooth: float) -> Tensor:
     both = (found * truth).sum((1, 2, 3, 4))
     sums = found.sum((1, 2, 3, 4)) + truth.sum((1, 2, 3, 4))
     return (2 * both + smooth) / (sums + smooth)
+
+
+def tinted(hu: Tensor, mask: Tensor, rng: np.random.Generator) -> Tensor:
+    """Return a scene (1, z, y, x) whose organ took up more contrast medium, or less."""
+    if rng.random() > TINTED:
+        return hu
+    change = between(*TINT_HU, rng) * rng.choice((-1, 1))
+    return hu + pool.mean(mask[None], (3, 3, 3))[0] * change

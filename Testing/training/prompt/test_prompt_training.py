@@ -1,7 +1,10 @@
 """Training of prompts: what is drawn, clicked and resumed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
@@ -11,14 +14,16 @@ from Testing.phantoms import abdomen  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.machine.device import has_bfloat16  # noqa: E402
 from training.networks.prompt import CropNet, slice_net  # noqa: E402
-from training.prompt import faults, lesions, regions, scenes  # noqa: E402
+from training.prompt import faults, lesions, regions, scenes, source  # noqa: E402
 from training.prompt.__main__ import Run, train  # noqa: E402
 from training.prompt.cases import to_case  # noqa: E402
 from training.prompt.clicks import channels, click  # noqa: E402
 from training.prompt.crops import Crops, crops  # noqa: E402
 from training.prompt.export import export  # noqa: E402
+from training.prompt.scenes import between  # noqa: E402
 from training.prompt.settings import Settings, read_settings  # noqa: E402
 from training.prompt.source import Source  # noqa: E402
+from training.prompt.tubes import tube  # noqa: E402
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
@@ -70,6 +75,72 @@ def test_a_scene_of_an_organ_shows_it(case):
     hu, mask = scenes.cut(scene)
     assert hu[mask > 0].median() == pytest.approx(72, abs=4)  # see phantoms.organ_hu
     assert 0.02 < mask.mean() < 0.6
+
+
+def test_the_mask_of_a_bent_organ_bends_with_it(case):
+    rng = np.random.default_rng(2)
+    drawn = (scenes.draw([case], np.ones(1), (), rng) for _ in range(900))
+    scene = next(s for s in drawn if s.organ == 1 and s.bend is not None and s.bend[0].any())
+    hu, mask = scenes.cut(scene)
+    level, other = scenes.cut(replace(scene, bend=None))
+    assert hu[mask > 0].median() == pytest.approx(72, abs=4)
+    assert (mask != other).float().mean() > 0.01
+    assert hu[other > 0].std() > 1.1 * level[other > 0].std(), "the old mask is no longer right"
+
+
+def test_a_bent_piece_stays_level(case):
+    rng = np.random.default_rng(5)
+    drawn = (scenes.draw([case], np.ones(1), (), rng) for _ in range(900))
+    pieces = [s for s in drawn if s.bend is not None and not s.bend[0].any()]
+    assert pieces
+    for scene in pieces[:5]:
+        _, mask = scenes.cut(scene)
+        _, other = scenes.cut(replace(scene, bend=None))
+        torch.testing.assert_close(mask.any(2).any(2), other.any(2).any(2))
+
+
+def test_a_tinted_organ_changes_as_a_whole_and_nothing_else_does():
+    mask = torch.zeros(1, *scenes.SHAPE)
+    mask[:, 10:30, 20:60, 30:70] = 1
+    rng, changes = np.random.default_rng(0), []
+    for _ in range(20):
+        change = source.tinted(torch.zeros_like(mask), mask, rng)
+        assert not change[:, :8].any()
+        inner = change[:, 12:28, 22:58, 32:68]
+        assert inner.std() < 1e-3
+        changes.append(float(inner.mean()))
+    assert {-1, 0, 1} == set(np.sign(changes))
+    assert 10 <= min(abs(c) for c in changes if c) <= max(map(abs, changes)) <= 120
+
+
+def test_a_tube_goes_from_end_to_end_of_its_half_of_the_scene_in_one_piece():
+    rng, kept_apart = np.random.default_rng(1), 0
+    for _ in range(12):
+        half = np.array([2 * between(20, 50, rng), 60.0, 60.0])
+        own, other = tube(half, rng)
+        inside = (own < 1)[0].numpy()
+        held = np.flatnonzero(inside.any((1, 2)))
+        assert held[0] == pytest.approx(scenes.SHAPE[0] / 4, abs=3)
+        assert held[-1] == pytest.approx(scenes.SHAPE[0] * 3 / 4, abs=3)
+        sides = np.flatnonzero(inside.any((0, 1)))
+        assert scenes.SHAPE[2] / 4 - 3 <= sides[0] <= sides[-1] <= scenes.SHAPE[2] * 3 / 4 + 3
+        near = ndimage.binary_dilation(inside, np.ones((3, 3, 3)))
+        assert ndimage.label(near)[1] == 1
+        kept_apart += bool((other < 1).any())
+    assert 1 < kept_apart < 12
+
+
+def test_a_tube_beside_the_one_that_is_wanted_is_painted_and_is_not_in_the_mask():
+    torch.manual_seed(0)
+    own, other = (torch.full((1, *scenes.SHAPE), 9.0) for _ in range(2))
+    own[:, 11:33, 40:52, 40:52], other[:, 11:33, 40:52, 60:72] = 0, 0
+    tissue = torch.full((1, 1, *scenes.SHAPE), 40.0)
+    hu, mask = lesions.paint(tissue, ["tube"], np.random.default_rng(1), {0: (own, other)})
+    assert mask[0, 0, 15:30, 42:50, 42:50].all()
+    assert not mask[..., 56:].any()
+    change = (hu - tissue)[0, 0].abs()
+    assert change[15:30, 42:50, 62:70].mean() > 20
+    assert change[15:30, 42:50, 76:].mean() < 1
 
 
 def test_a_painted_lesion_lies_in_its_mask():
