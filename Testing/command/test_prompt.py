@@ -1,5 +1,6 @@
 """flareseg prompt with the network that ships, on a phantom with a ball in its liver."""
 
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from FlareSegLib.prompting.prompt_network import DEFAULT
 from Testing.command.conftest import ENVIRONMENT
 
 CENTRE = (40.0, 20.0, 40.0)
@@ -62,7 +64,10 @@ def test_the_report_tells_size_prompts_and_model(done):
     assert row["longest_mm"] == pytest.approx(2 * RADIUS, rel=0.15)
     assert row["hu_mean"] == pytest.approx(40, abs=12)
     assert row["prompts"][0]["kind"] == "box"
-    assert report["run"]["model"]["name"] == "flare-prompt"
+    model = report["run"]["model"]
+    assert model["name"] == "flare-prompt"
+    for key, file in (("sha256", "model.onnx"), ("one_slice_sha256", "model_slice.onnx")):
+        assert model[key] == hashlib.sha256((DEFAULT / file).read_bytes()).hexdigest()
     assert row["slice_s_mm"] == pytest.approx(CENTRE[2], abs=12)
 
 
