@@ -24,6 +24,9 @@ DEFAULT = RESOURCES / "Models" / "flare-prompt"
 CROP = "crop"
 """Kind of a network that looks at a crop about the box."""
 
+OTHERS = ("one_slice", "first_look")
+"""What model.json may say of networks beside the first."""
+
 
 @dataclass(frozen=True)
 class PromptConfig:
@@ -44,6 +47,8 @@ class PromptConfig:
     onnx: str = "model.onnx"
     one_slice: PromptConfig | None = None
     """Of the network that looks at one slice; None: there is none."""
+    first_look: PromptConfig | None = None
+    """Of the network that looks at a box in space first; None: it is the same."""
 
 
 class PromptNetwork(Protocol):
@@ -56,6 +61,11 @@ class PromptNetwork(Protocol):
         """The network that looks at one slice; None: there is none."""
         ...
 
+    @property
+    def first_look(self) -> PromptNetwork | None:
+        """The network that looks at a box in space first; None: it is the same."""
+        ...
+
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (z, y, x) of channels (7, z, y, x)."""
         ...
@@ -65,17 +75,28 @@ class CropNetwork:
     """A flat network in an ONNX file: 2 x 2 x 2 voxels become channels first, and come back."""
 
     def __init__(
-        self, config: PromptConfig, session: Any, one_slice: Callable[[], CropNetwork] | None = None
+        self,
+        config: PromptConfig,
+        session: Any,
+        open_other: Callable[[PromptConfig], CropNetwork] | None = None,
     ) -> None:
-        """Keep facts and session, see load_prompt_network(); one_slice opens that of one slice."""
+        """Keep facts and session, see load_prompt_network(); open_other opens another network."""
         self.config = config
         self._session = session
-        self._open_one_slice = one_slice
+        self._open_other = open_other
 
     @cached_property
     def one_slice(self) -> CropNetwork | None:
         """The network that looks at one slice, opened at its first use; None: there is none."""
-        return self._open_one_slice() if self._open_one_slice else None
+        return self._other(self.config.one_slice)
+
+    @cached_property
+    def first_look(self) -> CropNetwork | None:
+        """That which looks at a box in space first, opened at its first use; None: the same."""
+        return self._other(self.config.first_look)
+
+    def _other(self, config: PromptConfig | None) -> CropNetwork | None:
+        return self._open_other(config) if config and self._open_other else None
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (z, y, x) of channels (7, z, y, x)."""
@@ -110,24 +131,17 @@ def load_prompt_network(folder: Path | None = None, threads: int = 0) -> CropNet
     folder = folder or DEFAULT
     config = read_prompt_config(folder)
     count = threads or min(4, physical_cores())
-    slices = config.one_slice
-    opened = partial(_opened, folder, slices, count) if slices else None
-    return _opened(folder, config, count, opened)
+    return _opened(folder, count, config)
 
 
-def _opened(
-    folder: Path,
-    config: PromptConfig,
-    threads: int,
-    one_slice: Callable[[], CropNetwork] | None = None,
-) -> CropNetwork:
+def _opened(folder: Path, threads: int, config: PromptConfig) -> CropNetwork:
     path = folder / config.onnx
     session = open_session(read_checked(path, config.sha256), path, threads, is_small=True)
     z, y, x = config.grid
     wanted = [1, 8 * len(NAMES), z * y // 4, x // 2]
     if (found := list(session.get_inputs()[0].shape)) != wanted:
         raise ModelError(f"{path} takes {found}, model.json says {wanted}: do not mix models")
-    return CropNetwork(config, session, one_slice)
+    return CropNetwork(config, session, partial(_opened, folder, threads))
 
 
 def is_prompt_model(folder: Path) -> bool:
@@ -151,7 +165,7 @@ def read_prompt_config(folder: Path) -> PromptConfig:
         raise ModelError(
             f"{path} tells of no network of prompts ({error}): give --model the folder of one"
         ) from error
-    grids = [one.grid for one in (config, config.one_slice) if one]
+    grids = [one.grid for one in (config, config.one_slice, config.first_look) if one]
     if config.kind != CROP or config.channels != NAMES or any(len(grid) != 3 for grid in grids):
         raise ModelError(
             f"{path} is of kind {config.kind!r} with channels {config.channels}: this FlareSeg "
@@ -161,14 +175,18 @@ def read_prompt_config(folder: Path) -> PromptConfig:
 
 
 def _config(facts: dict[str, Any]) -> PromptConfig:
-    """Return what model.json says; what it says of the network of one slice stands within."""
+    """Return what model.json says; what it says of other networks stands within."""
     names = {item.name for item in fields(PromptConfig)}
     known = {key: value for key, value in facts.items() if key in names}
     known |= {key: tuple(facts[key]) for key in ("grid", "channels")}
-    inner = known.pop("one_slice", None)
+    one_slice, first_look = (known.pop(key, None) for key in OTHERS)
     whole = PromptConfig(**known)
-    if inner is None:
-        return whole
-    onnx, sha256, grid = (inner[key] for key in ("onnx", "sha256", "grid"))
-    slices = replace(whole, onnx=onnx, sha256=sha256, grid=tuple(grid))
-    return replace(whole, one_slice=slices)
+    return replace(whole, one_slice=_other(whole, one_slice), first_look=_other(whole, first_look))
+
+
+def _other(whole: PromptConfig, said: dict[str, Any] | None) -> PromptConfig | None:
+    """Return the facts of another network of a model."""
+    if said is None:
+        return None
+    onnx, sha256, grid = (said[key] for key in ("onnx", "sha256", "grid"))
+    return replace(whole, onnx=onnx, sha256=sha256, grid=tuple(grid))

@@ -150,7 +150,7 @@ class Session:
         rules.check_smaller(extent, self._body)
         thin = extent.size <= THIN * np.array(self.grid.spacing_mm)
         if not thin.any():
-            return self._helped(self._closer(self._seen(_at_least(extent), (prompt,))))
+            return self._helped(self._closer(self._first_seen(extent, prompt)))
         size = np.where(thin, float(extent.size[~thin].mean()), extent.size)
         free = tuple(bool(axis) for axis in thin)
         return self._fitted(Extent.about(extent.centre, size), free, (prompt,))
@@ -239,6 +239,11 @@ class Session:
     def _seen(self, extent: Extent, prompts: tuple[Prompt, ...], last: Seen | None = None) -> Seen:
         """Look at a box once."""
         return Seen.by(self._network, self._volume, extent, prompts, last)
+
+    def _first_seen(self, extent: Extent, prompt: Prompt) -> Seen:
+        """Look at a box in space, with the network that finds things of more kinds."""
+        network = self._network.first_look or self._network
+        return Seen.by(network, self._volume, _at_least(extent), (prompt,))
 
     def _with_slice(self, state: Seen) -> Seen:
         """Return a state whose mask is, in the slice of a box in one slice, that of this slice."""

@@ -167,6 +167,18 @@ def test_a_box_in_space_is_not_looked_at_slice_by_slice_where_what_was_found_fil
     assert not network.one_slice.shown
 
 
+def test_the_network_that_looks_first_looks_at_boxes_in_space_and_at_nothing_else():
+    network = Bright()
+    network.first_look = Bright()
+    session = Session(ball(), network)
+    session.box(*box(2))
+    assert (len(network.first_look.shown), len(network.shown)) == (1, 1)
+    session.click(CENTRE_RAS)
+    session.line(CENTRE_RAS, (CENTRE_RAS[0] + 20, *CENTRE_RAS[1:]))
+    session.box(*flat_box(2))
+    assert len(network.first_look.shown) == 1
+
+
 class Dim(Bright):
     """Finds the lower part of the ball alone."""
 

@@ -287,7 +287,12 @@ def test_the_network_has_half_a_million_weights_and_a_logit_for_each_voxel():
 
 @pytest.mark.parametrize(
     ("name", "faults", "flat"),
-    [("prompt", False, False), ("correct", True, False), ("slice", False, True)],
+    [
+        ("prompt", False, False),
+        ("first", False, False),
+        ("correct", True, False),
+        ("slice", False, True),
+    ],
 )
 def test_the_configs_in_the_repository_load(name, faults, flat):
     from pathlib import Path
@@ -298,11 +303,16 @@ def test_the_configs_in_the_repository_load(name, faults, flat):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, while it exports
-def test_exported_networks_say_what_torch_says_and_are_half_as_large(tmp_path):
+def test_exported_networks_say_what_torch_says_and_are_half_as_large_or_a_quarter(tmp_path):
     torch.manual_seed(0)
-    assert export(CropNet(), (8, 16, 16), tmp_path / "m", "1", slice_net()) < 0.1
-    assert (tmp_path / "m" / "model.onnx").stat().st_size < 2.4 * 507_776
-    assert load_prompt_network(tmp_path / "m").one_slice.config.grid == (2, 96, 96)
+    folder = tmp_path / "m"
+    assert export(CropNet(), (8, 16, 16), folder, "1", slice_net(), CropNet()) < 0.1
+    assert (folder / "model.onnx").stat().st_size < 2.4 * 507_776
+    assert (folder / "model_first.onnx").stat().st_size < 1.4 * 507_776
+    loaded = load_prompt_network(folder)
+    assert loaded.one_slice.config.grid == (2, 96, 96)
+    shown = np.random.default_rng(0).normal(0, 1, (7, 8, 16, 16)).astype(np.float32)
+    assert np.abs(loaded.first_look(shown) - loaded(shown)).max() > 0.01, "they are not the same"
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,6 @@ def boxes_of(masks: Tensor) -> tuple[Tensor, Tensor]:
     """Return boxes (k, 4) about masks (k, y, x) as people draw them, and whether there are any."""
     weight = (masks.sum((1, 2)) > LEAST_SHARE * masks[0].numel()).float()
     low, high = (edge[:, [2, 1]] for edge in bounds(masks[:, None, None]))
-    before, after = jitter(len(masks), masks.device)[:, :, 1:].unbind(1)
+    before, after = jitter(len(masks), masks.device, 0.0)[:, :, 1:].unbind(1)
     boxes = torch.cat([low - before * (high - low), high + after * (high - low)], 1)
     return (boxes / masks.shape[-1]).clamp(0, 1) * weight[:, None], weight
