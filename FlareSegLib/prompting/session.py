@@ -241,9 +241,13 @@ class Session:
         return Seen.by(self._network, self._volume, extent, prompts, last)
 
     def _first_seen(self, extent: Extent, prompt: Prompt) -> Seen:
-        """Look at a box in space, with the network that finds things of more kinds."""
-        network = self._network.first_look or self._network
-        return Seen.by(network, self._volume, _at_least(extent), (prompt,))
+        """Look at a box in space, with the network that finds things of more kinds if it can."""
+        network, extent = self._network.first_look, _at_least(extent)
+        if network:
+            state = Seen.by(network, self._volume, extent, (prompt,))
+            if not state.found.is_empty:
+                return state
+        return self._seen(extent, (prompt,))
 
     def _with_slice(self, state: Seen) -> Seen:
         """Return a state whose mask is, in the slice of a box in one slice, that of this slice."""

@@ -179,6 +179,20 @@ def test_the_network_that_looks_first_looks_at_boxes_in_space_and_at_nothing_els
     assert len(network.first_look.shown) == 1
 
 
+class Blind(Bright):
+    """Finds nothing."""
+
+    def __call__(self, channels):
+        return np.minimum(super().__call__(channels), -1)
+
+
+def test_where_the_network_that_looks_first_finds_nothing_the_other_one_looks():
+    network = Bright()
+    network.first_look = Blind()
+    found = Session(ball(), network).box(*box(2))
+    assert found.ml == pytest.approx(BALL_ML, rel=0.05)
+
+
 class Dim(Bright):
     """Finds the lower part of the ball alone."""
 
