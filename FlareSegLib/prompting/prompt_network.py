@@ -48,7 +48,7 @@ class PromptConfig:
     one_slice: PromptConfig | None = None
     """Of the network that looks at one slice; None: there is none."""
     first_look: PromptConfig | None = None
-    """Of the network that looks at a box in space first; None: it is the same."""
+    """Of the network that looks at a box first; None: it is the same."""
 
 
 class PromptNetwork(Protocol):
@@ -63,7 +63,7 @@ class PromptNetwork(Protocol):
 
     @property
     def first_look(self) -> PromptNetwork | None:
-        """The network that looks at a box in space first; None: it is the same."""
+        """The network that looks at a box first; None: it is the same."""
         ...
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -92,7 +92,7 @@ class CropNetwork:
 
     @cached_property
     def first_look(self) -> CropNetwork | None:
-        """That which looks at a box in space first, opened at its first use; None: the same."""
+        """That which looks at a box first, opened at its first use; None: the same."""
         return self._other(self.config.first_look)
 
     def _other(self, config: PromptConfig | None) -> CropNetwork | None:

@@ -48,6 +48,9 @@ FIRST_MM = 20.0
 LINE_BOX = 0.85
 """Side of the box about a line along the other axes, in lengths of the line."""
 
+ALL = (True, True, True)
+"""Axes along which a box is free."""
+
 
 class Session:
     """Segments one thing after another; keeps the CT, and every state for undo and redo."""
@@ -145,7 +148,7 @@ class Session:
 
     def _begun(self, prompt: BoxPrompt | LinePrompt) -> Seen:
         if isinstance(prompt, LinePrompt):
-            return self._fitted(self._line_extent(prompt), (True, True, True), (prompt,))
+            return self._fitted(self._line_extent(prompt), ALL, (prompt,), self._network)
         extent = box_extent(prompt, self.grid)
         rules.check_smaller(extent, self._body)
         thin = extent.size <= THIN * np.array(self.grid.spacing_mm)
@@ -153,7 +156,19 @@ class Session:
             return self._helped(self._closer(self._first_seen(extent, prompt)))
         size = np.where(thin, float(extent.size[~thin].mean()), extent.size)
         free = tuple(bool(axis) for axis in thin)
-        return self._fitted(Extent.about(extent.centre, size), free, (prompt,))
+        return self._deep(Extent.about(extent.centre, size), free, prompt)
+
+    def _deep(self, extent: Extent, free: tuple[bool, ...], prompt: Prompt) -> Seen:
+        """Find the depth with the network that finds things of more kinds, and look with the other.
+
+        Its look counts unless it has lost sight of the thing.
+        """
+        first = self._network.first_look
+        if first is None:
+            return self._fitted(extent, free, (prompt,), self._network)
+        state = self._fitted(extent, free, (prompt,), first)
+        second = self._seen(_at_least(state.found.extent), (prompt,))
+        return second if second.found.ml >= rules.LEAST_KEPT * state.found.ml else state
 
     def _closer(self, state: Seen) -> Seen:
         """Look again at a box halfway to that of the mask: boxes that people draw are loose.
@@ -212,7 +227,7 @@ class Session:
                     "the first click says what is outside: draw a box or a line, or click inside"
                 )
             cube = Extent.about(at, np.full(3, FIRST_MM))
-            return self._fitted(cube, (True, True, True), (click,))
+            return self._fitted(cube, ALL, (click,), self._network)
         last = self._states[-1]
         extent, frame = last.extent, last.frame
         index = frame.index(at)
@@ -222,15 +237,21 @@ class Session:
         asked = last.found.extent if extent == last.extent else extent
         return replace(state, found=replace(state.found, extent=asked))
 
-    def _fitted(self, extent: Extent, free: tuple[bool, ...], prompts: tuple[Prompt, ...]) -> Seen:
+    def _fitted(
+        self,
+        extent: Extent,
+        free: tuple[bool, ...],
+        prompts: tuple[Prompt, ...],
+        network: PromptNetwork,
+    ) -> Seen:
         """Look, and look again while the mask reaches the faces of the box along free axes."""
-        state = self._seen(_at_least(extent), prompts)
+        state = Seen.by(network, self._volume, _at_least(extent), prompts)
         for _ in range(rules.MOST_GROWTHS if self._grows else 0):
             found = state.found
             larger = rules.grown(found.extent, found.mask, found.box.start, self.grid, free)
             if larger == found.extent:
                 break
-            further = self._seen(larger, prompts)
+            further = Seen.by(network, self._volume, larger, prompts)
             if further.found.ml < rules.LEAST_KEPT * found.ml:  # it has lost sight of the thing
                 break
             state = further

@@ -167,7 +167,7 @@ def test_a_box_in_space_is_not_looked_at_slice_by_slice_where_what_was_found_fil
     assert not network.one_slice.shown
 
 
-def test_the_network_that_looks_first_looks_at_boxes_in_space_and_at_nothing_else():
+def test_the_network_that_looks_first_looks_at_boxes_and_at_nothing_else():
     network = Bright()
     network.first_look = Bright()
     session = Session(ball(), network)
@@ -175,8 +175,22 @@ def test_the_network_that_looks_first_looks_at_boxes_in_space_and_at_nothing_els
     assert (len(network.first_look.shown), len(network.shown)) == (1, 1)
     session.click(CENTRE_RAS)
     session.line(CENTRE_RAS, (CENTRE_RAS[0] + 20, *CENTRE_RAS[1:]))
-    session.box(*flat_box(2))
     assert len(network.first_look.shown) == 1
+
+
+def test_the_depth_of_a_box_in_one_slice_is_found_by_the_network_that_looks_first():
+    network = Bright()
+    network.first_look = Bright()
+    found = Session(ball(), network).box(*flat_box(2))
+    assert len(network.first_look.shown) >= 1
+    assert len(network.shown) == 1
+    assert found.ml == pytest.approx(BALL_ML, rel=0.05)
+    network.first_look, alone = None, Session(ball(), network)
+    np.testing.assert_array_equal(full(alone.box(*flat_box(2))), full(found))
+    network = Dim()
+    network.first_look = Bright()
+    kept = Session(ball(), network).box(*flat_box(2))
+    assert kept.ml == pytest.approx(BALL_ML, rel=0.05), "the other one has lost sight of it"
 
 
 class Blind(Bright):

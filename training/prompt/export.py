@@ -68,7 +68,7 @@ def export(
         folder: Of the model; its name is the model's.
         version: Of the model.
         one_slice: The network of one slice.
-        first_look: The network that looks at a box in space first.
+        first_look: The network that looks at a box first.
 
     Raises:
         ModelError: They differ by more than TOLERANCE of the range of the logits.
