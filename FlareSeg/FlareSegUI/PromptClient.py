@@ -8,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import qt
 from slicer import vtkMRMLScalarVolumeNode
 
 from FlareSegLib.prompting.prompts import Prompt
-from FlareSegLib.prompting.requests import CT, REQUEST, to_json
+from FlareSegLib.prompting.requests import ANSWER, CT, REQUEST, to_json
 from FlareSegUI import Folder, Nodes
 from FlareSegUI.Runner import Listener, Runner
 
+LOOK_MILLISECONDS = 15
+"""An answer is looked for so often: Slicer 5.12 tells lines of a process every 100 ms."""
 Answer = dict
 """What the process tells of a thing, with start (k, j, i) and mask; or an error."""
 
@@ -30,6 +33,9 @@ class PromptClient:
         self._folder: Path | None = None
         self._number = self._answered = 0
         self._lastLine = ""
+        self._timer = qt.QTimer()
+        self._timer.setInterval(LOOK_MILLISECONDS)
+        self._timer.connect("timeout()", self._look)
 
     @property
     def isRunning(self) -> bool:
@@ -59,6 +65,7 @@ class PromptClient:
         part = self._folder / f"{REQUEST}.part"
         part.write_text(json.dumps(request), encoding="utf-8")
         part.replace(self._folder / REQUEST)
+        self._timer.start()
         return self._number
 
     def forget(self) -> None:
@@ -78,6 +85,21 @@ class PromptClient:
         except ValueError:
             self._lastLine = line
             return
+        self._onFacts(facts)
+
+    def _look(self) -> None:
+        """Take the answer from its file, if it is there before its line."""
+        if self._answered >= self._number:
+            self._timer.stop()
+            return
+        path = self._folder / ANSWER.format(self._number)
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            return
+        self._onFacts(facts)
+
+    def _onFacts(self, facts: Answer) -> None:
         if "answer" not in facts:
             self._lastLine = facts.get("error", self._lastLine)
             return
@@ -91,8 +113,10 @@ class PromptClient:
             self._onAnswer(facts)
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
+            (self._folder / ANSWER.format(number)).unlink(missing_ok=True)
 
     def _onEnd(self, code: int) -> None:
+        self._timer.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
         if code and self._number >= self._answered and self._lastLine:
             logging.error("FlareSeg: the process of prompts ended: %s", self._lastLine)

@@ -2,11 +2,13 @@
 
 Files, no pipes, so that it works however a panel starts its processes. The panel puts ct.nrrd into
 the folder, and writes request.json whenever the prompts change; the newest wins, since it takes the
-place of the one before. For each there is answer_<number>.npz, and then a line of JSON on stdout.
+place of the one before. For each there is answer_<number>.npz, then answer_<number>.json, and the
+same as a line on stdout: a panel may look for the file, or wait for the line.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -16,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import FlareSegError, InputError
 from FlareSegLib.base.geometry import Volume
 from FlareSegLib.preprocessing.orient import axes_and_flips
@@ -24,7 +27,7 @@ from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_netw
 from FlareSegLib.prompting.prompt_report import FLAGS, row_of
 from FlareSegLib.prompting.prompts import Prompt
 from FlareSegLib.prompting.read_apart import reading
-from FlareSegLib.prompting.requests import CT, REQUEST, from_json
+from FlareSegLib.prompting.requests import ANSWER, CT, REQUEST, from_json
 from FlareSegLib.prompting.session import Session
 
 POLL_SECONDS = 0.02
@@ -110,9 +113,16 @@ def serve(folder: Path, goes_on: Callable[[], bool] = lambda: True) -> int:
     while goes_on():
         answer = server.poll()
         if answer is not None:
+            _leave(answer, folder / ANSWER.format(answer["answer"]))
             _tell(answer)
         time.sleep(POLL_SECONDS)
     return 0
+
+
+def _leave(facts: dict[str, Any], path: Path) -> None:
+    """Write facts into a file, wholly or not at all; on a full disk the line alone tells them."""
+    with contextlib.suppress(OSError), atomic(path) as part:
+        part.write_text(json.dumps(facts), encoding="utf-8")
 
 
 def _tell(facts: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Prompt
 
-CT, REQUEST = "ct.nrrd", "request.json"
+CT, REQUEST, ANSWER = "ct.nrrd", "request.json", "answer_{}.json"
 KINDS: dict[str, type[BoxPrompt] | type[LinePrompt] | type[ClickPrompt]] = {
     "box": BoxPrompt,
     "line": LinePrompt,

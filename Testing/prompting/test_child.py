@@ -89,6 +89,19 @@ def test_a_request_is_answered_once_and_the_newest_wins(folder):
     assert server.poll() is None
 
 
+def test_an_answer_is_told_in_a_line_and_left_in_a_file(folder, capsys):
+    served(folder, in_fat(DIRECTIONS["straight"]))
+    ask(folder, 1, PROMPTS[0])
+    rounds = iter((True, False))
+    assert child.serve(folder, lambda: next(rounds)) == 0
+    ready, line = capsys.readouterr().out.splitlines()
+    assert json.loads(ready) == {"ready": True}
+    left = folder / requests.ANSWER.format(1)
+    assert json.loads(line) == json.loads(left.read_text(encoding="utf-8"))
+    assert json.loads(line)["answer"] == 1
+    assert (folder / "answer_1.npz").is_file()
+
+
 def test_prompts_that_were_there_before_are_not_computed_again(folder):
     network, volume = Bright(), in_fat(DIRECTIONS["straight"])
     server = child.Server(folder, volume, network)

@@ -37,6 +37,16 @@ def test_a_box_becomes_a_segment_and_done_keeps_it(section, ball):
 
 
 @pytest.mark.slow
+def test_an_answer_does_not_wait_for_its_line(section, ball):
+    section.client._onLine = lambda line: None
+    roi(section)
+    section.ask()
+    wait_until(lambda: section._history.now.answer is not None)
+    assert section._history.now.answer["ml"] > 0
+    assert not list(section.client._folder.glob("answer_*")), "it was taken away"
+
+
+@pytest.mark.slow
 def test_clicks_change_it_and_undo_brings_it_back(section, ball):
     import vtk
 
