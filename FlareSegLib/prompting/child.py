@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from FlareSegLib.base.atomic import atomic
-from FlareSegLib.base.errors import FlareSegError, InputError
+from FlareSegLib.base.errors import FlareSegError, InputError, OutputError
 from FlareSegLib.base.geometry import Volume
 from FlareSegLib.preprocessing.orient import axes_and_flips
 from FlareSegLib.prompting.found import Found
@@ -121,7 +121,7 @@ def serve(folder: Path, goes_on: Callable[[], bool] = lambda: True) -> int:
 
 def _leave(facts: dict[str, Any], path: Path) -> None:
     """Write facts into a file, wholly or not at all; on a full disk the line alone tells them."""
-    with contextlib.suppress(OSError), atomic(path) as part:
+    with contextlib.suppress(OutputError), atomic(path) as part:
         part.write_text(json.dumps(facts), encoding="utf-8")
 
 

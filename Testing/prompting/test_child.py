@@ -102,6 +102,15 @@ def test_an_answer_is_told_in_a_line_and_left_in_a_file(folder, capsys):
     assert (folder / "answer_1.npz").is_file()
 
 
+def test_where_the_file_cannot_be_written_the_line_tells_the_answer(folder, capsys):
+    served(folder, in_fat(DIRECTIONS["straight"]))
+    ask(folder, 1, PROMPTS[0])
+    (folder / requests.ANSWER.format(1)).mkdir()
+    rounds = iter((True, False))
+    assert child.serve(folder, lambda: next(rounds)) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[1])["answer"] == 1
+
+
 def test_prompts_that_were_there_before_are_not_computed_again(folder):
     network, volume = Bright(), in_fat(DIRECTIONS["straight"])
     server = child.Server(folder, volume, network)
