@@ -75,10 +75,7 @@ class CropNetwork:
     """A flat network in an ONNX file: 2 x 2 x 2 voxels become channels first, and come back."""
 
     def __init__(
-        self,
-        config: PromptConfig,
-        session: Any,
-        open_other: Callable[[PromptConfig], CropNetwork] | None = None,
+        self, config: PromptConfig, session: Any, open_other: Callable[[PromptConfig], CropNetwork]
     ) -> None:
         """Keep facts and session, see load_prompt_network(); open_other opens another network."""
         self.config = config
@@ -96,7 +93,7 @@ class CropNetwork:
         return self._other(self.config.first_look)
 
     def _other(self, config: PromptConfig | None) -> CropNetwork | None:
-        return self._open_other(config) if config and self._open_other else None
+        return self._open_other(config) if config else None
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (z, y, x) of channels (7, z, y, x)."""

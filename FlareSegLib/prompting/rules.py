@@ -18,7 +18,7 @@ GROWTH = 0.25
 """Share of its size by which a box grows on a side that its mask touches."""
 MOST_GROWTHS = 4
 LEAST_KEPT = 0.9
-"""A larger box that gives less of the volume than that is not taken."""
+"""A larger box, or another network, that gives less of the volume than that is not taken."""
 DOUBTFUL = 0.6
 """Overlap of the box about what was found with the drawn one, and of less it is doubted."""
 THRESHOLDS, FULLER = (-2.0, -1.0, 1.0, 2.0), 0.03

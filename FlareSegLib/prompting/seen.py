@@ -78,13 +78,13 @@ class Seen:
         """
         found, grid = self.found, self.found.grid
         values = back(self.logits, self.frame, grid, found.box)
-        best, gain = self, rules.FULLER
+        best, fullest = self, found.fills + rules.FULLER
         for threshold in rules.THRESHOLDS:
             mask = rules.tidy(values > threshold, found.box.start, (), grid)
             other = replace(found, mask=mask)
-            if other.fills > best.found.fills + gain:
+            if (fills := other.fills) > fullest:
                 former = (self.logits > threshold).astype(np.float32)
-                best, gain = replace(self, found=other, former=former), 0.0
+                best, fullest = replace(self, found=other, former=former), fills
         return best
 
 

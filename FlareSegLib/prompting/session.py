@@ -47,7 +47,6 @@ FIRST_MM = 20.0
 """Side of the cube about a click, where nothing else is known."""
 LINE_BOX = 0.85
 """Side of the box about a line along the other axes, in lengths of the line."""
-
 ALL = (True, True, True)
 """Axes along which a box is free."""
 
@@ -164,9 +163,9 @@ class Session:
         Its look counts unless it has lost sight of the thing.
         """
         first = self._network.first_look
+        state = self._fitted(extent, free, (prompt,), first or self._network)
         if first is None:
-            return self._fitted(extent, free, (prompt,), self._network)
-        state = self._fitted(extent, free, (prompt,), first)
+            return state
         second = self._seen(_at_least(state.found.extent), (prompt,))
         return second if second.found.ml >= rules.LEAST_KEPT * state.found.ml else state
 

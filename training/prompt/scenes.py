@@ -94,8 +94,8 @@ def _organ(case: Case, left_out: tuple[int, ...], rng: np.random.Generator) -> S
         return None
     value = int(rng.choice(known))
     low, high = (end.copy() for end in case.boxes[value])
-    whole_ends = (float(low[0]), float(high[0]))
-    if rng.random() < PIECES:
+    is_piece = rng.random() < PIECES
+    if is_piece:
         whole = high[0] - low[0]
         depth = max(4.0, whole * rng.uniform(0.15, 0.7))
         low[0] += rng.uniform(0, max(whole - depth, 0.1))
@@ -104,7 +104,7 @@ def _organ(case: Case, left_out: tuple[int, ...], rng: np.random.Generator) -> S
     half[1:] = half[1:].max()
     half = np.maximum(half * rng.uniform(1.7, 2.2), 6)
     ends = (float(low[0]), float(high[0]))
-    bend = _bend(ends != whole_ends, rng) if rng.random() < BENT else None
+    bend = _bend(is_piece, rng) if rng.random() < BENT else None
     return Scene(case, (low + high) / 2 - 0.5, half, "organ", "organ", value, ends, bend)
 
 

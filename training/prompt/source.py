@@ -68,9 +68,9 @@ class Source:
         grown = [i for i, scene in enumerate(drawn) if scene.kind == "region"]
         if grown:
             mask[grown] = regions.grow(hu[grown], [drawn[i].what for i in grown], rng)
-        organs = [i for i, scene in enumerate(drawn) if scene.kind == "organ"]
-        for i in organs:
-            hu[i] = tinted(hu[i], mask[i], rng)
+        for i, scene in enumerate(drawn):
+            if scene.kind == "organ":
+                hu[i] = tinted(hu[i], mask[i], rng)
         rows = (torch.arange(settings.fresh) + number * settings.fresh) % settings.ring
         self._hu[rows], self._mask[rows] = hu, mask > 0
         self._is_organ[rows] = torch.tensor(
