@@ -23,14 +23,11 @@ from FlareSegLib.prompting.prompts import (
     box_extent,
     on_grid,
 )
-from FlareSegLib.prompting.rules import extent_of
 
 LEAST_MM = 3.0
 """A box is at least so large along each axis."""
 DEPTH_MM = 0.01
 """Of the box that is looked at: next to nothing."""
-APART_MM = 2.8
-"""Slices that are looked at one after the other are about so far apart, if there are that many."""
 THIN = 1.5
 """A box in one slice is at most so many slices deep."""
 
@@ -43,6 +40,11 @@ def slice_of(prompt: Prompt, grid: Grid) -> Extent | None:
     thin = extent.size <= THIN * np.array(grid.spacing_mm)
     if thin.tolist() != [True, False, False]:
         return None
+    return middle_of(extent, grid)
+
+
+def middle_of(extent: Extent, grid: Grid) -> Extent:
+    """Return a box in the middle of the slice that its own middle is nearest to."""
     step = grid.spacing_mm[0]
     centre, size = extent.centre, extent.size
     centre[0] = np.clip(np.rint(centre[0] / step), 0, grid.shape[0] - 1) * step
@@ -81,7 +83,7 @@ class Slice:
         Args:
             volume: Canonical, HU.
             network: Of one slice.
-            extent: See slice_of().
+            extent: See slice_of() and middle_of().
             clicks: All of them; those in other slices do not count.
             last: What was found before.
         """
@@ -104,31 +106,6 @@ class Slice:
         found[inner[0]] = False
         found[inner] = self.mask
         return found, Box(zyx(low), zyx(high))
-
-
-def in_slices(
-    volume: Volume, network: PromptNetwork, mask: NDArray[np.bool_], box: Box
-) -> NDArray[np.bool_]:
-    """Return a mask that lies in a box with what is found in its slices, about it there.
-
-    Of slices that are nearer than APART_MM one is looked at for those next to it. volume and
-    network are as for Slice.seen().
-    """
-    found, held = mask.copy(), np.flatnonzero(mask.any(axis=(1, 2)))
-    step = max(1, round(APART_MM / volume.grid.spacing_mm[0]))
-    for first in range(0, len(held), step):
-        group = held[first : first + step]
-        index = int(group[len(group) // 2])
-        start = (box.start[0] + index, *box.start[1:])
-        about = extent_of(mask[index : index + 1], start, volume.grid)
-        size = np.maximum(about.size, LEAST_MM)
-        size[0] = DEPTH_MM
-        seen = Slice.seen(volume, network, Extent.about(about.centre, size), (), None)
-        low, high = np.maximum(seen.box.start, box.start), np.minimum(seen.box.stop, box.stop)
-        both = Box(zyx(low), zyx(high))
-        _, rows, columns = _within(both, box.start)
-        found[group, rows, columns] |= seen.mask[_within(both, seen.box.start)]
-    return found
 
 
 def _within(box: Box, low: Iterable[int]) -> tuple[slice, ...]:

@@ -24,9 +24,6 @@ DEFAULT = RESOURCES / "Models" / "flare-prompt"
 CROP = "crop"
 """Kind of a network that looks at a crop about the box."""
 
-OTHERS = ("one_slice", "first_look")
-"""What model.json may say of networks beside the first."""
-
 
 @dataclass(frozen=True)
 class PromptConfig:
@@ -47,8 +44,6 @@ class PromptConfig:
     onnx: str = "model.onnx"
     one_slice: PromptConfig | None = None
     """Of the network that looks at one slice; None: there is none."""
-    first_look: PromptConfig | None = None
-    """Of the network that looks at a box first; None: it is the same."""
 
 
 class PromptNetwork(Protocol):
@@ -59,11 +54,6 @@ class PromptNetwork(Protocol):
     @property
     def one_slice(self) -> PromptNetwork | None:
         """The network that looks at one slice; None: there is none."""
-        ...
-
-    @property
-    def first_look(self) -> PromptNetwork | None:
-        """The network that looks at a box first; None: it is the same."""
         ...
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -85,15 +75,7 @@ class CropNetwork:
     @cached_property
     def one_slice(self) -> CropNetwork | None:
         """The network that looks at one slice, opened at its first use; None: there is none."""
-        return self._other(self.config.one_slice)
-
-    @cached_property
-    def first_look(self) -> CropNetwork | None:
-        """That which looks at a box first, opened at its first use; None: the same."""
-        return self._other(self.config.first_look)
-
-    def _other(self, config: PromptConfig | None) -> CropNetwork | None:
-        return self._open_other(config) if config else None
+        return self._open_other(self.config.one_slice) if self.config.one_slice else None
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (z, y, x) of channels (7, z, y, x)."""
@@ -162,7 +144,7 @@ def read_prompt_config(folder: Path) -> PromptConfig:
         raise ModelError(
             f"{path} tells of no network of prompts ({error}): give --model the folder of one"
         ) from error
-    grids = [one.grid for one in (config, config.one_slice, config.first_look) if one]
+    grids = [one.grid for one in (config, config.one_slice) if one]
     if config.kind != CROP or config.channels != NAMES or any(len(grid) != 3 for grid in grids):
         raise ModelError(
             f"{path} is of kind {config.kind!r} with channels {config.channels}: this FlareSeg "
@@ -176,14 +158,9 @@ def _config(facts: dict[str, Any]) -> PromptConfig:
     names = {item.name for item in fields(PromptConfig)}
     known = {key: value for key, value in facts.items() if key in names}
     known |= {key: tuple(facts[key]) for key in ("grid", "channels")}
-    one_slice, first_look = (known.pop(key, None) for key in OTHERS)
+    said = known.pop("one_slice", None)
     whole = PromptConfig(**known)
-    return replace(whole, one_slice=_other(whole, one_slice), first_look=_other(whole, first_look))
-
-
-def _other(whole: PromptConfig, said: dict[str, Any] | None) -> PromptConfig | None:
-    """Return the facts of another network of a model."""
     if said is None:
-        return None
+        return whole
     onnx, sha256, grid = (said[key] for key in ("onnx", "sha256", "grid"))
-    return replace(whole, onnx=onnx, sha256=sha256, grid=tuple(grid))
+    return replace(whole, one_slice=replace(whole, onnx=onnx, sha256=sha256, grid=tuple(grid)))

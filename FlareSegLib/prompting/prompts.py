@@ -103,6 +103,11 @@ class Extent:
         """Return the box of a size about its middle."""
         return cls(_point(centre - size / 2), _point(centre + size / 2))
 
+    def within(self, other: Extent) -> Extent:
+        """Return the part of the box that lies in another."""
+        low = np.maximum(self.low, other.low)
+        return Extent(_point(low), _point(np.minimum(self.high, other.high)))
+
     def holding(self, at: NDArray[np.float64], margin: float) -> Extent:
         """Return the box, grown so that it holds a point and a margin about it."""
         low = np.minimum(self.low, at - margin)

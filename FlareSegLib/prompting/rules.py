@@ -18,11 +18,13 @@ GROWTH = 0.25
 """Share of its size by which a box grows on a side that its mask touches."""
 MOST_GROWTHS = 4
 LEAST_KEPT = 0.9
-"""A larger box, or another network, that gives less of the volume than that is not taken."""
+"""A larger box that gives less of the volume than that is not taken."""
 DOUBTFUL = 0.6
 """Overlap of the box about what was found with the drawn one, and of less it is doubted."""
+LOOSE = 0.8
+"""Overlap with the drawn box, and of less its middle slice is looked at."""
 THRESHOLDS, FULLER = (-2.0, -1.0, 1.0, 2.0), 0.03
-"""Of logits, tried then; so much more overlap, and the usual one does not count."""
+"""Of logits, tried where it is doubted; so much more overlap, and the usual one does not count."""
 WORSE = 0.05
 """So much less overlap with the drawn box, and a second look does not count."""
 BODY_HU, BODY_VOXELS = -300.0, 64

@@ -20,7 +20,6 @@ from FlareSegLib.prompting import prompt_files
 from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompt_network import (
     DEFAULT,
-    OTHERS,
     PromptNetwork,
     load_prompt_network,
     read_prompt_config,
@@ -145,9 +144,8 @@ def _write_report(rows: tuple[Row, ...], job: PromptJob, network: PromptNetwork)
     name = job.source.name if job.keep_ids else shown_name(job.source, job.series)
     others = (path for path in job.targets if path != job.report)
     model = {"name": config.name, "version": config.version, "sha256": config.sha256}
-    for key in OTHERS:
-        if other := getattr(config, key):
-            model[f"{key}_sha256"] = other.sha256
+    if config.one_slice:
+        model["one_slice_sha256"] = config.one_slice.sha256
     facts = {
         "input": name,
         "model": model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,16 +76,17 @@ class Seen:
         Where a mask hardly fills its box, voxels above or below the usual threshold of the logits
         may: the box says how far the thing reaches. There are no clicks yet.
         """
+        best = max(self.others(), key=lambda other: other.found.fills)
+        return best if best.found.fills > self.found.fills + rules.FULLER else self
+
+    def others(self) -> Iterator[Seen]:
+        """Yield it with more around it, and with less: other thresholds of the logits."""
         found, grid = self.found, self.found.grid
         values = back(self.logits, self.frame, grid, found.box)
-        best, fullest = self, found.fills + rules.FULLER
         for threshold in rules.THRESHOLDS:
             mask = rules.tidy(values > threshold, found.box.start, (), grid)
-            other = replace(found, mask=mask)
-            if (fills := other.fills) > fullest:
-                former = (self.logits > threshold).astype(np.float32)
-                best, fullest = replace(self, found=other, former=former), fills
-        return best
+            former = (self.logits > threshold).astype(np.float32)
+            yield replace(self, found=replace(found, mask=mask), former=former)
 
 
 def clicks_of(prompts: Sequence[Prompt]) -> list[ClickPrompt]:

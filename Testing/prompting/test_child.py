@@ -117,7 +117,7 @@ def test_prompts_that_were_there_before_are_not_computed_again(folder):
     for number, clicks in enumerate(((), (PROMPTS[2],), ()), 1):
         ask(folder, number, PROMPTS[0], *clicks)
         server.poll()
-    assert len(network.shown) == 3, "two looks at the box, one at the click"
+    assert len(network.shown) == 5, "three looks at the box, two at the click"
 
 
 def test_what_is_wrong_is_told_and_the_next_request_is_answered(folder):

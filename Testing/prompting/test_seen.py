@@ -30,12 +30,14 @@ def ball_with_a_core() -> Volume:
 
 
 def test_a_mask_that_hardly_fills_its_box_takes_in_what_the_network_doubts():
-    session = Session(ball_with_a_core(), Shy())
+    network = Shy()
+    session = Session(ball_with_a_core(), network)
     found = session.box(*box(1))
     assert found.ml == pytest.approx(BALL_ML, rel=0.1)
+    looks = len(network.shown)
     session.click(CENTRE_RAS)
-    former = session._network.shown[-1][4]
-    assert np.count_nonzero(former) > 4 * np.count_nonzero(session._network.shown[-1][1] > 0.27)
+    shown = network.shown[looks]
+    assert np.count_nonzero(shown[4]) > 4 * np.count_nonzero(shown[1] > 0.27)
 
 
 def test_a_mask_that_fills_its_box_is_left_as_the_network_says():

@@ -1,14 +1,12 @@
 """A thing from prompts: what must be true whatever the network is."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.geometry import Box, Labelmap, Volume
-from FlareSegLib.prompting.one_slice import in_slices
+from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.prompting.prompts import BoxPrompt
 from FlareSegLib.prompting.session import Session
 from Testing.prompting.things import (
@@ -18,7 +16,6 @@ from Testing.prompting.things import (
     CONFIG,
     RADIUS,
     SHAPE,
-    SPACING,
     Bright,
     ball,
     box,
@@ -64,13 +61,14 @@ def test_a_turned_ct_gives_the_same_mask(direction):
     assert np.count_nonzero(a != b) <= 0.01 * np.count_nonzero(a)
 
 
-def test_a_loose_box_is_looked_at_again_halfway_to_what_was_found():
+def test_a_loose_box_is_looked_at_twice_again_halfway_to_what_was_found():
     network = Bright()
     found = Session(ball(), network).box(*box(6))
-    first, second = (np.count_nonzero(shown[3]) for shown in network.shown)
-    assert first == pytest.approx(second, rel=0.15), "crops grow with their box"
-    wide, close = (np.count_nonzero(shown[1] > 0.1) for shown in network.shown)
-    assert close > wide * 1.3
+    boxes = [np.count_nonzero(shown[3]) for shown in network.shown]
+    assert boxes == pytest.approx([boxes[0]] * 3, rel=0.15), "crops grow with their box"
+    wide, close, closest = (np.count_nonzero(shown[1] > 0.1) for shown in network.shown)
+    assert wide * 1.3 < close <= closest
+    assert [shown[4].any() for shown in network.shown] == [False, True, True], "the former mask"
     np.testing.assert_allclose(found.extent.size, 2 * (RADIUS + 6))
 
 
@@ -82,6 +80,18 @@ class Shy(Bright):
         if len(self.shown) == 2:
             logits[:, :, 28:] = -1
         return logits
+
+
+def test_a_click_is_looked_at_twice_the_second_time_closer_and_with_the_mask_in_view():
+    network = Bright()
+    session = Session(ball(), network)
+    session.box(*box(6))
+    del network.shown[:]
+    session.click(CENTRE_RAS)
+    first, second = network.shown
+    assert all(shown[4].any() and shown[5].max() == 1 for shown in (first, second))
+    assert np.count_nonzero(second[1] > 0.1) >= np.count_nonzero(first[1] > 0.1)
+    np.testing.assert_allclose(session.found.extent.size, 2 * (RADIUS + 6))
 
 
 def test_a_second_look_does_not_count_if_it_fills_the_box_less():
@@ -123,9 +133,9 @@ def test_a_box_in_one_slice_has_its_slice_from_the_network_of_one_slice():
     network.one_slice = Cross()
     plain = Session(ball(), Bright()).box(*flat_box(2))
     found = Session(ball(), network).box(*flat_box(2))
-    z = 30 - found.box.start[0]
-    assert (found.mask != plain.mask).any((1, 2)).nonzero()[0].tolist() == [z]
-    assert 0.4 < found.mask[z].sum() / plain.mask[z].sum() < 0.6
+    there, before = full(found), full(plain)
+    assert (there != before).any((1, 2)).nonzero()[0].tolist() == [30]
+    assert 0.4 < there[30].sum() / before[30].sum() < 0.6
     (shown,) = network.one_slice.shown
     np.testing.assert_allclose(shown[:, 0], shown[:, 1], atol=1e-3)
 
@@ -154,57 +164,17 @@ def test_the_network_of_one_slice_is_opened_where_it_is_needed():
             raise AssertionError("opened")
 
     session = Session(ball(), Closed())
-    session.box(*box(2))
+    session.box(*box())
     session.click(CENTRE_RAS)
     with pytest.raises(AssertionError, match="opened"):
         session.box(*flat_box(2))
 
 
-def test_a_box_in_space_is_not_looked_at_slice_by_slice_where_what_was_found_fills_it():
+def test_no_slice_of_a_box_in_space_is_looked_at_where_what_was_found_fills_it():
     network = Bright()
     network.one_slice = Cross()
-    Session(ball(), network).box(*box(2))
+    Session(ball(), network).box(*box())
     assert not network.one_slice.shown
-
-
-def test_the_network_that_looks_first_looks_at_boxes_and_at_nothing_else():
-    network = Bright()
-    network.first_look = Bright()
-    session = Session(ball(), network)
-    session.box(*box(2))
-    assert (len(network.first_look.shown), len(network.shown)) == (1, 1)
-    session.click(CENTRE_RAS)
-    session.line(CENTRE_RAS, (CENTRE_RAS[0] + 20, *CENTRE_RAS[1:]))
-    assert len(network.first_look.shown) == 1
-
-
-def test_the_depth_of_a_box_in_one_slice_is_found_by_the_network_that_looks_first():
-    network = Bright()
-    network.first_look = Bright()
-    found = Session(ball(), network).box(*flat_box(2))
-    assert len(network.first_look.shown) >= 1
-    assert len(network.shown) == 1
-    assert found.ml == pytest.approx(BALL_ML, rel=0.05)
-    network.first_look, alone = None, Session(ball(), network)
-    np.testing.assert_array_equal(full(alone.box(*flat_box(2))), full(found))
-    network = Dim()
-    network.first_look = Bright()
-    kept = Session(ball(), network).box(*flat_box(2))
-    assert kept.ml == pytest.approx(BALL_ML, rel=0.05), "the other one has lost sight of it"
-
-
-class Blind(Bright):
-    """Finds nothing."""
-
-    def __call__(self, channels):
-        return np.minimum(super().__call__(channels), -1)
-
-
-def test_where_the_network_that_looks_first_finds_nothing_the_other_one_looks():
-    network = Bright()
-    network.first_look = Blind()
-    found = Session(ball(), network).box(*box(2))
-    assert found.ml == pytest.approx(BALL_ML, rel=0.05)
 
 
 class Dim(Bright):
@@ -216,50 +186,18 @@ class Dim(Bright):
         return logits
 
 
-def test_where_what_was_found_hardly_fills_the_box_each_slice_is_looked_at_as_well():
-    network = Dim()
-    before = Session(ball(), network).box(*box(2))
-    network.one_slice = Bright()
-    network.one_slice.config = replace(CONFIG, grid=(2, 96, 96))
-    session = Session(ball(), network)
-    found = session.box(*box(2))
-    slices = int(before.mask.any((1, 2)).sum())
-    assert len(network.one_slice.shown) == slices
-    assert not (full(before) & ~full(found)).any()
-    assert before.ml < 0.62 * BALL_ML
-    assert found.ml > 1.2 * before.ml
-    session.click(CENTRE_RAS)
-    assert np.count_nonzero(network.shown[-1][4]) > np.count_nonzero(network.shown[-2][4])
-
-
-def test_of_thin_slices_one_is_looked_at_for_its_neighbours():
-    volume = ball()
-    fine = replace(volume.grid, spacing_mm=(1.0, *SPACING[1:]), shape=(120, *SHAPE[1:]))
-    twice = Volume(np.repeat(volume.array, 2, axis=0), fine)
-    network = Bright()
-    network.config = replace(CONFIG, grid=(2, 96, 96))
-    mask = twice.array[40:80] > 80
-    mask[:, :45] = False
-    where = Box((40, 0, 0), (80, *SHAPE[1:]))
-    found = in_slices(twice, network, mask, where)
-    held = int(mask.any((1, 2)).sum())
-    assert len(network.shown) == math.ceil(held / 3)
-    assert not (mask & ~found).any()
-    assert np.count_nonzero(found) > 1.3 * np.count_nonzero(mask)
-
-
 def full(found):
     mask = np.zeros(SHAPE, bool)
     mask[found.box.slices] = found.mask
     return mask
 
 
-def test_without_growth_a_box_of_one_slice_is_looked_at_once():
+def test_without_growth_a_box_of_one_slice_is_looked_at_and_once_closer():
     network = Bright()
     low, high = (list(corner) for corner in box(-7))
     low[2] = high[2] = CENTRE_RAS[2]
     Session(ball(), network, grow=False).box(low, high)
-    assert len(network.shown) == 1
+    assert len(network.shown) == 2
 
 
 def test_a_line_gives_the_ball(session):

@@ -23,7 +23,6 @@ class Bright:
 
     config = CONFIG
     one_slice: Bright | None = None
-    first_look: Bright | None = None
 
     def __init__(self) -> None:
         self.shown: list[np.ndarray] = []

@@ -23,6 +23,8 @@ from training.prompt.source import Source, objective
 
 BOX_ALONE, MOST_CLICKS = 0.45, 3
 """Share of steps without a click; clicks of the others are 1 to MOST_CLICKS."""
+AGAIN = 0.4
+"""Share of the steps without a click that are shown what the network itself found before."""
 
 
 class Run(Learner):
@@ -59,12 +61,16 @@ class Run(Learner):
             clicks, former = clicks // 2, crops.former
             inside, outside = click(former, crops.truth, inside, outside)
         self.network.eval()
+        if not clicks and crops.former is None and rng.random() < AGAIN:
+            former = self._mask(channels(crops, former, inside, outside))
         for _ in range(clicks):
-            with autocast(self.device):
-                logits = self.network(channels(crops, former, inside, outside))
-            former = (logits > 0).float()
+            former = self._mask(channels(crops, former, inside, outside))
             inside, outside = click(former, crops.truth, inside, outside)
         return channels(crops, former, inside, outside)
+
+    def _mask(self, shown: torch.Tensor) -> torch.Tensor:
+        with autocast(self.device):
+            return (self.network(shown) > 0).float()
 
 
 def train(settings: Settings, cases: list[Case], device: torch.device, *, resume: bool) -> Run:

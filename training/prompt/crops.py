@@ -13,13 +13,17 @@ from training.prompt.scenes import SHAPE, axes
 
 RATIO = 1.5
 """Size of the crop, in sizes of the box."""
-WRONG_DEPTH, GUESSED = 0.12, 0.08
-"""Shares of boxes whose depth alone was guessed, each face off by up to 40 %, and of cubes about a
+WRONG_DEPTH, GUESSED = 0.15, 0.15
+"""Shares of boxes whose depth alone was guessed, each face off by -40 to 55 %, and of cubes about a
 line, whose faces are all off by -30 to 40 %."""
 LEAST_CELLS, LEAST_VOXELS = 5, 120
 """Of a thing in its scene, along each axis and in all."""
 GRAIN = 0.77
 """Noise of several voxels, as a share of that of single ones."""
+RECOLOURED, CURVE_HU, KNOTS_HU = 0.35, 30.0, (-200.0, 400.0)
+"""Share of crops whose HU go through a curve, how far off it is (SD), and where it has its ends."""
+KNOTS = 10
+"""Straight pieces of the curve."""
 LEAST_SHARE, LEAST_PIXELS = 0.15, 30
 """Of a slice that is drawn: its share of the largest one, and its pixels."""
 
@@ -123,7 +127,7 @@ def jitter(n: int, device: torch.device, cubes: float = GUESSED) -> Tensor:
     loose = torch.where(kind < 0.8, drawn * 0.10, drawn * 0.20 - 0.05)
     out = torch.where(kind < 0.4, drawn * 0.04 - 0.02, loose)
     guessed = torch.rand(n, device=device) < WRONG_DEPTH
-    out[guessed, :, 0] = torch.rand(int(guessed.sum()), 2, device=device) * 0.8 - 0.4
+    out[guessed, :, 0] = torch.rand(int(guessed.sum()), 2, device=device) * 0.95 - 0.4
     lines = torch.rand(n, device=device) < cubes
     out[lines] = torch.rand(int(lines.sum()), 2, 3, device=device) * 0.7 - 0.3
     return out
@@ -156,7 +160,7 @@ def changed(crops: Crops) -> Crops:
     def drawn(low: float, high: float) -> Tensor:
         return torch.empty(n, 1, 1, 1, 1, device=device).uniform_(low, high)
 
-    hu = hu * drawn(0.8, 1.25) + drawn(-40, 40)
+    hu = recoloured(hu) * drawn(0.8, 1.25) + drawn(-40, 40)
     blurred = torch.rand(n, device=device) < 0.25
     hu[blurred] = pool.mean(hu[blurred], (1, 3, 3))
     if hu.shape[2] > 2:
@@ -179,3 +183,16 @@ def changed(crops: Crops) -> Crops:
     for part in parts:
         part[turned] = part[turned].transpose(3, 4)
     return Crops(parts[0], parts[2], parts[1], crops.weight, *parts[3:])
+
+
+def recoloured(hu: Tensor) -> Tensor:
+    """Return crops (n, 1, z, y, x), some of them with other contrast between their tissues."""
+    n, (low, high) = len(hu), KNOTS_HU
+    off = torch.randn(n, KNOTS + 1, device=hu.device) * CURVE_HU
+    off = off * (torch.rand(n, 1, device=hu.device) < RECOLOURED)
+    off[:, 0] = off[:, -1] = 0
+    at = ((hu - low) * (KNOTS / (high - low))).clamp(0, KNOTS - 1e-3).flatten(1)
+    piece = at.long()
+    share = at - piece
+    moved = off.gather(1, piece) * (1 - share) + off.gather(1, piece + 1) * share
+    return hu + moved.reshape(hu.shape)

@@ -1,6 +1,6 @@
 """Write the model folder of a trained network of prompts; fails if onnxruntime and torch disagree.
 
-python -m training.prompt.export CHECKPOINT FOLDER --version 1.2.0 --slices FILE --first FILE
+python -m training.prompt.export CHECKPOINT FOLDER --version 1.3.0 --slices FILE
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ SLICE = (2, 96, 96)
 """Voxels of a crop of one slice."""
 TOLERANCE, TOLERANCE_BYTES = 1e-3, 2e-2
 """Largest difference of logits, relative to their range: of weights in half precision, in bytes."""
-OTHERS = {"one_slice": "model_slice.onnx", "first_look": "model_first.onnx"}
-"""Files of networks beside the first."""
 Store = Callable[[onnx.ModelProto], onnx.ModelProto]
 """How weights are kept: see onnx_file."""
 
@@ -58,17 +56,15 @@ def export(
     folder: Path,
     version: str,
     one_slice: CropNet | None = None,
-    first_look: CropNet | None = None,
 ) -> float:
     """Write networks and model.json; return the largest difference of logits to onnxruntime's.
 
     Args:
-        network: Of boxes; its weights are kept in half precision, those of the others in bytes.
+        network: Of boxes; its weights are kept in half precision, those of the other in bytes.
         shape: Voxels (z, y, x) of its crops.
         folder: Of the model; its name is the model's.
         version: Of the model.
         one_slice: The network of one slice.
-        first_look: The network that looks at a box first.
 
     Raises:
         ModelError: They differ by more than TOLERANCE of the range of the logits.
@@ -82,19 +78,16 @@ def export(
         "ratio": RATIO,
         "channels": list(NAMES),
     }
-    others = {"one_slice": one_slice, "first_look": first_look}
-    for key, other in others.items():
-        if other:
-            size = SLICE if key == "one_slice" else shape
-            facts[key] = _written(other, size, folder / OTHERS[key], onnx_file.in_bytes)
+    if one_slice:
+        path = folder / "model_slice.onnx"
+        facts["one_slice"] = _written(one_slice, SLICE, path, onnx_file.in_bytes)
     with atomic(folder / "model.json") as part:
         part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     loaded = load_prompt_network(folder, 1)
-    worst = [_difference(network, loaded, TOLERANCE)]
-    for key, other in others.items():
-        if other:
-            worst.append(_difference(other, getattr(loaded, key), TOLERANCE_BYTES))
-    return max(worst)
+    worst = _difference(network, loaded, TOLERANCE)
+    if one_slice and loaded.one_slice:
+        worst = max(worst, _difference(one_slice, loaded.one_slice, TOLERANCE_BYTES))
+    return worst
 
 
 def _written(network: CropNet, shape: Sequence[int], path: Path, store: Store) -> dict[str, object]:
@@ -123,16 +116,12 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     parser.add_argument("--grid", type=int, nargs=3, default=(32, 64, 64))
     parser.add_argument("--slices", type=Path, help="checkpoint of the network of one slice")
-    parser.add_argument("--first", type=Path, help="checkpoint of the network that looks first")
     said = parser.parse_args()
     network, one_slice = CropNet(), slice_net() if said.slices else None
-    first_look = CropNet() if said.first else None
     network.load_state_dict(weights(said.checkpoint))
     if one_slice:
         one_slice.load_state_dict(weights(said.slices))
-    if first_look:
-        first_look.load_state_dict(weights(said.first))
-    worst = export(network, said.grid, said.folder, said.version, one_slice, first_look)
+    worst = export(network, said.grid, said.folder, said.version, one_slice)
     print(f"{said.folder}: largest difference of logits {worst:.2g}")
 
 

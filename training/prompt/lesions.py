@@ -20,6 +20,8 @@ DARKER, STRONG = 0.65, 0.12
 """Shares that are darker than what is about them, and of three times the contrast."""
 MIXED, PARTS_HU = 0.2, 40.0
 """Share of lesions of several tissues, and how far these are apart at most (SD)."""
+WARPED, WARP = 0.4, (0.08, 0.4)
+"""Share of lesions that are bent, and by how much, in radii (SD)."""
 BLOOD = 0.7
 """Share of tubes that are full of contrast medium."""
 APART = 0.3
@@ -57,7 +59,8 @@ def paint(
     value = value + _noise(n, (11, 22, 22), shape, device) * _column(rng.uniform(0, 14, n), device)
     parts = rng.uniform(0, PARTS_HU, n) * (rng.random(n) < MIXED)
     value = value + _noise(n, (5, 7, 7), shape, device) * _column(parts, device)
-    value = value + (hu - smooth) * _column(rng.uniform(0.3, 1, n), device)
+    fine = pool.mean(hu, [min(count, 3) for count in shape])
+    value = value + (fine - smooth) * _column(rng.uniform(0.1, 1, n), device) + hu - fine
     value = value + _core(radius, rng) + _shell(inside, rng)
     return hu * (1 - soft) + value * soft, (inside > 0).float()
 
@@ -69,7 +72,9 @@ def _radius(
     grid = torch.stack(torch.meshgrid(*axes(shape, device), indexing="ij")) * 2.0
     turns = torch.linalg.qr(torch.randn(n, 3, 3))[0].to(device)
     scale = torch.tensor(rng.uniform(0.75, 1.0, (n, 3)), dtype=torch.float32, device=device)
-    at = torch.einsum("nij,jzyx->nizyx", turns, grid) / scale[:, :, None, None, None]
+    warp = rng.uniform(*WARP, n) * (rng.random(n) < WARPED)
+    moved = _noise(n, (4, 4, 4), shape, device, 3) * _column(warp, device)
+    at = torch.einsum("nij,njzyx->nizyx", turns, grid + moved) / scale[:, :, None, None, None]
     power = _column(rng.uniform(1.7, 3.2, n), device)
     return (at.abs().clamp_min(1e-4) ** power).sum(1, keepdim=True) ** (1 / power)
 
@@ -108,9 +113,13 @@ def _shell(inside: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _noise(
-    n: int, coarse: tuple[int, int, int], shape: tuple[int, ...], device: torch.device
+    n: int,
+    coarse: tuple[int, int, int],
+    shape: tuple[int, ...],
+    device: torch.device,
+    channels: int = 1,
 ) -> Tensor:
-    low = torch.randn(n, 1, *coarse, device=device)
+    low = torch.randn(n, channels, *coarse, device=device)
     found: Tensor = functional.interpolate(low, shape, mode="trilinear", align_corners=False)
     return found
 

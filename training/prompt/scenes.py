@@ -20,12 +20,14 @@ SHAPE = (44, 92, 92)
 """Voxels (z, y, x) of a scene, whatever its size."""
 ORGANS, LESIONS = 0.34, 0.82
 """Shares of organs, and of organs and lesions; the rest are regions."""
-LESION_PLACES = (("organ", 0.60), ("soft", 0.73), ("node", 0.81), ("nodule", 0.88), ("tube", 1.0))
+LESION_PLACES = (("organ", 0.54), ("soft", 0.70), ("node", 0.77), ("nodule", 0.84), ("tube", 1.0))
 """Where lesions are painted, sums of shares: in organs, in soft tissue, in fat, in the lungs; and
 tubes, which may be anywhere in soft tissue."""
 LESION_ORGANS = (1, 1, 1, 1, 2, 13, 3, 4, 4)
 """The liver often; kidneys, spleen, pancreas."""
 OF_PLACE = {"soft": "soft", "node": "fat", "nodule": "lung", "tube": "soft"}
+MOST_RADIUS = {"organ": 42.0, "soft": 50.0}
+"""mm, of lesions there; elsewhere 20."""
 REGIONS = {"soft": 0.42, "bright": 0.25, "bone": 0.12, "fat": 0.08, "lung": 0.08, "air": 0.05}
 PIECES = 0.45
 """Share of organs of which a piece along z is taken."""
@@ -130,7 +132,7 @@ def _lesion(case: Case, rng: np.random.Generator) -> Scene | None:
         half = np.array([wide * between(0.8, 6.0, rng), wide, wide])
         half[0] = min(half[0], max(left, 10.0))
         return Scene(case, centre, half * 2, "lesion", place)
-    radius = between(3.0, 42.0 if place == "organ" else 20.0, rng)
+    radius = between(3.0, MOST_RADIUS.get(place, 20.0), rng)
     half = np.array([radius * rng.uniform(0.7, 1.3), radius, radius])
     return Scene(case, centre, half * 2, "lesion", place)
 
