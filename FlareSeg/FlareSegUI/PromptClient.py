@@ -12,7 +12,7 @@ import qt
 from slicer import vtkMRMLScalarVolumeNode
 
 from FlareSegLib.prompting.prompts import Prompt
-from FlareSegLib.prompting.requests import ANSWER, CT, REQUEST, to_json
+from FlareSegLib.prompting.requests import ANSWER, CT, MASK, REQUEST, to_json
 from FlareSegUI import Folder, Nodes
 from FlareSegUI.Runner import Listener, Runner
 
@@ -104,7 +104,7 @@ class PromptClient:
             self._lastLine = facts.get("error", self._lastLine)
             return
         number = int(facts["answer"])
-        path = self._folder / f"answer_{number}.npz"
+        path = self._folder / MASK.format(number)
         if number == self._number and number > self._answered:
             self._answered = number
             if "error" not in facts:

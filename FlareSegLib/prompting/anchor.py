@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.prompting.found import Found
-from FlareSegLib.prompting.one_slice import Slice
+from FlareSegLib.prompting.one_slice import Slice, within
 from FlareSegLib.prompting.prompts import ClickPrompt, in_world
 
 
@@ -50,18 +50,14 @@ def _in_slice(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int_]]:
     """Return both masks (y, x) in the slice, and their first pixel."""
     boxes = (found.box, known.box)
-    low = np.min([box.start[1:] for box in boxes], axis=0)
-    shape = np.max([box.stop[1:] for box in boxes], axis=0) - low
+    low = np.min([box.start for box in boxes], axis=0)
+    shape = (np.max([box.stop for box in boxes], axis=0) - low)[1:]
     mask, truth = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     z = known.box.start[0] - found.box.start[0]
-    (own, others) = (
-        tuple(slice(a - b, c - b) for a, c, b in zip(box.start[1:], box.stop[1:], low, strict=True))
-        for box in boxes
-    )
     if 0 <= z < len(found.mask):
-        mask[own] = found.mask[z]
-    truth[others] = known.mask[0]
-    return mask, truth, low
+        mask[within(found.box, low)[1:]] = found.mask[z]
+    truth[within(known.box, low)[1:]] = known.mask[0]
+    return mask, truth, low[1:]
 
 
 def _deepest(region: NDArray[np.bool_]) -> NDArray[np.int_]:

@@ -27,7 +27,7 @@ from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_netw
 from FlareSegLib.prompting.prompt_report import FLAGS, row_of
 from FlareSegLib.prompting.prompts import Prompt
 from FlareSegLib.prompting.read_apart import reading
-from FlareSegLib.prompting.requests import ANSWER, CT, REQUEST, from_json
+from FlareSegLib.prompting.requests import ANSWER, CT, MASK, REQUEST, from_json
 from FlareSegLib.prompting.session import Session
 
 POLL_SECONDS = 0.02
@@ -65,7 +65,7 @@ class Server:
         seconds = time.perf_counter() - began
         row = row_of(found, self._session.volume, "lesion", 1, seconds)
         start, mask = self._as_read(found)
-        np.savez(self._folder / f"answer_{number}.npz", start=start, mask=mask.astype(np.uint8))
+        np.savez(self._folder / MASK.format(number), start=start, mask=mask.astype(np.uint8))
         told = {key: getattr(row, key) for key in ("ml", "hu_mean", "longest_mm", "across_mm")}
         return {**told, "flags": {flag: FLAGS[flag] for flag in row.flags}, "seconds": seconds}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,12 @@ class Found:
         """Overlap of the box about it with the box that it was looked for in, 0 to 1."""
         if self.is_empty:
             return 0.0
-        return overlap(extent_of(self.mask, self.box.start, self.grid), self.extent)
+        return overlap(self.tight, self.extent)
+
+    @cached_property
+    def tight(self) -> Extent:
+        """The box about it; it is not empty."""
+        return extent_of(self.mask, self.box.start, self.grid)
 
     def shown(self, frame: Frame) -> NDArray[np.float32]:
         """Return 1 where it lies in a frame, else 0."""

@@ -101,14 +101,14 @@ class Slice:
         low = np.min([one.start for one in boxes], axis=0)
         high = np.max([one.stop for one in boxes], axis=0)
         found = np.zeros(high - low, np.bool_)
-        found[_within(box, low)] = mask
-        inner = _within(self.box, low)
+        found[within(box, low)] = mask
+        inner = within(self.box, low)
         found[inner[0]] = False
         found[inner] = self.mask
         return found, Box(zyx(low), zyx(high))
 
 
-def _within(box: Box, low: Iterable[int]) -> tuple[slice, ...]:
+def within(box: Box, low: Iterable[int]) -> tuple[slice, ...]:
     """Return the index of a box in an array whose first voxel is low."""
     return tuple(
         slice(a - first, b - first) for a, b, first in zip(box.start, box.stop, low, strict=True)

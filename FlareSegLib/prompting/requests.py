@@ -8,7 +8,9 @@ from typing import Any
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Prompt
 
-CT, REQUEST, ANSWER = "ct.nrrd", "request.json", "answer_{}.json"
+CT, REQUEST = "ct.nrrd", "request.json"
+ANSWER, MASK = "answer_{}.json", "answer_{}.npz"
+"""Of a request, by its number."""
 KINDS: dict[str, type[BoxPrompt] | type[LinePrompt] | type[ClickPrompt]] = {
     "box": BoxPrompt,
     "line": LinePrompt,

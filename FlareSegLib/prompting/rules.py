@@ -24,7 +24,7 @@ DOUBTFUL = 0.6
 LOOSE = 0.8
 """Overlap with the drawn box, and of less its middle slice is looked at."""
 THRESHOLDS, FULLER = (-2.0, -1.0, 1.0, 2.0), 0.03
-"""Of logits, tried where it is doubted; so much more overlap, and the usual one does not count."""
+"""Of logits, tried where it is doubted, and for lines; so much more overlap, and one counts."""
 WORSE = 0.05
 """So much less overlap with the drawn box, and a second look does not count."""
 BODY_HU, BODY_VOXELS = -300.0, 64

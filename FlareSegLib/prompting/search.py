@@ -109,9 +109,8 @@ class Search:
         found = state.found
         if found.is_empty:
             return state
-        tight = rules.extent_of(found.mask, found.box.start, self._grid)
-        low = (np.array(tight.low) + np.array(found.extent.low)) / 2
-        high = (np.array(tight.high) + np.array(found.extent.high)) / 2
+        low = (np.array(found.tight.low) + np.array(found.extent.low)) / 2
+        high = (np.array(found.tight.high) + np.array(found.extent.high)) / 2
         second = self._seen(Extent.about((low + high) / 2, high - low), found.prompts, state)
         closer = replace(second, found=replace(second.found, extent=found.extent))
         is_worse = closer.found.fills < found.fills - rules.WORSE

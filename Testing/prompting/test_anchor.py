@@ -11,7 +11,7 @@ from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.one_slice import Slice
 from FlareSegLib.prompting.prompts import Extent
 from FlareSegLib.prompting.session import Session
-from Testing.prompting.things import BALL_ML, CENTRE_RAS, CONFIG, Bright, ball, box
+from Testing.prompting.things import BALL_ML, CENTRE_RAS, CONFIG, Bright, ball, box, flat_box
 
 GRID = Grid((10, 20, 20), (2.0, 1.0, 1.0))
 
@@ -73,12 +73,6 @@ def with_slice() -> Waiting:
     network.one_slice = Bright()
     network.one_slice.config = replace(CONFIG, grid=(2, 96, 96))
     return network
-
-
-def flat_box(margin: float):
-    low, high = (list(corner) for corner in box(margin))
-    low[2] = high[2] = CENTRE_RAS[2]
-    return low, high
 
 
 @pytest.mark.parametrize("corners", [flat_box(2), box(1)], ids=["flat box", "box in space"])

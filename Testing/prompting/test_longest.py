@@ -11,7 +11,7 @@ from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompts import Extent
 from FlareSegLib.prompting.search import Search
 from FlareSegLib.prompting.session import Session
-from Testing.prompting.things import CENTRE_RAS, RADIUS, Bright, ball
+from Testing.prompting.things import BALL_ML, CENTRE_RAS, RADIUS, Bright, ball
 
 
 def test_boxes_about_a_line_by_hand():
@@ -66,7 +66,7 @@ def test_no_box_is_larger_than_a_line_allows(monkeypatch):
     assert np.max(sizes, axis=0) == pytest.approx((60, 60, 30), abs=0.1)
 
     found = Session(ball(), Bright()).line(*line(2 * RADIUS))
-    assert found.ml == pytest.approx(4 / 3 * math.pi * RADIUS**3 / 1000, rel=0.06)
+    assert found.ml == pytest.approx(BALL_ML, rel=0.06)
 
 
 class Doubtful(Bright):
@@ -80,4 +80,4 @@ class Doubtful(Bright):
 
 def test_another_threshold_is_taken_where_it_gives_the_length_of_the_line():
     found = Session(ball(), Doubtful()).line(*line(2 * RADIUS))
-    assert found.ml == pytest.approx(4 / 3 * math.pi * RADIUS**3 / 1000, rel=0.06)
+    assert found.ml == pytest.approx(BALL_ML, rel=0.06)

@@ -19,6 +19,7 @@ from Testing.prompting.things import (
     Bright,
     ball,
     box,
+    flat_box,
 )
 
 TURNED = {
@@ -109,12 +110,6 @@ def test_a_box_of_one_slice_has_its_depth_found(session):
     low, high = (list(corner) for corner in box(2))
     low[2] = high[2] = CENTRE_RAS[2]
     assert session.box(low, high).ml == pytest.approx(BALL_ML, rel=0.06)
-
-
-def flat_box(margin: float, above: float = 0.0):
-    low, high = (list(corner) for corner in box(margin))
-    low[2] = high[2] = CENTRE_RAS[2] + above
-    return low, high
 
 
 class Cross(Bright):

@@ -49,4 +49,11 @@ def box(margin: float = 0.0) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return low, tuple(c + RADIUS + margin for c in CENTRE_RAS)
 
 
+def flat_box(margin: float, above: float = 0.0) -> tuple[list[float], list[float]]:
+    """Return the corners of the box about the ball in one slice, so far above its middle."""
+    low, high = (list(corner) for corner in box(margin))
+    low[2] = high[2] = CENTRE_RAS[2] + above
+    return low, high
+
+
 BALL_ML = 4 / 3 * math.pi * RADIUS**3 / 1000
