@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -12,6 +14,8 @@ Zyx = tuple[int, int, int]
 ZyxMm = tuple[float, float, float]
 Direction = tuple[ZyxMm, ZyxMm, ZyxMm]
 
+ROUNDING = 0.1
+"""Voxels by which grids that are meant to be the same may differ."""
 IDENTITY: Direction = ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 """Direction of a canonical grid: array axes (z, y, x) point to S, P and L."""
 
@@ -67,6 +71,17 @@ class Grid:
         steps = np.array(index) * np.array(self.spacing_mm)
         x, y, z = np.array(self.origin) + steps @ np.array(self.direction)
         return float(x), float(y), float(z)
+
+    def apart_mm(self, other: Grid) -> float:
+        """Return how far apart corresponding voxels lie at most; infinity for another shape."""
+        if self.shape != other.shape:
+            return math.inf
+        corners = itertools.product(*((0.0, n - 1.0) for n in self.shape))
+        return max(math.dist(self.to_world(at), other.to_world(at)) for at in corners)  # type: ignore[arg-type]
+
+    def is_like(self, other: Grid) -> bool:
+        """Return whether its voxels are those of another grid, up to rounding in files."""
+        return self.apart_mm(other) <= ROUNDING * min(other.spacing_mm)
 
     def crop(self, box: Box) -> Grid:
         """Return the grid of the voxels inside box."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,11 +170,9 @@ def _check_same_grid(case: str, truth: Grid, pred: Grid) -> None:
     if truth.shape != pred.shape:
         shapes = [" x ".join(map(str, reversed(grid.shape))) for grid in (pred, truth)]
         raise InputError(f"{case} has {shapes[0]} voxels, its truth {shapes[1]}: {cure}")
-    corners = list(itertools.product(*((0.0, n - 1.0) for n in truth.shape)))
-    apart_mm = max(math.dist(truth.to_world(at), pred.to_world(at)) for at in corners)  # type: ignore[arg-type]
-    if not apart_mm <= 0.1 * min(truth.spacing_mm):
+    if not pred.is_like(truth):
         raise InputError(
-            f"{case} and its truth lie up to {apart_mm:.2f} mm apart "
+            f"{case} and its truth lie up to {pred.apart_mm(truth):.2f} mm apart "
             f"(origin, spacing or direction differ): {cure}"
         )
 

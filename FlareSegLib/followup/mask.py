@@ -6,20 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
-from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.geometry import Grid, Labelmap
 from FlareSegLib.base.labels import LabelSet
 from FlareSegLib.images.origin import origin
 from FlareSegLib.images.privacy import hiding, shown_name
-from FlareSegLib.images.reading import read_labelmap, read_volume, to_volume
-from FlareSegLib.images.writing import to_image
+from FlareSegLib.images.reading import read_labelmap, read_volume
+from FlareSegLib.images.regrid import on_grid
 from FlareSegLib.measuring.measure import measure
 from FlareSegLib.reporting.report import Report, grid_facts, versions
-
-_NEAR = 0.1
-"""Voxels by which grids may differ: rounding."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,8 @@ def measure_mask(job: MaskJob) -> Report:
         volume = read_volume(job.ct, series=job.series)
     mask = read_labelmap(job.mask)
     warnings = []
-    if not _is_same(mask.grid, volume.grid):
-        mask = _on_grid(mask, volume.grid, job.mask.name)
+    if not mask.grid.is_like(volume.grid):
+        mask = on_grid(mask, volume.grid, job.mask.name)
         warnings.append(f"{job.mask.name} lay on another grid: the nearest voxels were measured")
     unknown = sorted(set(np.unique(mask.array).tolist()) - {0} - set(job.labels.by_value))
     if unknown:
@@ -69,28 +63,3 @@ def measure_mask(job: MaskJob) -> Report:
         "versions": versions(),
     }
     return Report(found.organs, facts, tuple(warnings), derived=found.derived)
-
-
-def _is_same(a: Grid, b: Grid) -> bool:
-    ends = [(0.0, 0.0, 0.0), tuple(n - 1.0 for n in b.shape)]
-    apart = max(np.abs(np.subtract(a.to_world(at), b.to_world(at))).max() for at in ends)  # type: ignore[arg-type]
-    return a.shape == b.shape and bool(apart <= _NEAR * min(b.spacing_mm))
-
-
-def _on_grid(mask: Labelmap, grid: Grid, name: str) -> Labelmap:
-    """Return a mask on another grid.
-
-    Raises:
-        InputError: Nothing, or not all of it, lies there.
-    """
-    like = to_image(Labelmap(np.zeros(grid.shape, np.uint8), grid))
-    moved = sitk.Resample(to_image(mask), like, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
-    found = Labelmap(to_volume(moved).array, grid)
-    before_ml = np.count_nonzero(mask.array) * mask.grid.voxel_ml
-    after_ml = np.count_nonzero(found.array) * grid.voxel_ml
-    if before_ml and abs(after_ml / before_ml - 1) > _NEAR:
-        raise InputError(
-            f"{name} marks {before_ml:.1f} ml, of which {after_ml:.1f} ml lie in the CT: "
-            "give the CT that it was drawn in"
-        )
-    return found

@@ -90,6 +90,7 @@ def read_labelmap(path: Path) -> Labelmap:
         InputError: It is no labelmap; says what, the value and the cure.
         ResourceError: It does not fit into memory.
     """
+    path = Path(path)
     with _readable_errors(path.name):
         check_regular(path)
         format_name = image_format(path)
@@ -98,6 +99,8 @@ def read_labelmap(path: Path) -> Labelmap:
         volume = _read_file(path, format_name)
     with np.errstate(invalid="ignore"):
         labels = volume.array.astype(np.uint8)
+    if volume.array.dtype == np.uint8:
+        return Labelmap(labels, volume.grid)
     wrong = volume.array[labels != volume.array]
     if wrong.size:
         raise InputError(

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_ANGLES = np.arange(16) * np.pi / 16
+"""Directions in a slice, to find the slices that can have the longest diameter."""
+_SHORTEST = np.cos(np.pi / 32) - 1e-9
+"""What is left of a diameter along the nearest of these directions, at least; less rounding."""
+
 
 @dataclass(frozen=True)
 class Diameters:
@@ -31,13 +36,30 @@ def diameters(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Diame
         spacing_mm: Of pixels (y, x).
     """
     best = Diameters(0.0, 0.0, 0)
-    for z in np.flatnonzero(mask.any(axis=(1, 2))):
-        corners = _edges(mask[z])
-        if np.hypot(*(np.ptp(corners, axis=0) / 2 * spacing_mm)) <= best.longest_mm:
-            continue
-        found = _of_slice(_hull(corners) / 2 * spacing_mm, int(z))
+    least = _widths(mask, spacing_mm)
+    for z in np.flatnonzero((least > 0) & (least / _SHORTEST >= least.max(initial=0.0))):
+        found = _of_slice(_hull(_edges(mask[z])) / 2 * spacing_mm, int(z))
         best = found if found.longest_mm > best.longest_mm else best
     return best
+
+
+def _widths(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the largest extent of each slice along some directions, mm; 0 of an empty one.
+
+    No diameter is shorter than that, and none is longer than that divided by _SHORTEST.
+    """
+    z, y = np.nonzero(mask.any(axis=2))
+    rows = mask[z, y]
+    ends = rows.argmax(axis=1), mask.shape[2] - 1 - rows[:, ::-1].argmax(axis=1)
+    across, along = np.sin(_ANGLES) * spacing_mm[0], np.cos(_ANGLES) * spacing_mm[1]
+    first, last = (y[:, None] * across + end[:, None] * along for end in ends)
+    found = np.zeros(len(mask))
+    slices, starts = np.unique(z, return_index=True)
+    if starts.size:
+        high = np.maximum.reduceat(np.maximum(first, last), starts)
+        low = np.minimum.reduceat(np.minimum(first, last), starts)
+        found[slices] = (high - low + np.maximum(np.abs(across), np.abs(along))).max(axis=1)
+    return found
 
 
 def _edges(mask: NDArray[np.bool_]) -> NDArray[np.int_]:

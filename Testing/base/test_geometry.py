@@ -26,3 +26,13 @@ def test_crop_keeps_voxels_where_they_are():
 def test_array_and_grid_must_fit(kind):
     with pytest.raises(ValueError, match=r"\(2, 2, 2\) does not fit grid \(2, 2, 3\)"):
         kind(np.zeros((2, 2, 2), np.uint8), Grid((2, 2, 3), (1.0, 1.0, 1.0)))
+
+
+@pytest.mark.parametrize(("moved_mm", "is_like"), [(0.05, True), (0.2, False)])
+def test_grids_are_alike_up_to_a_tenth_of_a_voxel(moved_mm, is_like):
+    one, other = (Grid((4, 5, 6), (1.0, 2.0, 3.0), (at, 0.0, 0.0)) for at in (0.0, moved_mm))
+    assert one.apart_mm(other) == pytest.approx(moved_mm)
+    assert one.is_like(other) is is_like
+    wider = Grid((4, 5, 6), (1.0, 2.0, 3.0 + moved_mm / 5))
+    assert one.apart_mm(wider) == pytest.approx(moved_mm)
+    assert not one.is_like(Grid((4, 5, 7), (1.0, 2.0, 3.0)))

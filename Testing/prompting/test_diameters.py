@@ -55,3 +55,19 @@ def test_the_longest_diameter_is_that_of_all_pairs_of_edges(seed):
     edges = [(np.argwhere(plane)[:, None] + moves).reshape(-1, 2) * spacing for plane in mask]
     longest = max((pdist(one).max() for one in edges if len(one)), default=0.0)
     assert diameters(mask, tuple(spacing)).longest_mm == pytest.approx(longest)
+
+
+def test_a_slice_whose_diameter_lies_between_the_directions_that_are_tried_is_not_left_out():
+    mask = np.zeros((2, 30, 210), bool)
+    mask[0, 5, 3:203] = True
+    mask[1, 4, 3] = mask[1, 24, 201] = True
+    found = diameters(mask, (1.0, 1.0))
+    assert found.slice == 1
+    assert found.longest_mm == pytest.approx(np.hypot(199, 20))
+
+
+def test_pixels_count_with_their_extent():
+    mask = np.zeros((2, 8, 20), bool)
+    mask[0, 3, 2:17] = True
+    mask[1, 3:5, 9] = True
+    assert diameters(mask, (10.0, 1.0)).slice == 1
