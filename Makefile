@@ -82,10 +82,11 @@ bench-prompt: setup  ## prompts against simple methods, BENCH="../shared/data" s
 slicer-test: setup  ## run the tests of the Slicer module in the rig, slow ones too
 	RIG=required $(IN_RIG) -m pytest Testing/slicer
 
-screenshots: $(DEMO_STAMP)  ## draw icon, terminology, pictures of the panel and of the organs in 3-D
+screenshots: $(DEMO_STAMP)  ## draw icon, terminology, pictures of panel, prompts and organs in 3-D
 	$(BIN)/flareseg sample -o demo
 	RIG=required $(IN_RIG) -m Testing.slicer.make_resources
 	RIG=required $(IN_RIG) -m Testing.slicer.screenshots demo/sample_ct.nii.gz docs/images
+	$(BIN)/python -m Testing.prompting.picture docs/images/prompt.png
 
 view-test: setup  ## run the tests of viewer and cohort page in Chromium, and take their pictures for docs/
 	$(BIN)/python -m pip install --quiet --editable '.[view]' playwright

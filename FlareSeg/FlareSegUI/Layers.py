@@ -33,7 +33,7 @@ def write(
         RuntimeError: There are more segments than values, or they cannot be put on that grid.
     """
     labels = organsOf(segmentation)
-    layers = _layersOf(segmentation, volume, labels) or [_merged(segmentation, volume, labels)]
+    layers = layersOf(segmentation, volume, labels)
     for i, (array, _start, _values) in enumerate(layers):
         np.save(folder / LAYER.format(i), array)
     grid = Nodes.gridOf(volume)
@@ -43,6 +43,17 @@ def write(
         "layers": [{"start": start, "values": values} for _array, start, values in layers],
     }
     (folder / LAYERS).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def layersOf(
+    segmentation: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolumeNode, labels: LabelSet
+) -> list[tuple[np.ndarray, list[int], dict[int, int]]]:
+    """Return voxels (k, j, i) of each layer, first index, and organ of each value.
+
+    Raises:
+        RuntimeError: They cannot be put on the grid of the volume.
+    """
+    return _layersOf(segmentation, volume, labels) or [_merged(segmentation, volume, labels)]
 
 
 def fit(segmentation: vtkMRMLSegmentationNode, volume: vtkMRMLScalarVolumeNode | None) -> bool:

@@ -14,6 +14,8 @@ from FlareSegUI.PromptNodes import MARK
 
 FACTS = f"{Nodes.PREFIX}lesions"
 """Attribute of a segmentation of lesions: what was measured, by the IDs of the segments."""
+MEASURED = ("ml", "hu_mean", "longest_mm", "across_mm", "flags")
+"""What is kept of an answer with the segment."""
 NAME = "lesion"
 RGB = 255
 
@@ -61,7 +63,7 @@ def segmentationFor(volume: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentationNode:
 
     Lesions have one of their own: a run for organs replaces all segments of its segmentation.
     """
-    if own := _segmentationsOf(volume):
+    if own := [node for node in segmentationsOf(volume) if node.GetAttribute(MARK)]:
         return own[-1]
     name = slicer.mrmlScene.GenerateUniqueName(f"{volume.GetName()} lesions")
     made = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
@@ -71,20 +73,61 @@ def segmentationFor(volume: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentationNode:
     return made
 
 
-def _segmentationsOf(volume: vtkMRMLScalarVolumeNode) -> list[vtkMRMLSegmentationNode]:
+def segmentationsOf(volume: vtkMRMLScalarVolumeNode) -> list[vtkMRMLSegmentationNode]:
+    """Return the segmentations of a CT: of organs, of lesions, of other modules."""
     nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    return [node for node in nodes if node.GetAttribute(MARK) and Nodes.sourceOf(node) is volume]
+    return [node for node in nodes if Nodes.sourceOf(node) is volume]
+
+
+def isThere(segment: tuple[vtkMRMLSegmentationNode, str]) -> bool:
+    """Return whether a segment is in the scene."""
+    segmentation, key = segment
+    known = slicer.mrmlScene.GetNodeByID(segmentation.GetID() or "") is segmentation
+    return known and segmentation.GetSegmentation().GetSegment(key) is not None
+
+
+class Lesion:
+    """The lesion at hand: its segment is made with the first answer."""
+
+    labels = None
+    """Of what was there before: nothing."""
+    isThere = True
+    """It is made anew where it was removed."""
+
+    def __init__(self, volume: vtkMRMLScalarVolumeNode) -> None:
+        """Take the CT."""
+        self.segment: tuple[vtkMRMLSegmentationNode, str] | None = None
+        self._volume = volume
+
+    def write(self, answer: dict) -> None:
+        """Give the segment the voxels of an answer, and the table what was measured of them."""
+        if self.segment is None or not isThere(self.segment):
+            segmentation = segmentationFor(self._volume)
+            self.segment = (segmentation, newSegment(segmentation))
+        writeMask(*self.segment, self._volume, answer["start"], answer["mask"])
+        keepFacts(*self.segment, {key: answer[key] for key in MEASURED})
+
+    def finish(self, _tell: object) -> None:
+        """Nothing is left to be done."""
+
+    def clear(self) -> None:
+        """Remove the segment."""
+        if self.segment is not None and isThere(self.segment):
+            segmentation, key = self.segment
+            segmentation.GetSegmentation().RemoveSegment(key)
+        self.segment = None
 
 
 def keepFacts(segmentation: vtkMRMLSegmentationNode, key: str, facts: dict) -> None:
     """Write what was measured of a segment into the node; it is saved with the scene."""
-    known = _factsOf(segmentation) | {key: facts}
+    known = factsOf(segmentation) | {key: facts}
     inside = segmentation.GetSegmentation()
     there = {one: known[one] for one in known if inside.GetSegment(one) is not None}
     segmentation.SetAttribute(FACTS, json.dumps(there, ensure_ascii=False))
 
 
-def _factsOf(segmentation: vtkMRMLSegmentationNode) -> dict:
+def factsOf(segmentation: vtkMRMLSegmentationNode) -> dict:
+    """Return what was measured of the lesions of a segmentation, by the IDs of their segments."""
     return json.loads(segmentation.GetAttribute(FACTS) or "{}")
 
 
@@ -92,11 +135,11 @@ def rowsOf(volume: vtkMRMLScalarVolumeNode | None) -> list[dict]:
     """Return the lesions of a CT as the report of a run has its organs, with sizes."""
     if volume is None:
         return []
-    return [row for node in _segmentationsOf(volume) for row in _rowsIn(node)]
+    return [row for node in segmentationsOf(volume) for row in _rowsIn(node)]
 
 
 def _rowsIn(segmentation: vtkMRMLSegmentationNode) -> list[dict]:
-    inside, facts = segmentation.GetSegmentation(), _factsOf(segmentation)
+    inside, facts = segmentation.GetSegmentation(), factsOf(segmentation)
     keys = [key for key in inside.GetSegmentIDs() if key in facts]
     return [_row(inside.GetSegment(key), key, facts[key]) for key in keys]
 

@@ -12,8 +12,8 @@ import qt
 from slicer import vtkMRMLScalarVolumeNode
 
 from FlareSegLib.prompting.prompts import Prompt
-from FlareSegLib.prompting.requests import ANSWER, CT, MASK, REQUEST, to_json
-from FlareSegUI import Folder, Nodes
+from FlareSegLib.prompting.requests import ANSWER, CT, MASK, REQUEST, START, to_json
+from FlareSegUI import Folder, Nodes, Voxels
 from FlareSegUI.Runner import Listener, Runner
 
 LOOK_MILLISECONDS = 15
@@ -32,6 +32,7 @@ class PromptClient:
         self._runner, self._onAnswer, self._onEndTold = runner, onAnswer, onEnd
         self._folder: Path | None = None
         self._number = self._answered = 0
+        self._start: int | None = None
         self._lastLine = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(LOOK_MILLISECONDS)
@@ -49,6 +50,7 @@ class PromptClient:
             RuntimeError: The copy cannot be written, or a process is running.
         """
         self._number = self._answered = 0
+        self._start = None
         self._folder = Folder.newFolder()
         try:
             Nodes.writeVolume(volume, self._folder / CT)
@@ -58,10 +60,23 @@ class PromptClient:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
+    def begin(self, labels: np.ndarray | None) -> None:
+        """Let what is asked from now on be about an organ that is there, or about none.
+
+        Args:
+            labels: uint8 (k, j, i), all of the CT: ORGAN and OTHERS, which keep their voxels.
+        """
+        self._start = None
+        if labels is not None:
+            self._start = self._number + 1
+            start, part = Voxels.cut(labels)
+            np.savez(self._folder / START.format(self._start), start=start, labels=part)
+
     def ask(self, prompts: list[Prompt]) -> int:
         """Ask for the thing of these prompts; return the number of the request."""
         self._number += 1
-        request = {"number": self._number, "prompts": [to_json(prompt) for prompt in prompts]}
+        told = [to_json(prompt) for prompt in prompts]
+        request = {"number": self._number, "start": self._start, "prompts": told}
         part = self._folder / f"{REQUEST}.part"
         part.write_text(json.dumps(request), encoding="utf-8")
         part.replace(self._folder / REQUEST)

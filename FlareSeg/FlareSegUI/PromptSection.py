@@ -8,15 +8,13 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from FlareSegUI import Lesions, PromptButtons, PromptNodes
+from FlareSegUI import Corrections, Lesions, PromptButtons, PromptNodes
 from FlareSegUI.PromptClient import Answer, PromptClient
 from FlareSegUI.PromptHistory import History, Step
 from FlareSegUI.Runner import Runner
 
 DELAY_MILLISECONDS = 30
 """Markups tell many changes of one drag; they are asked about together."""
-MEASURED = ("ml", "hu_mean", "longest_mm", "across_mm", "flags")
-"""What is kept of an answer with the segment."""
 
 
 class PromptSection(VTKObservationMixin):
@@ -42,11 +40,11 @@ class PromptSection(VTKObservationMixin):
         self.client = PromptClient(runner, self.onAnswer, self.onEnd)
         self._volume: vtkMRMLScalarVolumeNode | None = None
         self._nodes: dict[str, object] = {}
-        self._segment: tuple[object, str] | None = None
+        self._thing: Lesions.Lesion | Corrections.Organ | None = None
         self._order: list[tuple[str, int]] = []
         self._history = History()
         self._isRestoring = False
-        self.buttons, self.status = PromptButtons.build(layout, self)
+        self.buttons, self.status, self.menu = PromptButtons.build(layout, self)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MILLISECONDS)
@@ -59,14 +57,41 @@ class PromptSection(VTKObservationMixin):
         if volume is None:
             self.status.text = _("Choose a CT volume first")
             return
-        if volume is not self._volume or not self.client.isRunning:
-            with slicer.util.tryWithErrorDisplay(_("FlareSeg cannot start.")):
-                self._open(volume)
+        self._ready(volume)
+        if kind in ("box", "line") and isinstance(self._thing, Corrections.Organ):
+            self.onDone()
+        if self._thing is None:
+            self._begin(Lesions.Lesion(volume))
         if kind in ("box", "line"):
             for old in ("box", "line"):
                 self._forget(old)
         self._startPlacing(self._nodeOf(kind))
         self._showButtons()
+
+    def fillMenu(self) -> None:
+        """List what can be corrected."""
+        Corrections.fillMenu(self.menu, self._volumeOf(), self.correct)
+
+    def correct(self, segmentation: object, key: str) -> None:
+        """Begin to correct a segment: clicks add to it, or take from it."""
+        volume = self._volumeOf()
+        self.onDone()
+        try:
+            thing = Corrections.Organ(volume, segmentation, key)
+        except RuntimeError as error:
+            self.status.text = str(error)
+            return
+        self._ready(volume)
+        self._begin(thing)
+        self.status.text = _(
+            "{name}: place + where it is missing, \u2212 where there is too much"
+        ).format(name=thing.name)
+        self._showButtons()
+
+    def _begin(self, thing: "Lesions.Lesion | Corrections.Organ") -> None:
+        self._thing = thing
+        if self.client.isRunning:
+            self.client.begin(thing.labels)
 
     def _nodeOf(self, kind: str) -> object:
         """Return the node of markups of a kind; made if it is not there."""
@@ -77,11 +102,15 @@ class PromptSection(VTKObservationMixin):
                 self.addObserver(node, event, self.onMarkups)
         return self._nodes[kind]
 
-    def _open(self, volume: vtkMRMLScalarVolumeNode) -> None:
-        self.close()
-        self._volume = volume
-        self.client.start(volume)
-        self.status.text = _("Place it in a slice view")
+    def _ready(self, volume: vtkMRMLScalarVolumeNode) -> None:
+        """Have a process that knows the volume."""
+        if volume is self._volume and self.client.isRunning:
+            return
+        with slicer.util.tryWithErrorDisplay(_("FlareSeg cannot start.")):
+            self.close()
+            self._volume = volume
+            self.client.start(volume)
+            self.status.text = _("Place it in a slice view")
 
     def _startPlacing(self, node: object) -> None:
         logic = slicer.app.applicationLogic()
@@ -129,10 +158,11 @@ class PromptSection(VTKObservationMixin):
             if kind in self._nodes
         }
         self._follow(clicks)
-        if not found and not clicks.get("inside"):
+        isOrgan = isinstance(self._thing, Corrections.Organ)
+        if not found and not clicks.get("inside") and not isOrgan:
             return []
         ordered = [clicks[kind][i] for kind, i in self._order]
-        if not found:  # the first click must say where the thing is
+        if not found and not isOrgan:  # the first click must say where the thing is
             ordered.sort(key=lambda click: not click.inside)
         return found + ordered
 
@@ -152,31 +182,19 @@ class PromptSection(VTKObservationMixin):
 
     def _show(self, answer: Answer) -> None:
         """Write an answer into the segment, or remove it where there is none; say what it is."""
-        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is None:
+        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is None or self._thing is None:
             return
-        if "mask" in answer:
-            segmentation, key = self._target()
-            place, facts = (answer["start"], answer["mask"]), {k: answer[k] for k in MEASURED}
-            Lesions.writeMask(segmentation, key, self._volume, *place)
-            Lesions.keepFacts(segmentation, key, facts)
+        said = ""
+        if not self._thing.isThere:
+            said = _("It is not in the scene any more: choose another one")
+        elif "mask" in answer:
+            self._thing.write(answer)
             size = _("{ml:.2f} ml, {size}").format(ml=answer["ml"], size=Lesions.sizeText(answer))
             said = ". ".join([size, *answer["flags"].values()])
         else:
-            self._removeSegment()
-            said = ""
+            self._thing.clear()
         self.status.text = answer.get("error", said)
         self._onChanged()
-
-    def _target(self) -> tuple[object, str]:
-        """Return segmentation and segment of the thing at hand; made for its first answer."""
-        if self._segment is not None:
-            segmentation, key = self._segment
-            isThere = slicer.mrmlScene.GetNodeByID(segmentation.GetID()) is not None
-            if isThere and segmentation.GetSegmentation().GetSegment(key) is not None:
-                return self._segment
-        segmentation = Lesions.segmentationFor(self._volume)
-        self._segment = (segmentation, Lesions.newSegment(segmentation))
-        return self._segment
 
     def onUndo(self, _checked: bool = False) -> None:
         """Take back what was placed or moved last, or begun: markups and voxels are as before."""
@@ -213,20 +231,24 @@ class PromptSection(VTKObservationMixin):
 
     def onDone(self, _checked: bool = False) -> None:
         """Keep the segment; the next prompt begins another one."""
-        self._segment = None
-        self._clear()
+        self._leave()
 
     def onDiscard(self, _checked: bool = False) -> None:
-        """Remove the segment that is at hand, and its markups."""
-        self._removeSegment()
-        self._clear()
+        """Remove the lesion at hand, or give the organ its voxels back; markups go."""
+        if self._thing is not None:
+            self._thing.clear()
+        self._leave()
         self._onChanged()
 
-    def _removeSegment(self) -> None:
-        if self._segment is not None:
-            segmentation, key = self._segment
-            segmentation.GetSegmentation().RemoveSegment(key)
-        self._segment = None
+    def _leave(self) -> None:
+        thing, self._thing = self._thing, None
+        self._clear()
+        if thing is not None:
+            thing.finish(self._tellSurface)
+
+    def _tellSurface(self, name: str) -> None:
+        self.status.text = _("Making the surface of {name}…").format(name=name)
+        slicer.app.processEvents()
 
     def onEnd(self, reason: str) -> None:
         """The process has ended."""
@@ -239,7 +261,7 @@ class PromptSection(VTKObservationMixin):
         self._timer.stop()
         if self.client.isRunning:
             self.client.stop(wait=True)
-        self._segment = self._volume = None
+        self._thing = self._volume = None
         self._clear()
 
     def _clear(self) -> None:
@@ -263,8 +285,9 @@ class PromptSection(VTKObservationMixin):
         """Enable what can be done with the lesion at hand."""
         self.buttons["undo"].enabled = self._history.canUndo or self._isPlacing()
         self.buttons["redo"].enabled = self._history.canRedo
+        isBegun = bool(self._nodes) or isinstance(self._thing, Corrections.Organ)
         for key in ("cancel", "done"):
-            self.buttons[key].enabled = bool(self._nodes)
+            self.buttons[key].enabled = isBegun
 
 
 def _events() -> tuple[int, ...]:

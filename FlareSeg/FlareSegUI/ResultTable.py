@@ -8,8 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-HARMLESS = {"touches_border", "out_of_field"}
-"""Vessels always reach an edge; other flags ask people to look."""
+HARMLESS = {"touches_border", "out_of_field", "corrected", "little_changed"}
+"""Vessels always reach an edge, and who corrects has looked; other flags ask people to look."""
 NO_VALUE = "–"  # noqa: RUF001  an en dash, as in printed tables
 AT_LEAST = "\u2265 "
 """Before the volume of an organ that is cut by the edge of the scan."""
@@ -33,6 +33,8 @@ def shortNotes() -> dict[str, str]:
         "doubtful": _("doubtful"),
         "empty": _("nothing found"),
         "touches_box": _("cut by its box"),
+        "corrected": _("corrected"),
+        "little_changed": _("little changed"),
     }
 
 

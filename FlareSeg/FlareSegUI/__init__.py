@@ -10,7 +10,7 @@ Frames    all frames of a sequence              FlareSegSubjectHierarchyPlugin  
 Ears, Steps, Words, TimeLeft  what a run says, for people             Samples  the sample CT
 Colors, Views, Doubt, NextSteps  what follows a run: Export, Dicom, Layers to files
 PromptSection a lesion at once: PromptButtons, PromptHistory, PromptClient its process,
-              PromptNodes its markups, Lesions its segments
+              PromptNodes its markups, Lesions its segments, Corrections organs that were there
 RunSection, RunDisplay, Readiness, ResultView, ResultTable, OrganList, BatchSection, ModelSection,
 PackageSection  parts of the panel
 """

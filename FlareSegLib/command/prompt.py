@@ -1,4 +1,4 @@
-"""flareseg prompt: one thing for a box, a line or clicks; or many of one CT."""
+"""flareseg prompt: one thing for a box, a line or clicks; many of one CT; an organ corrected."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ EXAMPLES = """examples:
   flareseg prompt ct.nii.gz --box 12,58,-40,8,-110,-62 --remove 44,-5,-88 -o lesion.nii.gz
   flareseg prompt ct.nii.gz --markups lesion.mrk.json -o lesion.seg.nrrd
   flareseg prompt ct.nii.gz --prompts list.csv -o lesions.seg.nrrd
+  flareseg prompt ct.nii.gz --start organs.nii.gz --organ pancreas --add -20,6,-62 -o better.nii.gz
 
 Positions are in mm in RAS, as 3D Slicer shows them; a box is R0,R1,A0,A1,S0,S1. A box of one slice,
 a line (the longest diameter) and a click have the rest found. list.csv has a row for each thing,
-with the columns name, box, line, add, remove.
+with the columns name, box, line, add, remove. With --start, clicks correct an organ of a labelmap:
+each changes one piece about itself, all else stays.
 Beside lesion.nii.gz stands lesion.report.json: ml, HU, longest diameters (RECIST) and flags, which
 are printed too: look at them.
 """
@@ -79,6 +81,9 @@ def _add_prompts(group: argparse._ArgumentGroup) -> None:
     for name, say in (("add", "a point inside"), ("remove", "a point outside")):
         group.add_argument(f"--{name}", action="append", default=[], metavar="R,A,S", help=say)
     group.add_argument("--prompts", type=Path, metavar="CSV", help="a table of many things")
+    start = "labelmap with organs, such as flareseg segment writes"
+    group.add_argument("--start", type=Path, metavar="FILE", help=start)
+    group.add_argument("--organ", metavar="NAME", help="the one of --start that clicks correct")
 
 
 def _add_choices(group: argparse._ArgumentGroup) -> None:
@@ -100,8 +105,9 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Segment; print the table and where the files are."""
-    if options.labelmap.resolve() == options.source.resolve():
-        raise WrongUsageError(f"OUT is INPUT ({options.source}): choose another name")
+    for what, path in (("INPUT", options.source), ("--start", options.start)):
+        if path and options.labelmap.resolve() == path.resolve():
+            raise WrongUsageError(f"OUT is {what} ({path}): choose another name")
     _check_usage(options)
     with watched(is_quiet=options.quiet, form=options.progress) as progress:
         progress(Step("start", 0.0))
@@ -142,6 +148,7 @@ def _job(options: argparse.Namespace, source: Path) -> PromptJob:
         keep_others=options.others == "keep",
         grow=options.grow == "auto",
         keep_ids=options.keep_ids,
+        start=options.start,
     )
 
 
@@ -154,7 +161,12 @@ def _check_usage(options: argparse.Namespace) -> None:
     if sources and (begins or (clicks and options.prompts)):
         both = " and ".join([*sources, *begins, *clicks])
         raise WrongUsageError(f"{both} exclude each other: give one")
-    if not (begins or sources or options.add):
+    if bool(options.start) != bool(options.organ):
+        raise WrongUsageError("--start and --organ belong together: give both")
+    if options.start and (begins or options.prompts):
+        words = " and ".join(["--start", *begins, *(["--prompts"] if options.prompts else [])])
+        raise WrongUsageError(f"{words} exclude each other: organs are corrected by clicks")
+    if not (begins or sources or options.add or (options.start and options.remove)):
         raise WrongUsageError("no prompt: give --box, --line, --add, --markups or --prompts")
 
 
@@ -177,4 +189,4 @@ def _things(options: argparse.Namespace) -> tuple[Wanted, ...]:
         for text in getattr(options, key):
             a, b, c = prompt_table.numbers(text, 3, f"--{key}")
             prompts.append(ClickPrompt((a, b, c), key == "add"))
-    return (prompt_table.Wanted(options.name, tuple(prompts)),)
+    return (prompt_table.Wanted(options.organ or options.name, tuple(prompts)),)

@@ -3,7 +3,8 @@
 Files, no pipes, so that it works however a panel starts its processes. The panel puts ct.nrrd into
 the folder, and writes request.json whenever the prompts change; the newest wins, since it takes the
 place of the one before. For each there is answer_<number>.npz, then answer_<number>.json, and the
-same as a line on stdout: a panel may look for the file, or wait for the line.
+same as a line on stdout: a panel may look for the file, or wait for the line. A request with a
+"start" is about an organ in a file of that number, which clicks correct.
 """
 
 from __future__ import annotations
@@ -20,14 +21,22 @@ import numpy as np
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.errors import FlareSegError, InputError, OutputError
-from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.preprocessing.orient import axes_and_flips
 from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompt_network import PromptNetwork, load_prompt_network
 from FlareSegLib.prompting.prompt_report import FLAGS, row_of
 from FlareSegLib.prompting.prompts import Prompt
 from FlareSegLib.prompting.read_apart import reading
-from FlareSegLib.prompting.requests import ANSWER, CT, MASK, REQUEST, from_json
+from FlareSegLib.prompting.requests import (
+    ANSWER,
+    CT,
+    MASK,
+    ORGAN,
+    REQUEST,
+    START,
+    from_json,
+)
 from FlareSegLib.prompting.session import Session
 
 POLL_SECONDS = 0.02
@@ -39,6 +48,7 @@ class Server:
     def __init__(self, folder: Path, volume: Volume, network: PromptNetwork) -> None:
         self._folder, self._volume = folder, volume
         self._session = Session(volume, network)
+        self._start: int | None = None
         self._asked: list[Prompt] = []
         self._answered = 0
 
@@ -53,6 +63,7 @@ class Server:
             return None
         self._answered = number
         try:
+            self._begin(request.get("start"))
             return {"answer": number, **self._answer(number, request["prompts"])}
         except FlareSegError as error:
             return {"answer": number, "error": str(error)}
@@ -68,6 +79,19 @@ class Server:
         np.savez(self._folder / MASK.format(number), start=start, mask=mask.astype(np.uint8))
         told = {key: getattr(row, key) for key in ("ml", "hu_mean", "longest_mm", "across_mm")}
         return {**told, "flags": {flag: FLAGS[flag] for flag in row.flags}, "seconds": seconds}
+
+    def _begin(self, start: int | None) -> None:
+        """Begin with another organ, or with none, unless it is the same."""
+        if start == self._start:
+            return
+        self._session.new()
+        self._asked, self._start = [], start
+        if start is not None:
+            with np.load(self._folder / START.format(start)) as file:
+                first, part = file["start"], file["labels"]
+            labels = np.zeros(self._volume.grid.shape, np.uint8)
+            labels[tuple(slice(a, a + n) for a, n in zip(first, part.shape, strict=True))] = part
+            self._session.start(Labelmap(labels, self._volume.grid), ORGAN)
 
     def _follow(self, wanted: list[Prompt]) -> Found | None:
         """Bring the session to these prompts; what is the same is not computed again."""

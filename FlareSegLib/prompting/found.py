@@ -28,6 +28,8 @@ class Found:
     extent: Extent
     """The box that it was looked for in, grid mm."""
     prompts: tuple[Prompt, ...] = ()
+    flags: tuple[str, ...] = ()
+    """What is told of the last prompt, keys of prompt_report.FLAGS."""
 
     @property
     def is_empty(self) -> bool:

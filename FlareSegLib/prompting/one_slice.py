@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.base.geometry import Box, Grid, Volume
-from FlareSegLib.prompting.crop import Frame, back, zyx
+from FlareSegLib.prompting.crop import Frame, back, read_part, zyx
 from FlareSegLib.prompting.look import look
 from FlareSegLib.prompting.prompt_network import PromptNetwork
 from FlareSegLib.prompting.prompts import (
@@ -23,6 +23,7 @@ from FlareSegLib.prompting.prompts import (
     box_extent,
     on_grid,
 )
+from FlareSegLib.prompting.rules import extent_of
 
 LEAST_MM = 3.0
 """A box is at least so large along each axis."""
@@ -66,8 +67,6 @@ class Slice:
     """(1, y, x): a part of the canonical grid."""
     box: Box
     """Where it lies there."""
-    former: NDArray[np.float32]
-    """Mask in the crop."""
 
     @classmethod
     def seen(
@@ -78,7 +77,7 @@ class Slice:
         clicks: Sequence[ClickPrompt],
         last: Slice | None,
     ) -> Slice:
-        """Look at a slice once.
+        """Look at a slice; without clicks again, halfway to what was found: people draw loosely.
 
         Args:
             volume: Canonical, HU.
@@ -87,13 +86,38 @@ class Slice:
             clicks: All of them; those in other slices do not count.
             last: What was found before.
         """
+        here = [click for click in clicks if is_in_slice(click, extent, volume.grid)]
+        first = cls.looked_at(volume, network, extent, here, last)
+        if here or not first.mask.any():
+            return first
+        return cls.looked_at(volume, network, first._halfway(extent, volume.grid), here, first)
+
+    @classmethod
+    def looked_at(
+        cls,
+        volume: Volume,
+        network: PromptNetwork,
+        extent: Extent,
+        clicks: Sequence[ClickPrompt] = (),
+        last: Slice | None = None,
+    ) -> Slice:
+        """Look at a slice once; see seen(), but that all clicks count."""
         grid, config = volume.grid, network.config
         frame = Frame.about(extent, config.ratio, config.grid)
-        here = [click for click in clicks if is_in_slice(click, extent, grid)]
-        former = np.zeros(frame.shape, np.float32) if last is None else last.former
-        logits = look(volume, network, extent, frame, former, here)
+        former = np.zeros(frame.shape, np.float32)
+        if last is not None:
+            former = (read_part(last.mask, last.box, grid, frame) > 0.5).astype(np.float32)
+        logits = look(volume, network, extent, frame, former, clicks)
         box = frame.voxels(grid)
-        return cls(back(logits, frame, grid, box) > 0, box, (logits > 0).astype(np.float32))
+        return cls(back(logits, frame, grid, box) > 0, box)
+
+    def _halfway(self, extent: Extent, grid: Grid) -> Extent:
+        """Return the box between one in its slice and that of the mask, which is not empty."""
+        tight = extent_of(self.mask, self.box.start, grid)
+        low, high = (np.array(one) for one in (extent.low, extent.high))
+        low[1:] = (low[1:] + tight.low[1:]) / 2
+        high[1:] = (high[1:] + tight.high[1:]) / 2
+        return Extent.about((low + high) / 2, high - low)
 
     def put_into(self, mask: NDArray[np.bool_], box: Box) -> tuple[NDArray[np.bool_], Box]:
         """Return a mask that lies in a box with that of the slice in it, and the box of both."""

@@ -23,6 +23,8 @@ DEFAULT = RESOURCES / "Models" / "flare-prompt"
 """The model that ships."""
 CROP = "crop"
 """Kind of a network that looks at a crop about the box."""
+OTHERS = ("one_slice", "correction")
+"""Networks of a model beside that of boxes."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class PromptConfig:
     onnx: str = "model.onnx"
     one_slice: PromptConfig | None = None
     """Of the network that looks at one slice; None: there is none."""
+    correction: PromptConfig | None = None
+    """Of the network that corrects what was found by others; None: there is none."""
 
 
 class PromptNetwork(Protocol):
@@ -54,6 +58,11 @@ class PromptNetwork(Protocol):
     @property
     def one_slice(self) -> PromptNetwork | None:
         """The network that looks at one slice; None: there is none."""
+        ...
+
+    @property
+    def correction(self) -> PromptNetwork | None:
+        """The network that corrects what was found by others; None: there is none."""
         ...
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -76,6 +85,11 @@ class CropNetwork:
     def one_slice(self) -> CropNetwork | None:
         """The network that looks at one slice, opened at its first use; None: there is none."""
         return self._open_other(self.config.one_slice) if self.config.one_slice else None
+
+    @cached_property
+    def correction(self) -> CropNetwork | None:
+        """The network that corrects, opened at its first use; None: there is none."""
+        return self._open_other(self.config.correction) if self.config.correction else None
 
     def __call__(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (z, y, x) of channels (7, z, y, x)."""
@@ -144,7 +158,7 @@ def read_prompt_config(folder: Path) -> PromptConfig:
         raise ModelError(
             f"{path} tells of no network of prompts ({error}): give --model the folder of one"
         ) from error
-    grids = [one.grid for one in (config, config.one_slice) if one]
+    grids = [one.grid for one in (config, config.one_slice, config.correction) if one]
     if config.kind != CROP or config.channels != NAMES or any(len(grid) != 3 for grid in grids):
         raise ModelError(
             f"{path} is of kind {config.kind!r} with channels {config.channels}: this FlareSeg "
@@ -155,12 +169,16 @@ def read_prompt_config(folder: Path) -> PromptConfig:
 
 def _config(facts: dict[str, Any]) -> PromptConfig:
     """Return what model.json says; what it says of other networks stands within."""
-    names = {item.name for item in fields(PromptConfig)}
+    names = {item.name for item in fields(PromptConfig)} - set(OTHERS)
     known = {key: value for key, value in facts.items() if key in names}
     known |= {key: tuple(facts[key]) for key in ("grid", "channels")}
-    said = known.pop("one_slice", None)
     whole = PromptConfig(**known)
-    if said is None:
-        return whole
-    onnx, sha256, grid = (said[key] for key in ("onnx", "sha256", "grid"))
-    return replace(whole, one_slice=replace(whole, onnx=onnx, sha256=sha256, grid=tuple(grid)))
+    one_slice, correction = (_other(whole, facts.get(key)) for key in OTHERS)
+    return replace(whole, one_slice=one_slice, correction=correction)
+
+
+def _other(whole: PromptConfig, facts: dict[str, Any] | None) -> PromptConfig | None:
+    if facts is None:
+        return None
+    onnx, sha256, grid = (facts[key] for key in ("onnx", "sha256", "grid"))
+    return replace(whole, onnx=onnx, sha256=sha256, grid=tuple(grid))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Volume
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.runs import FACES, pieces_of, runs_of
 from FlareSegLib.prompting.diameters import Diameters, diameters
 from FlareSegLib.prompting.found import Found
@@ -26,6 +27,8 @@ FLAGS = {
     "touches_box": "reaches the face of the box: it may go on outside, draw the box larger",
     "touches_border": "reaches the edge of the CT: the rest was not scanned",
     "several_components": "has several pieces",
+    "little_changed": "the last click changed its own point alone: click into the middle of what "
+    "is wrong",
 }
 """Stable key and sentence for people."""
 _FRINGE = 0.02
@@ -56,11 +59,14 @@ class Row:
     flags: tuple[str, ...]
     seconds: float
     prompts: tuple[Prompt, ...]
+    before_ml: float | None = None
+    """Of an organ that was corrected."""
 
     @property
     def notes(self) -> str:
-        """The flags, for people."""
-        return "; ".join(FLAGS[flag] for flag in self.flags)
+        """Volume before corrections, and flags, for people."""
+        before = [] if self.before_ml is None else [f"was {self.before_ml:.2f} ml"]
+        return "; ".join([*before, *(FLAGS[flag] for flag in self.flags)])
 
 
 def row_of(found: Found, volume: Volume, name: str, value: int, seconds: float) -> Row:
@@ -93,7 +99,7 @@ def row_of(found: Found, volume: Volume, name: str, value: int, seconds: float) 
         slice_index=index,
         extent_mm=(float(extent[0]), float(extent[1]), float(extent[2])),
         components=pieces,
-        flags=_flags(found, pieces),
+        flags=(*_flags(found, pieces), *found.flags),
         seconds=seconds,
         prompts=found.prompts,
     )
@@ -117,29 +123,30 @@ def _flags(found: Found, pieces: int) -> tuple[str, ...]:
         return ("empty",)
     flags = []
     step, size = np.array(found.grid.spacing_mm), found.extent.size
-    places = np.argwhere(found.mask)
-    low = (places.min(0) + found.box.start) * step
-    high = (places.max(0) + found.box.start) * step
+    low, high = np.array(found.tight.low), np.array(found.tight.high)
     begun_with_box = found.prompts and isinstance(found.prompts[0], BoxPrompt)
     if begun_with_box and np.any(
-        (low - step / 2 < found.extent.low - _FRINGE * size)
-        | (high + step / 2 > found.extent.high + _FRINGE * size)
+        (low < found.extent.low - _FRINGE * size) | (high > found.extent.high + _FRINGE * size)
     ):
         flags.append("touches_box")
-    if np.any(low < step / 2) or np.any(high > (np.array(found.grid.shape) - 1.5) * step):
+    if np.any(low < 0) or np.any(high > (np.array(found.grid.shape) - 1) * step):
         flags.append("touches_border")
     if pieces > 1:
         flags.append("several_components")
     return tuple(flags)
 
 
-def to_dict(rows: Sequence[Row], facts: Mapping[str, object]) -> dict[str, object]:
-    """Return the report as strict JSON knows it."""
+def to_dict(
+    rows: Sequence[Row], facts: Mapping[str, object], organs: Sequence[Organ] = ()
+) -> dict[str, object]:
+    """Return the report as strict JSON knows it; organs: what the values of the labelmap mean."""
+    named = [{key: getattr(organ, key) for key in ("value", "key", "name")} for organ in organs]
     return {
         "schema_version": SCHEMA_VERSION,
         "disclaimer": "research use, not a medical device",
         "run": dict(facts),
         "things": [_row(row) for row in rows],
+        **({"organs": named} if named else {}),
     }
 
 
@@ -159,9 +166,11 @@ def _rounded(value: object) -> object:
     return [_rounded(item) for item in value] if isinstance(value, tuple) else value
 
 
-def write_json(rows: Sequence[Row], facts: Mapping[str, object], path: Path) -> None:
-    """Write the report; either whole or not at all."""
-    text = json.dumps(to_dict(rows, facts), indent=2, ensure_ascii=False, allow_nan=False)
+def write_json(
+    rows: Sequence[Row], facts: Mapping[str, object], path: Path, organs: Sequence[Organ] = ()
+) -> None:
+    """Write the report of to_dict(); either whole or not at all."""
+    text = json.dumps(to_dict(rows, facts, organs), indent=2, ensure_ascii=False, allow_nan=False)
     with atomic(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 

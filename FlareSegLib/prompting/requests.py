@@ -11,6 +11,10 @@ from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt, Pr
 CT, REQUEST = "ct.nrrd", "request.json"
 ANSWER, MASK = "answer_{}.json", "answer_{}.npz"
 """Of a request, by its number."""
+START = "start_{}.npz"
+"""What is to be corrected, by the number that requests have as "start": first voxel (k, j, i) of
+an array of labels, ORGAN and OTHERS."""
+ORGAN, OTHERS = 1, 2
 KINDS: dict[str, type[BoxPrompt] | type[LinePrompt] | type[ClickPrompt]] = {
     "box": BoxPrompt,
     "line": LinePrompt,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +13,23 @@ from FlareSegLib.base.atomic import check_place, digest, none_or_all
 from FlareSegLib.base.errors import InputError
 from FlareSegLib.base.geometry import Labelmap, Volume
 from FlareSegLib.base.job import beside
+from FlareSegLib.base.labels import Organ
 from FlareSegLib.base.progress import Progress, Step, silent
 from FlareSegLib.images.privacy import hiding, shown_name
 from FlareSegLib.preprocessing.orient import to_canonical
 from FlareSegLib.prompting import prompt_files
 from FlareSegLib.prompting.found import Found
+from FlareSegLib.prompting.organs import Organs, read_organs
 from FlareSegLib.prompting.prompt_network import (
     DEFAULT,
+    OTHERS,
     PromptNetwork,
     load_prompt_network,
     read_prompt_config,
 )
 from FlareSegLib.prompting.prompt_report import FLAGS, Row, row_of, write_csv, write_json
 from FlareSegLib.prompting.prompt_table import Wanted
-from FlareSegLib.prompting.prompts import Prompt, VoxelBox
+from FlareSegLib.prompting.prompts import ClickPrompt, Prompt, VoxelBox
 from FlareSegLib.prompting.session import Session
 
 
@@ -43,6 +46,8 @@ class PromptJob:
     """Where things meet the first has the voxel, else the last."""
     grow: bool = True
     keep_ids: bool = False
+    start: Path | None = None
+    """Organs that were found before; the only thing is the name of one, and clicks correct it."""
 
     @property
     def report(self) -> Path:
@@ -86,12 +91,19 @@ def run(
             volume = read()
         network = load_prompt_network(model, threads)
         progress(Step("network", 0.6))
-        labelmap, rows = segment_things(volume, job, network, progress)
-        del volume
-        _check_found(rows)
-        progress(Step("write", 0.9))
-        prompt_files.write_things(labelmap, [row.name for row in rows], job.labelmap)
-        _write_report(rows, job, network)
+        if job.start:
+            organs, rows = correct_organ(volume, job, network, job.start)
+            del volume
+            progress(Step("write", 0.9))
+            organs.write(job.labelmap)
+            _write_report(rows, job, network, organs.labels.organs)
+        else:
+            labelmap, rows = segment_things(volume, job, network, progress)
+            del volume
+            _check_found(rows)
+            progress(Step("write", 0.9))
+            prompt_files.write_things(labelmap, [row.name for row in rows], job.labelmap)
+            _write_report(rows, job, network)
     progress(Step("write", 1.0))
     return rows
 
@@ -113,8 +125,33 @@ def segment_things(
     return labelmap, tuple(rows)
 
 
+def correct_organ(
+    volume: Volume, job: PromptJob, network: PromptNetwork, start: Path
+) -> tuple[Organs, tuple[Row, ...]]:
+    """Return the organs of a file, the one that the job's thing names corrected, and its row."""
+    (thing,) = job.things
+    clicks = [prompt for prompt in thing.prompts if isinstance(prompt, ClickPrompt)]
+    if len(clicks) < len(thing.prompts):
+        raise InputError(f"{thing.name} is corrected by points alone: take boxes and lines away")
+    organs = read_organs(start, thing.name, volume.grid)
+    for click in clicks if job.keep_others else ():
+        organs.check_free(click)
+    session, organ = Session(volume, network), organs.organ
+    began = time.perf_counter()
+    before = session.start(organs.labelmap, organ.value, keep_others=job.keep_others)
+    found = _followed(session, thing, volume)
+    found.write(organs.labelmap, organ.value, keep_others=job.keep_others)
+    seconds = time.perf_counter() - began
+    row = row_of(found, session.volume, organ.name, organ.value, seconds)
+    return organs, (replace(row, before_ml=before.ml),)
+
+
 def _prompted(session: Session, thing: Wanted, volume: Volume) -> Found:
     session.new()
+    return _followed(session, thing, volume)
+
+
+def _followed(session: Session, thing: Wanted, volume: Volume) -> Found:
     for prompt in in_order(thing.prompts):
         asked: Prompt = prompt.in_world(volume.grid) if isinstance(prompt, VoxelBox) else prompt
         try:
@@ -137,18 +174,23 @@ def _check_found(rows: tuple[Row, ...]) -> None:
         raise InputError(f"{names}: {FLAGS['empty']}; nothing was written")
 
 
-def _write_report(rows: tuple[Row, ...], job: PromptJob, network: PromptNetwork) -> None:
+def _write_report(
+    rows: tuple[Row, ...], job: PromptJob, network: PromptNetwork, organs: Sequence[Organ] = ()
+) -> None:
     if job.csv:
         write_csv(rows, job.csv)
     config = network.config
     name = job.source.name if job.keep_ids else shown_name(job.source, job.series)
     others = (path for path in job.targets if path != job.report)
     model = {"name": config.name, "version": config.version, "sha256": config.sha256}
-    if config.one_slice:
-        model["one_slice_sha256"] = config.one_slice.sha256
+    for key in OTHERS:
+        if other := getattr(config, key):
+            model[f"{key}_sha256"] = other.sha256
     facts = {
         "input": name,
         "model": model,
         "files": {path.name: digest(path) for path in others},
     }
-    write_json(rows, facts, job.report)
+    if job.start:
+        facts["start"] = {"file": job.start.name, "sha256": digest(job.start)}
+    write_json(rows, facts, job.report, organs)

@@ -122,7 +122,7 @@ class Search:
         if found.is_empty or found.fills > rules.LOOSE:
             return state
         if network := self._network.one_slice:
-            known = Slice.seen(self._volume, network, middle_of(found.extent, self._grid), (), None)
+            known = Slice.looked_at(self._volume, network, middle_of(found.extent, self._grid))
             other = self._anchored(state, known, anchor.BOX)
             other = replace(other, found=replace(found, mask=other.found.mask, box=other.found.box))
             if other.found.fills > found.fills + rules.FULLER:

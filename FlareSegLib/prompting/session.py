@@ -4,6 +4,7 @@ session = Session(volume, load_prompt_network())
 found = session.box((12, -40, -110), (58, 8, -62))      # two corners (R, A, S), mm
 found = session.click((30, -20, -90), inside=True)
 found = session.undo()
+found = session.start(labelmap, 4)                      # an organ that is there: clicks correct it
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from FlareSegLib.base.errors import InputError
-from FlareSegLib.base.geometry import Grid, Volume
+from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.preprocessing.orient import to_canonical
-from FlareSegLib.prompting import rules
+from FlareSegLib.prompting import correct, rules
+from FlareSegLib.prompting.correct import Corrected
 from FlareSegLib.prompting.found import Found
 from FlareSegLib.prompting.prompt_network import PromptNetwork
 from FlareSegLib.prompting.prompts import (
@@ -48,9 +50,10 @@ class Session:
             grow: Let a box follow what is found where the prompt does not give its extent.
         """
         self._volume = to_canonical(volume)
+        self._network = network
         self._search = Search(self._volume, network, grow=grow)
-        self._states: list[Seen] = []
-        self._undone: list[Seen] = []
+        self._states: list[Seen | Corrected] = []
+        self._undone: list[Seen | Corrected] = []
 
     @property
     def found(self) -> Found | None:
@@ -99,13 +102,24 @@ class Session:
         Raises:
             InputError: The prompt cannot be.
         """
-        if isinstance(prompt, ClickPrompt):  # noqa: SIM108  mypy tells the two apart so
-            state = self._clicked(prompt)
-        else:
-            state = self._begun(prompt)
-        self._states.append(state)
-        self._undone.clear()
-        return state.found
+        if isinstance(prompt, ClickPrompt):
+            return self._with(self._clicked(prompt))
+        return self._with(self._begun(prompt))
+
+    def start(self, labelmap: Labelmap, value: int, *, keep_others: bool = True) -> Found:
+        """Return the organ of a value, as it is in a labelmap; clicks correct it from now on.
+
+        Args:
+            labelmap: On the grid of the CT. It is kept, and what others have is seen in it.
+            value: Of the organ.
+            keep_others: Add no voxels that have other values.
+
+        Raises:
+            InputError: It is not there, lies on another grid than the CT, or the model has no
+                network for corrections.
+        """
+        asked = (labelmap, value, self._volume, self._network)
+        return self._with(correct.started(*asked, keep_others=keep_others))
 
     def undo(self) -> Found | None:
         """Take the last prompt back; return what was found before it, None if it was the first."""
@@ -124,6 +138,11 @@ class Session:
         self._states.clear()
         self._undone.clear()
 
+    def _with(self, state: Seen | Corrected) -> Found:
+        self._states.append(state)
+        self._undone.clear()
+        return state.found
+
     @cached_property
     def _body(self) -> Extent | None:
         return rules.body_of(self._volume)
@@ -140,15 +159,23 @@ class Session:
             raise InputError(f"the line is {length:.1f} mm long: draw it across the thing")
         return self._search.by_line(start, end, prompt)
 
-    def _clicked(self, click: ClickPrompt) -> Seen:
+    def _clicked(self, click: ClickPrompt) -> Seen | Corrected:
         at = self._inside(click.at, "the click")
-        if self._states:
-            return self._search.by_click(at, click, self._states[-1])
+        last = self._states[-1] if self._states else None
+        if isinstance(last, Corrected):
+            return self._corrected(at, click, last)
+        if last:
+            return self._search.by_click(at, click, last)
         if not click.inside:
             raise InputError(
                 "the first click says what is outside: draw a box or a line, or click inside"
             )
         return self._search.by_point(at, click)
+
+    def _corrected(self, at: NDArray[np.float64], click: ClickPrompt, last: Corrected) -> Corrected:
+        network = self._network.correction
+        assert network, "started() has seen it"
+        return correct.by_click(self._volume, network, at, click, last)
 
     def _inside(self, point: Point, what: str) -> NDArray[np.float64]:
         """Return a point in grid mm, checked to lie in the CT."""

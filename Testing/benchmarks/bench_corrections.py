@@ -1,16 +1,15 @@
-"""Organs that FlareSeg found, corrected by clicks: what the network of prompts makes of them.
+"""Organs that FlareSeg found, corrected by clicks of a simulated user.
 
-    python -m Testing.benchmarks.bench_corrections ../shared/data/val RESULTS [--sides 32 48]
+    python -m Testing.benchmarks.bench_corrections ../shared/data/val RESULTS
 
-RESULTS holds <case>.nii.gz of `flareseg segment`. It does not ship: see training/LOG.md. A click
-looks at cubes about itself, with the organ as the former mask; what all looks change alike,
-connected to the click, within half the smallest cube, only added or only removed, is changed.
+RESULTS holds <case>.nii.gz of `flareseg segment`. Each click goes into the middle of the largest
+error; the organ alone is looked at, so that others do not keep voxels that are its own.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,59 +17,28 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from FlareSegLib.base.geometry import Grid, Volume
+from FlareSegLib.base.geometry import Grid, Labelmap, Volume
 from FlareSegLib.images.reading import read_labelmap
 from FlareSegLib.preprocessing.orient import to_canonical
-from FlareSegLib.prompting.channels import box_channel, channels, click_channel
-from FlareSegLib.prompting.crop import Frame, back, read
 from FlareSegLib.prompting.prompt_network import CropNetwork, load_prompt_network
-from FlareSegLib.prompting.prompts import Extent
-from Testing.benchmarks.prompt_things import Mask, Thing, dsc, error_at, organs
+from FlareSegLib.prompting.session import Session
+from Testing.benchmarks.prompt_things import Mask, Thing, dsc, full, next_click, organs
 
-CLICKS, OBEYED_MM, MARGIN_MM = 5, 1.5, 45.0
+CLICKS, MARGIN_MM = 5, 45.0
 LOW = 0.8
 """Organs with a lower DSC are those to be corrected."""
 
-Click = tuple[np.ndarray, bool]
-"""Voxel, and whether it lies inside."""
 
-
-def corrected(
-    volume: Volume, network: CropNetwork, mask: Mask, clicks: Sequence[Click], sides: list[float]
-) -> Mask:
-    """Return an organ after the last click; the others were done before."""
-    at, inside = clicks[-1]
-    agreed = np.ones(mask.shape, bool)
-    for side in sides:
-        agreed &= _seen(volume, network, mask, clicks, side) != mask
-    z, y, x = (
-        (np.arange(n) - k) * s
-        for n, k, s in zip(mask.shape, at, volume.grid.spacing_mm, strict=True)
-    )
-    apart = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2
-    near = apart <= max(OBEYED_MM, min(volume.grid.spacing_mm) / 2) ** 2
-    change = (agreed & (apart <= (min(sides) / 2) ** 2) | near) & (mask != inside)
-    pieces, _ = ndimage.label(change)
-    return np.where(pieces == pieces[tuple(at)], inside, mask) if change[tuple(at)] else mask
-
-
-def _seen(
-    volume: Volume, network: CropNetwork, mask: Mask, clicks: Sequence[Click], side: float
-) -> Mask:
-    """Return what the network sees in a cube about the last click; the mask elsewhere."""
-    grid, spacing = volume.grid, np.array(volume.grid.spacing_mm)
-    extent = Extent.about(clicks[-1][0] * spacing, np.full(3, side))
-    frame = Frame.about(extent, network.config.ratio, network.config.grid)
-    former = (read(mask, grid, frame) > 0.5).astype(np.float32)
-    plus, minus = (
-        click_channel((at * spacing for at, inside in clicks if inside is kind), frame)
-        for kind in (True, False)
-    )
-    hu = read(volume.array, grid, frame)
-    logits = network(channels(hu, box_channel(extent, frame), former, plus, minus))
-    seen, box = mask.copy(), frame.voxels(grid)
-    seen[box.slices] = back(logits, frame, grid, box) > 0
-    return seen
+def corrected(thing: Thing, found: Mask, network: CropNetwork) -> Iterator[Mask]:
+    """Yield an organ as it was found, and after each click."""
+    session = Session(thing.volume, network)
+    session.start(Labelmap(found.astype(np.uint8), thing.volume.grid), 1)
+    yield found
+    for _ in range(CLICKS):
+        click = next_click(session, thing, found)
+        if click is not None:
+            found = full(session.click(click[0], inside=click[1]), thing.mask.shape)
+        yield found
 
 
 def cut(thing: Thing, found: Mask) -> tuple[Thing, Mask]:
@@ -89,19 +57,15 @@ def labels_of(path: Path) -> np.ndarray:
     return to_canonical(read_labelmap(path)).array
 
 
-def measured(data: Path, results: Path, network: CropNetwork, sides) -> Iterator[list[float]]:
+def measured(data: Path, results: Path, network: CropNetwork) -> Iterator[list[float]]:
     """Yield the DSC of each organ, as found and after each click."""
     for thing in organs(data):
         name, value = thing.name.rsplit(" ", 1)
-        found = labels_of(results / f"{name}.nii.gz")
-        organ, mask = cut(thing, found == int(value))
-        scores, clicks = [dsc(mask, organ.mask)], []
-        for _ in range(CLICKS):
-            at = error_at(mask, organ.mask, organ.volume.grid.spacing_mm)
-            if at is not None:
-                clicks.append((at, bool(organ.mask[tuple(at)])))
-                mask = corrected(organ.volume, network, mask, clicks, sides)
-            scores.append(dsc(mask, organ.mask))
+        found = labels_of(results / f"{name}.nii.gz") == int(value)
+        if not found.any():
+            continue  # nothing to begin with: such an organ is for a box
+        organ, mask = cut(thing, found)
+        scores = [dsc(mask, organ.mask) for mask in corrected(organ, mask, network)]
         print(thing.name, np.round(scores, 3), flush=True)
         yield scores
 
@@ -111,11 +75,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--sides", type=float, nargs="+", default=[32.0, 48.0], help="mm")
-    parser.add_argument("--model", type=Path, help="of training.prompt with faults = true")
+    parser.add_argument("--model", type=Path, help="folder; default: the model that ships")
     said = parser.parse_args()
     network = load_prompt_network(said.model, threads=1)
-    scores = np.array(list(measured(said.data, said.results, network, said.sides)))
+    scores = np.array(list(measured(said.data, said.results, network)))
     steps, low = np.diff(scores, axis=1), scores[:, 0] < LOW
     print(f"all {len(scores)}: {scores.mean(0).round(3)}")
     print(f"under {LOW}, {low.sum()}: {scores[low].mean(0).round(3)}")

@@ -69,6 +69,7 @@ def test_the_report_tells_size_prompts_and_model(done):
     for key, file in (
         ("sha256", "model.onnx"),
         ("one_slice_sha256", "model_slice.onnx"),
+        ("correction_sha256", "model_correction.onnx"),
     ):
         assert model[key] == hashlib.sha256((DEFAULT / file).read_bytes()).hexdigest()
     assert row["slice_s_mm"] == pytest.approx(CENTRE[2], abs=12)

@@ -109,8 +109,14 @@ def test_a_network_of_prompts_is_whole_small_and_loads_in_old_runtimes(folder: P
     config, network = read_prompt_config(folder), load_prompt_network(folder, 1)
     assert config.name == folder.name
     assert config.one_slice
+    assert config.correction
     assert sum(path.stat().st_size for path in folder.glob("*.onnx")) <= 3e6
-    for facts, one in ((config, network), (config.one_slice, network.one_slice)):
+    pairs = (
+        (config, network),
+        (config.one_slice, network.one_slice),
+        (config.correction, network.correction),
+    )
+    for facts, one in pairs:
         model = onnx.load(folder / facts.onnx)
         assert (model.ir_version, model.opset_import[0].version) <= (9, 18)
         assert [item.domain for item in model.opset_import] == [""]

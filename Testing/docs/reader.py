@@ -20,7 +20,7 @@ def write_all(folder):
     volume, labels = abdomen(SHAPE, SPACING_MM, noise_hu=5.0)
     (folder / "demo").mkdir()
     save(volume, folder / "demo" / "sample_ct.nii.gz")
-    write_ct_with_lesion(volume, folder)
+    write_ct_with_lesion(volume, labels, folder)
     for name in ("patient 1", "patient 2"):
         (folder / "cts" / name).mkdir(parents=True)
         save(volume, folder / "cts" / name / "ct.nii.gz")
@@ -30,8 +30,8 @@ def write_all(folder):
     write_predictions(labels, folder)
 
 
-def write_ct_with_lesion(volume, folder):
-    """Write ct.nii.gz, ct.nrrd and prompts for the lesion in them."""
+def write_ct_with_lesion(volume, labels, folder):
+    """Write ct.nii.gz, ct.nrrd, their organs.nii.gz and prompts for the lesion in them."""
     half = [(n - 1) / 2 * mm for n, mm in zip(SHAPE[::-1], SPACING_MM[::-1], strict=True)]
     origin = tuple(np.subtract(CT_CENTRE_LPS_MM, half).tolist())
     grid = replace(volume.grid, origin=origin)
@@ -44,6 +44,7 @@ def write_ct_with_lesion(volume, folder):
     array = np.where(apart < LESION_RADIUS_MM, LESION_HU, volume.array).astype(np.int16)
     for name in ("ct.nii.gz", "ct.nrrd"):
         save(replace(volume, array=array, grid=grid), folder / name)
+    write_labelmap(replace(labels, grid=grid), folder / "organs.nii.gz")
     box = "12,58,-40,8,-110,-62"
     (folder / "list.csv").write_text(f'name,box\nlesion,"{box}"\n', "utf-8")
     ends = [{"position": [-10, 33, -80]}, {"position": [-44, 12, -80]}]

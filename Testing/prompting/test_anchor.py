@@ -30,7 +30,7 @@ def in_slice(z: int, *parts) -> Slice:
     mask = np.zeros((1, 10, 12), bool)
     for part in parts:
         mask[0][part] = True
-    return Slice(mask, Box((z, 4, 4), (z + 1, 14, 16)), np.zeros((2, 96, 96), np.float32))
+    return Slice(mask, Box((z, 4, 4), (z + 1, 14, 16)))
 
 
 def test_agreement_is_the_dice_of_the_slice_alone():
@@ -91,8 +91,7 @@ def test_what_is_missed_is_found_by_a_click_of_the_slice(corners):
 
 
 def test_a_slice_that_agrees_does_not_click():
-    network = with_slice()
-    network.one_slice = Waiting()
-    network.one_slice.config = replace(CONFIG, grid=(2, 96, 96))
+    network = Bright()
+    network.one_slice = with_slice().one_slice
     Session(ball(), network).box(*flat_box(2))
     assert not any(shown[5].any() or shown[6].any() for shown in network.shown)

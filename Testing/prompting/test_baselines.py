@@ -4,13 +4,10 @@ import numpy as np
 import pytest
 
 from FlareSegLib.base.geometry import Volume
-from Testing.benchmarks.bench_corrections import corrected
 from Testing.benchmarks.bench_prompt import simple, table
 from Testing.benchmarks.prompt_methods import ellipsoid, filled, grabcut, otsu, walker
 from Testing.benchmarks.prompt_things import Thing, bounds, dsc, loosened
 from Testing.phantoms import abdomen
-from Testing.prompting.things import BALL, Bright
-from Testing.prompting.things import ball as bright_ball
 
 
 @pytest.fixture(scope="module")
@@ -68,20 +65,3 @@ def test_a_table_has_means_of_groups_and_tight_boxes_last():
     lines = table(found).splitlines()
     assert lines[0] == "| | a (2) |"
     assert lines[2:] == ["| loose x | 0.300 |", "| tight x | 0.600 |"]
-
-
-@pytest.mark.parametrize("inside", [True, False])
-def test_a_correction_changes_one_piece_near_the_click_and_to_its_side_alone(inside):
-    volume = bright_ball()
-    truth = volume.array == BALL  # Bright sees just that
-    faulty = truth.copy()
-    faulty[:, :, :50] = not inside  # lacks half the ball, or has all that is beside it
-    faulty[5:8, 5:8, 90:95] = True
-    at = np.array([30, 45, 46]) if inside else np.array([30, 45, 35])
-    found = corrected(volume, Bright(), faulty, [(at, inside)], [16.0, 24.0])
-    changed = found != faulty
-    assert found[tuple(at)] == inside
-    assert changed.sum() > 100
-    assert np.all(found[changed] == inside)
-    z, y, x = (np.argwhere(changed) - at).T * np.array(volume.grid.spacing_mm)[:, None]
-    assert np.sqrt(z**2 + y**2 + x**2).max() <= 8.0

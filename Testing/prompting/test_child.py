@@ -13,7 +13,7 @@ from FlareSegLib.prompting import child, requests
 from FlareSegLib.prompting.prompts import BoxPrompt, ClickPrompt, LinePrompt
 from FlareSegLib.prompting.session import Session
 from Testing.prompting.test_session import TURNED
-from Testing.prompting.things import CENTRE_RAS, TISSUE, Bright, ball, box
+from Testing.prompting.things import BALL, CENTRE_RAS, TISSUE, Bright, ball, box
 
 PROMPTS = (
     BoxPrompt.between(*box(2)),
@@ -118,6 +118,44 @@ def test_prompts_that_were_there_before_are_not_computed_again(folder):
         ask(folder, number, PROMPTS[0], *clicks)
         server.poll()
     assert len(network.shown) == 5, "three looks at the box, two at the click"
+
+
+def whole(folder, number, shape) -> np.ndarray:
+    """Return the mask of an answer on all of the CT's file."""
+    found = np.zeros(shape, np.uint8)
+    with np.load(folder / requests.MASK.format(number)) as answer:
+        start, mask = answer["start"], answer["mask"]
+    found[tuple(slice(a, a + n) for a, n in zip(start, mask.shape, strict=True))] = mask
+    return found
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS)
+def test_an_organ_of_a_file_is_corrected_and_a_request_without_it_is_about_no_organ(
+    folder, direction
+):
+    volume, network = in_fat(direction), Bright()
+    network.correction = Bright()
+    served(folder, volume)
+    server = child.Server(folder, read_volume(folder / requests.CT), network)
+    is_ball = volume.array == BALL
+    k, j, i = np.argwhere(is_ball).min(0)
+    part = is_ball[k:, j:, i:].astype(np.uint8) * requests.ORGAN
+    part[:12] = 0  # half of the ball is missing
+    part[-1, -1, -1] = requests.OTHERS
+    np.savez(folder / requests.START.format(5), start=(k, j, i), labels=part)
+    before = np.zeros(volume.array.shape, bool)
+    before[k:, j:, i:] = part == requests.ORGAN
+    click = requests.to_json(ClickPrompt(CENTRE_RAS, inside=True))
+    for number, start in ((1, 5), (2, None)):
+        request = {"number": number, "start": start, "prompts": [click]}
+        (folder / requests.REQUEST).write_text(json.dumps(request), encoding="utf-8")
+        assert "error" not in server.poll()
+    after, other = (whole(folder, number, before.shape) > 0 for number in (1, 2))
+    assert np.all(after[before])
+    assert np.mean(is_ball[after]) > 0.97
+    assert np.sum(after) > 1.2 * np.sum(before)
+    assert len(network.correction.shown) == 1
+    assert np.sum(other & is_ball) > 0.9 * np.sum(is_ball), "a first click finds the whole ball"
 
 
 def test_what_is_wrong_is_told_and_the_next_request_is_answered(folder):

@@ -28,7 +28,7 @@ def test_boxes_overlap_by_what_they_share(other, share):
 
 def test_a_slice_replaces_its_own_in_a_mask_and_may_reach_out_of_its_box():
     mask = np.ones((3, 2, 2), bool)
-    part = Slice(np.ones((1, 1, 3), bool), Box((4, 6, 6), (5, 7, 9)), np.zeros((2, 8, 8)))
+    part = Slice(np.ones((1, 1, 3), bool), Box((4, 6, 6), (5, 7, 9)))
     found, box = part.put_into(mask, Box((3, 5, 5), (6, 7, 7)))
     assert box == Box((3, 5, 5), (6, 7, 9))
     assert found.sum(axis=(1, 2)).tolist() == [4, 3, 4]

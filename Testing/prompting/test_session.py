@@ -113,13 +113,15 @@ def test_a_box_of_one_slice_has_its_depth_found(session):
 
 
 class Cross(Bright):
-    """A network of one slice that finds what is bright in the right half of its crop alone."""
+    """A network of one slice: what is bright in the right half of its crop, then what it found."""
 
     config = replace(CONFIG, grid=(2, 96, 96))
 
     def __call__(self, channels):
         logits = super().__call__(channels)
         logits[:, :, :48] = -1
+        if channels[4].any():
+            logits = channels[4] * 2 - 1
         return np.where(channels[5] > 0.5, 1.0, logits).astype(np.float32)
 
 
@@ -131,8 +133,13 @@ def test_a_box_in_one_slice_has_its_slice_from_the_network_of_one_slice():
     there, before = full(found), full(plain)
     assert (there != before).any((1, 2)).nonzero()[0].tolist() == [30]
     assert 0.4 < there[30].sum() / before[30].sum() < 0.6
-    (shown,) = network.one_slice.shown
-    np.testing.assert_allclose(shown[:, 0], shown[:, 1], atol=1e-3)
+    first, second = network.one_slice.shown
+    for shown in (first, second):
+        np.testing.assert_allclose(shown[:, 0], shown[:, 1], atol=1e-3)
+    assert not first[4].any()
+    assert second[4].any(), "what was found before"
+    wide, close = (np.count_nonzero(shown[1, 0] > 0.1) for shown in (first, second))
+    assert close > 1.05 * wide, "the box lies halfway to what was found"
 
 
 def test_a_click_in_the_slice_of_the_box_is_shown_to_the_network_of_one_slice():
@@ -142,10 +149,11 @@ def test_a_click_in_the_slice_of_the_box_is_shown_to_the_network_of_one_slice():
     before = session.box(*flat_box(2))
     x, y, z = CENTRE_RAS
     session.click((x + 7, y, z + 8))
-    assert len(slices.shown) == 1, "a click four slices above leaves the slice as it is"
+    assert len(slices.shown) == 2, "a click four slices above leaves the slice as it is"
     after = session.click((x + 7, y, z))
-    assert slices.shown[1][5].max() == 1
-    assert slices.shown[1][4].any(), "the former mask"
+    (shown,) = slices.shown[2:]
+    assert shown[5].max() == 1
+    assert shown[4].any(), "the former mask"
     gained = after.mask[30 - after.box.start[0]].sum() - before.mask[30 - before.box.start[0]].sum()
     assert gained > 0
     session.undo()

@@ -23,6 +23,7 @@ class Bright:
 
     config = CONFIG
     one_slice: Bright | None = None
+    correction: Bright | None = None
 
     def __init__(self) -> None:
         self.shown: list[np.ndarray] = []

@@ -34,8 +34,8 @@ def roi(section, centre=CENTRE_RAS, size=2 * RADIUS + 4):
 
 
 def segment(section):
-    wait_until(lambda: section._segment is not None)
-    return section._segment
+    wait_until(lambda: section._thing is not None and section._thing.segment is not None)
+    return section._thing.segment
 
 
 def ml(section, ct):

@@ -59,7 +59,7 @@ def test_undo_and_redo_bring_back_voxels_and_markups_of_each_step(section, ball)
 def test_undo_of_the_first_box_leaves_nothing_and_redo_brings_the_lesion_back(section, ball):
     answered(section, lambda: roi(section))
     first = ml(section, ball)[1].copy()
-    node, _ = section._segment
+    node, _ = section._thing.segment
     section.onUndo()
     assert node.GetSegmentation().GetNumberOfSegments() == 0
     assert section._nodes == {}

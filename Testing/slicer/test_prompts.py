@@ -32,7 +32,7 @@ def test_a_box_becomes_a_segment_and_done_keeps_it(section, ball):
     assert "52988006" in tag.get()
     section.onDone()
     assert section._nodes == {}
-    assert section._segment is None
+    assert section._thing is None
     assert node.GetSegmentation().GetSegment(key) is not None
 
 

@@ -13,10 +13,12 @@ from training.loop.run import start
 from training.machine.memory import keep_freed
 from training.networks.prompt import CropNet, slice_net
 from training.networks.slices import dilate_little
+from training.prompt import faults
 from training.prompt.cases import Case, load_cases
 from training.prompt.clicks import channels, click
 from training.prompt.crops import Crops
 from training.prompt.embed.train import train_embed
+from training.prompt.faults import FaultSource
 from training.prompt.learner import Learner, autocast, follow
 from training.prompt.settings import EmbedSettings, Settings, read_settings
 from training.prompt.source import Source, objective
@@ -41,6 +43,15 @@ class Run(Learner):
         super().__init__(network, settings, settings.steps)
         self.device = device
 
+    def correct(self, source: FaultSource) -> dict[str, float]:
+        """Do one step of corrections; return its loss, and the DSC of what was to be changed."""
+        batch = source.batch(self.step)
+        self.network.train()
+        with autocast(self.device):
+            logits = self.network(batch.shown)
+        loss, dsc = faults.objective(logits.float(), batch)
+        return self.descend(loss) | {"dsc": dsc.item()}
+
     def learn(self, source: Source) -> dict[str, float]:
         """Do one step; return its loss and DSC."""
         crops = source.batch(self.step)
@@ -57,11 +68,8 @@ class Run(Learner):
         rng = np.random.default_rng([self.settings.seed, self.step, 2])
         clicks = 0 if rng.random() < BOX_ALONE else int(rng.integers(1, MOST_CLICKS + 1))
         former = inside = outside = torch.zeros_like(crops.truth)
-        if crops.former is not None:
-            clicks, former = clicks // 2, crops.former
-            inside, outside = click(former, crops.truth, inside, outside)
         self.network.eval()
-        if not clicks and crops.former is None and rng.random() < AGAIN:
+        if not clicks and rng.random() < AGAIN:
             former = self._mask(channels(crops, former, inside, outside))
         for _ in range(clicks):
             former = self._mask(channels(crops, former, inside, outside))
@@ -81,8 +89,12 @@ def train(settings: Settings, cases: list[Case], device: torch.device, *, resume
         run.load(path)
     else:
         checkpoint.check_new(path)
-    source = Source(cases, settings, device)
-    follow(run, lambda _: run.learn(source), path)
+    if settings.results:
+        found = FaultSource(cases, settings, device)
+        follow(run, lambda _: run.correct(found), path)
+    else:
+        source = Source(cases, settings, device)
+        follow(run, lambda _: run.learn(source), path)
     return run
 
 
@@ -99,6 +111,7 @@ def main() -> None:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(wanted)
     cases = load_cases(settings.packs, settings.labels, device)
+    cases = [case for case in cases if not any(word in case.name for word in settings.without)]
     print(f"{len(cases)} cases on {device}", flush=True)
     if isinstance(settings, EmbedSettings):
         _, found = train_embed(settings, cases, device, resume=said.resume)

@@ -1,6 +1,6 @@
 """Write the model folder of a trained network of prompts; fails if onnxruntime and torch disagree.
 
-python -m training.prompt.export CHECKPOINT FOLDER --version 1.3.0 --slices FILE
+python -m training.prompt.export CHECKPOINT FOLDER --version 1.4.0 --slices FILE --correction FILE
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -25,8 +26,11 @@ from training.networks.prompt import CropNet, slice_net
 from training.prompt.crops import RATIO
 from training.result import onnx_file
 
-SLICE = (2, 96, 96)
-"""Voxels of a crop of one slice."""
+OTHERS = {
+    "one_slice": ("model_slice.onnx", (2, 96, 96)),
+    "correction": ("model_correction.onnx", (24, 40, 40)),
+}
+"""Networks beside that of boxes, as model.json names them: file, and voxels (z, y, x) of a crop."""
 TOLERANCE, TOLERANCE_BYTES = 1e-3, 2e-2
 """Largest difference of logits, relative to their range: of weights in half precision, in bytes."""
 Store = Callable[[onnx.ModelProto], onnx.ModelProto]
@@ -55,16 +59,16 @@ def export(
     shape: Sequence[int],
     folder: Path,
     version: str,
-    one_slice: CropNet | None = None,
+    others: Mapping[str, CropNet] = MappingProxyType({}),
 ) -> float:
     """Write networks and model.json; return the largest difference of logits to onnxruntime's.
 
     Args:
-        network: Of boxes; its weights are kept in half precision, those of the other in bytes.
+        network: Of boxes; its weights are kept in half precision, those of the others in bytes.
         shape: Voxels (z, y, x) of its crops.
         folder: Of the model; its name is the model's.
         version: Of the model.
-        one_slice: The network of one slice.
+        others: Networks beside it, by their names in OTHERS.
 
     Raises:
         ModelError: They differ by more than TOLERANCE of the range of the logits.
@@ -78,16 +82,16 @@ def export(
         "ratio": RATIO,
         "channels": list(NAMES),
     }
-    if one_slice:
-        path = folder / "model_slice.onnx"
-        facts["one_slice"] = _written(one_slice, SLICE, path, onnx_file.in_bytes)
+    for name, other in others.items():
+        file, crop = OTHERS[name]
+        facts[name] = _written(other, crop, folder / file, onnx_file.in_bytes)
     with atomic(folder / "model.json") as part:
         part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     loaded = load_prompt_network(folder, 1)
-    worst = _difference(network, loaded, TOLERANCE)
-    if one_slice and loaded.one_slice:
-        worst = max(worst, _difference(one_slice, loaded.one_slice, TOLERANCE_BYTES))
-    return worst
+    found = [_difference(network, loaded, TOLERANCE)]
+    for name, other in others.items():
+        found.append(_difference(other, getattr(loaded, name), TOLERANCE_BYTES))
+    return max(found)
 
 
 def _written(network: CropNet, shape: Sequence[int], path: Path, store: Store) -> dict[str, object]:
@@ -108,6 +112,11 @@ def _difference(network: CropNet, loaded: CropNetwork, tolerance: float) -> floa
     return worst
 
 
+def _loaded(network: CropNet, path: Path) -> CropNet:
+    network.load_state_dict(weights(path))
+    return network
+
+
 def main() -> None:
     """Export what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -116,12 +125,14 @@ def main() -> None:
     parser.add_argument("--version", required=True)
     parser.add_argument("--grid", type=int, nargs=3, default=(32, 64, 64))
     parser.add_argument("--slices", type=Path, help="checkpoint of the network of one slice")
+    parser.add_argument("--correction", type=Path, help="checkpoint of the network that corrects")
     said = parser.parse_args()
-    network, one_slice = CropNet(), slice_net() if said.slices else None
-    network.load_state_dict(weights(said.checkpoint))
-    if one_slice:
-        one_slice.load_state_dict(weights(said.slices))
-    worst = export(network, said.grid, said.folder, said.version, one_slice)
+    network, others = _loaded(CropNet(), said.checkpoint), {}
+    if said.slices:
+        others["one_slice"] = _loaded(slice_net(), said.slices)
+    if said.correction:
+        others["correction"] = _loaded(CropNet(), said.correction)
+    worst = export(network, said.grid, said.folder, said.version, others)
     print(f"{said.folder}: largest difference of logits {worst:.2g}")
 
 

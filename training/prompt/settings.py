@@ -24,6 +24,8 @@ class Common:
     """Organs that are never shown as organs: right kidney, spleen, aorta, gallbladder, left one."""
     often: tuple[str, ...] = ("hcctace", "crlm", "cptac")
     """Cases with one of these in their name are drawn three times as often."""
+    without: tuple[str, ...] = ()
+    """Cases with one of these in their name are not shown: they are to choose by."""
     steps: int = 3600
     seconds: float = float("inf")
     """The run ends before its steps when so much time is over; the rate follows the steps."""
@@ -51,16 +53,16 @@ class Settings(Common):
     """Scenes that crops are drawn from; a multiple of fresh."""
     flat: bool = False
     """Boxes lie in one slice, and its mask is learned; both planes of the grid show it."""
-    faults: bool = False
-    """Learn to correct organs that have a local fault, by clicks alone: see faults.py."""
+    results: Path | None = None
+    """Folder of organs as they were found: learn to correct them by a click, see faults.py."""
 
     def __post_init__(self) -> None:
         if self.ring % self.fresh or self.ring < self.fresh:
             raise ConfigError(f"ring is {self.ring}: give a multiple of fresh, {self.fresh}")
         if any(n % 8 for n in self.grid[1:]) or self.grid[0] % 2:
             raise ConfigError(f"grid is {self.grid}: give an even depth and multiples of 8")
-        if self.flat and (self.grid[0] != 2 or self.faults):
-            raise ConfigError(f"flat, grid is {self.grid}: give a depth of 2, and no faults")
+        if self.flat and (self.grid[0] != 2 or self.results):
+            raise ConfigError(f"flat, grid is {self.grid}: give a depth of 2, and no results")
 
 
 @dataclass(frozen=True)

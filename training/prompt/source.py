@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.prompt import faults, lesions, pool, regions
+from training.prompt import lesions, pool, regions
 from training.prompt.cases import Case
 from training.prompt.crops import Crops, changed, crops
 from training.prompt.scenes import SHAPE, between, chances_of, cut, draw, seeded
@@ -42,17 +42,14 @@ class Source:
         count, size = self._settings.batch, self._settings.ring
         rows = torch.from_numpy(rng.choice(size, count, replace=count > size)).to(self._device)
         hu, mask, grid = self._hu[rows], self._mask[rows].float(), self._settings.grid
-        if self._settings.faults:
-            return changed(faults.crops(hu, mask, grid, rng))
         flat = self._settings.flat
         return changed(crops(hu, mask, self._is_organ[rows], grid, flat=flat))
 
     def _put(self, number: int) -> None:
         """Put fresh scenes in the place of the oldest."""
         settings, rng = self._settings, seeded(self._settings.seed, number, 0)
-        one = faults.draw if settings.faults else draw
         drawn = [
-            one(self._cases, self._chances, settings.left_out, rng) for _ in range(settings.fresh)
+            draw(self._cases, self._chances, settings.left_out, rng) for _ in range(settings.fresh)
         ]
         pairs = [cut(scene) for scene in drawn]
         hu, mask = (torch.stack(part) for part in zip(*pairs, strict=True))

@@ -14,7 +14,7 @@ from Testing.phantoms import abdomen  # noqa: E402
 from training.config import ConfigError  # noqa: E402
 from training.machine.device import has_bfloat16  # noqa: E402
 from training.networks.prompt import CropNet, slice_net  # noqa: E402
-from training.prompt import faults, lesions, regions, scenes, source  # noqa: E402
+from training.prompt import lesions, regions, scenes, source  # noqa: E402
 from training.prompt.__main__ import Run, train  # noqa: E402
 from training.prompt.cases import to_case  # noqa: E402
 from training.prompt.clicks import channels, click  # noqa: E402
@@ -293,32 +293,6 @@ def test_a_click_lies_in_the_largest_error_on_the_right_side():
     assert mask[1].flatten()[outside[1].argmax()] == 1
 
 
-def test_an_organ_has_a_local_fault_and_what_is_wanted_differs_there_alone():
-    mask = torch.zeros(12, 1, *scenes.SHAPE)
-    mask[..., :46] = 1
-    torch.manual_seed(0)
-    found = faults.crops(mask * 100, mask, (16, 32, 32), np.random.default_rng(0))
-    assert set(found.weight.tolist()) <= {0.0, 1.0}
-    assert found.weight.sum() > 6
-    wrong = (found.former != found.truth).float()
-    assert wrong[:, 0, 7:9, 14:18, 14:18].any((1, 2, 3))[found.weight > 0].all()
-    assert not wrong[:, :, [0, -1]].any()
-    off = found.truth != torch.nn.functional.interpolate(mask, (16, 32, 32))
-    assert off.any(), "elsewhere the organ stays as it was found, wrong ones too"
-    assert not off[..., 18:].any()
-    assert not off[..., :14].any()
-
-
-@pytest.mark.slow
-def test_a_network_learns_from_faults_and_goes_on(case, tmp_path):
-    whole = train(settings(tmp_path / "a", faults=True, left_out=()), [case], CPU, resume=False)
-    stopped = settings(tmp_path / "b", faults=True, left_out=(), seconds=0.0)
-    train(stopped, [case], CPU, resume=False)
-    resumed = train(settings(tmp_path / "b", faults=True, left_out=()), [case], CPU, resume=True)
-    for name, value in whole.average.state_dict().items():
-        torch.testing.assert_close(resumed.average.state_dict()[name], value, rtol=0, atol=0)
-
-
 def test_the_network_has_half_a_million_weights_and_a_logit_for_each_voxel():
     network = CropNet()
     assert sum(weight.numel() for weight in network.parameters()) == 507_776
@@ -326,18 +300,18 @@ def test_the_network_has_half_a_million_weights_and_a_logit_for_each_voxel():
 
 
 @pytest.mark.parametrize(
-    ("name", "faults", "flat"),
+    ("name", "corrects", "flat"),
     [
         ("prompt", False, False),
         ("correct", True, False),
         ("slice", False, True),
     ],
 )
-def test_the_configs_in_the_repository_load(name, faults, flat):
+def test_the_configs_in_the_repository_load(name, corrects, flat):
     from pathlib import Path
 
     found = read_settings(Path(__file__).parents[3] / "training" / "prompt" / f"{name}.toml")
-    assert (found.faults, found.flat) == (faults, flat)
+    assert (found.results is not None, found.flat) == (corrects, flat)
 
 
 @pytest.mark.slow
@@ -345,10 +319,14 @@ def test_the_configs_in_the_repository_load(name, faults, flat):
 def test_exported_networks_say_what_torch_says_and_are_half_as_large_or_a_quarter(tmp_path):
     torch.manual_seed(0)
     folder = tmp_path / "m"
-    assert export(CropNet(), (8, 16, 16), folder, "1", slice_net()) < 0.1
+    others = {"one_slice": slice_net(), "correction": CropNet()}
+    assert export(CropNet(), (8, 16, 16), folder, "1", others) < 0.1
     assert (folder / "model.onnx").stat().st_size < 2.4 * 507_776
     assert (folder / "model_slice.onnx").stat().st_size < 1.4 * 875_240
-    assert load_prompt_network(folder).one_slice.config.grid == (2, 96, 96)
+    assert (folder / "model_correction.onnx").stat().st_size < 1.4 * 507_776
+    loaded = load_prompt_network(folder)
+    assert loaded.one_slice.config.grid == (2, 96, 96)
+    assert loaded.correction.config.grid == (24, 40, 40)
 
 
 @pytest.mark.parametrize(
