@@ -17,11 +17,12 @@ CODES = [
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with the files that the pages speak of."""
-    volume = abdomen((40, 38, 48), (8.0, 8.0, 8.0))[0]
-    image = sitk.GetImageFromArray(volume.array)
-    image.SetSpacing(volume.grid.spacing_mm[::-1])
-    image.SetOrigin((-190.0, -150.0, -160.0))  # the boxes of docs/prompt.md lie in it
-    for name in ("ct.nii.gz", "ct.nrrd", "cts/a.nii.gz"):
+    volume, labels = abdomen((40, 38, 48), (8.0, 8.0, 8.0))
+    names = dict.fromkeys(("ct.nii.gz", "ct.nrrd", "cts/a.nii.gz"), volume)
+    for name, one in {**names, "organs.nii.gz": labels}.items():
+        image = sitk.GetImageFromArray(one.array)
+        image.SetSpacing(volume.grid.spacing_mm[::-1])
+        image.SetOrigin((-190.0, -150.0, -160.0))  # the boxes of docs/prompt.md lie in it
         (tmp_path / name).parent.mkdir(exist_ok=True)
         sitk.WriteImage(image, str(tmp_path / name))
     monkeypatch.chdir(tmp_path)
