@@ -112,9 +112,13 @@ def test_a_click_between_thick_slices_counts_in_the_nearest():
     grid = replace(ball().grid, spacing_mm=(6.0, 1.5, 1.5))
     session = begun(half(True), Volume(ball().array, grid))
     z, y, x = INSIDE
-    found = session.click(in_world(np.array((z + 0.4, y, x)) * grid.spacing_mm, session.grid))
+    point = in_world(np.array((z + 0.4, y, x)) * grid.spacing_mm, session.grid)
+    found = session.click(point)
     assert full(found)[INSIDE]
     assert found.flags == ()
+    session.undo()
+    session._network.correction = Unsure()
+    assert full(session.click(point))[INSIDE], "2.4 mm away, and the network does not want it"
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -176,6 +180,19 @@ def test_a_click_that_changes_its_own_point_alone_is_flagged():
     assert "little_changed" in row.flags
     assert "its own point alone" in row.notes
     assert session.click(at(INSIDE, session)).flags == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "touches"),
+    [((0, 40, 40), (9, 49, 49), True), ((50, 40, 91), (59, 49, 99), True),
+     ((1, 1, 1), (58, 88, 98), False)],
+)  # fmt: skip
+def test_an_organ_that_reaches_the_edge_of_the_ct_is_flagged(first, last, touches):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))] = ORGAN
+    session = begun(labels)
+    row = row_of(session.found, session.volume, "liver", 1, 0.0)
+    assert ("touches_border" in row.flags) is touches
 
 
 def test_undo_and_redo_are_exact_back_to_the_organ_as_it_was():
