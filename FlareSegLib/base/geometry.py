@@ -27,6 +27,11 @@ class Box:
     start: Zyx
     stop: Zyx
 
+    @classmethod
+    def of(cls, slices: tuple[slice, slice, slice]) -> Box:
+        """Return the box of an index, as slices gives it."""
+        return cls(*zip(*((edge.start, edge.stop) for edge in slices), strict=True))
+
     @property
     def shape(self) -> Zyx:
         """Extent in voxels."""

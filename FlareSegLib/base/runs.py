@@ -79,6 +79,13 @@ class Runs:
             slice(int(first), int(last)),
         )
 
+    def holding(self, voxel: NDArray[np.int_]) -> NDArray[np.bool_]:
+        """Return which run, if any, holds a voxel (z, y, x)."""
+        z, y = self.zy
+        in_row = (z == voxel[0]) & (y == voxel[1])
+        found: NDArray[np.bool_] = in_row & (self.start <= voxel[2]) & (voxel[2] < self.stop)
+        return found
+
     def voxels(self) -> tuple[Ints, Ints, Ints]:
         """Return the index (z, y, x) of all voxels, in their order."""
         z, y = (np.repeat(at, self.lengths) for at in self.zy)

@@ -160,8 +160,4 @@ def to_image(labelmap: Labelmap) -> sitk.Image:
 def _boxes(labelmap: Labelmap) -> dict[int, Box]:
     """Return the bounding box of each label value."""
     edges = enumerate(boxes_of(labelmap.array), start=1)
-    return {
-        value: Box(*zip(*((edge.start, edge.stop) for edge in box), strict=True))
-        for value, box in edges
-        if box
-    }
+    return {value: Box.of(box) for value, box in edges if box}

@@ -83,7 +83,7 @@ def started(
     place = boxes_of(turned.array)[value - 1]
     if place is None:
         raise InputError(f"value {value} is not in the labelmap: segment the thing by a box")
-    box = Box(*zip(*((edge.start, edge.stop) for edge in place), strict=True))
+    box = Box.of(place)
     mask = turned.array[place] == value
     extent = rules.extent_of(mask, box.start, volume.grid)
     return Corrected(Found(mask, box, volume.grid, extent), turned.array, value, keep_others)
@@ -181,7 +181,6 @@ def _piece(mask: Mask, own: NDArray[np.int_]) -> Mask:
     kept = np.zeros(mask.shape, np.bool_)
     if mask[tuple(own)]:
         runs = runs_of(mask.view(np.uint8))
-        piece, (z, y) = pieces_of(runs, FACES), runs.zy
-        holds = (z == own[0]) & (y == own[1]) & (runs.start <= own[2]) & (own[2] < runs.stop)
-        kept[runs.part(piece == piece[holds][0]).voxels()] = True
+        piece = pieces_of(runs, FACES)
+        kept[runs.part(piece == piece[runs.holding(own)][0]).voxels()] = True
     return kept

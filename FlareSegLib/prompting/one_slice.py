@@ -114,10 +114,8 @@ class Slice:
     def _halfway(self, extent: Extent, grid: Grid) -> Extent:
         """Return the box between one in its slice and that of the mask, which is not empty."""
         tight = extent_of(self.mask, self.box.start, grid)
-        low, high = (np.array(one) for one in (extent.low, extent.high))
-        low[1:] = (low[1:] + tight.low[1:]) / 2
-        high[1:] = (high[1:] + tight.high[1:]) / 2
-        return Extent.about((low + high) / 2, high - low)
+        low, high = (extent.low[0], *tight.low[1:]), (extent.high[0], *tight.high[1:])
+        return extent.halfway(Extent(low, high))
 
     def put_into(self, mask: NDArray[np.bool_], box: Box) -> tuple[NDArray[np.bool_], Box]:
         """Return a mask that lies in a box with that of the slice in it, and the box of both."""

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from FlareSegLib.base.atomic import atomic
 from FlareSegLib.base.geometry import Volume
@@ -82,8 +81,8 @@ def row_of(found: Found, volume: Volume, name: str, value: int, seconds: float) 
     hu = volume.array[found.box.slices][found.mask]
     grid = found.grid
     longest = diameters(found.mask, (grid.spacing_mm[1], grid.spacing_mm[2]))
-    extent = _extent(found.mask) * np.array(grid.spacing_mm)
     empty = found.is_empty
+    extent = np.zeros(3) if empty else found.tight.size
     runs = runs_of(found.mask.view(np.uint8))
     pieces = int(pieces_of(runs, FACES).max(initial=-1)) + 1
     index = None if empty else longest.slice + found.box.start[0]
@@ -111,11 +110,6 @@ def _slice_mm(found: Found, longest: Diameters, index: int) -> float:
     plane = (np.array(longest.ends[0]) + np.array(longest.ends[1])) / 2
     begin = np.array(found.box.start[1:]) * step[1:]
     return in_world(np.array([index * step[0], *(plane + begin)]), found.grid)[2]
-
-
-def _extent(mask: NDArray[np.bool_]) -> NDArray[np.int_]:
-    places = [np.flatnonzero(mask.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
-    return np.array([p[-1] - p[0] + 1 if p.size else 0 for p in places])
 
 
 def _flags(found: Found, pieces: int) -> tuple[str, ...]:

@@ -103,6 +103,12 @@ class Extent:
         """Return the box of a size about its middle."""
         return cls(_point(centre - size / 2), _point(centre + size / 2))
 
+    def halfway(self, other: Extent) -> Extent:
+        """Return the box whose faces lie halfway to those of another."""
+        low = (np.array(self.low) + np.array(other.low)) / 2
+        high = (np.array(self.high) + np.array(other.high)) / 2
+        return Extent.about((low + high) / 2, high - low)
+
     def within(self, other: Extent) -> Extent:
         """Return the part of the box that lies in another."""
         low = np.maximum(self.low, other.low)

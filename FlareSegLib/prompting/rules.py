@@ -61,11 +61,9 @@ def tidy(mask: Mask, start: Zyx, clicks: Sequence[ClickPrompt], grid: Grid) -> M
     if piece.max(initial=0) == 0:
         return mask
     keep = {int(np.bincount(piece, runs.lengths).argmax())}
-    z, y = runs.zy
     for click in clicks:
         at = np.rint(on_grid(click.at, grid) / np.array(grid.spacing_mm)).astype(int) - start
-        holds = (z == at[0]) & (y == at[1]) & (runs.start <= at[2]) & (at[2] < runs.stop)
-        keep.update(piece[holds].tolist() if click.inside else ())
+        keep.update(piece[runs.holding(at)].tolist() if click.inside else ())
     kept = np.zeros(mask.shape, np.bool_)
     kept[runs.part(np.isin(piece, sorted(keep))).voxels()] = True
     return kept

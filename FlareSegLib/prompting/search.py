@@ -109,9 +109,7 @@ class Search:
         found = state.found
         if found.is_empty:
             return state
-        low = (np.array(found.tight.low) + np.array(found.extent.low)) / 2
-        high = (np.array(found.tight.high) + np.array(found.extent.high)) / 2
-        second = self._seen(Extent.about((low + high) / 2, high - low), found.prompts, state)
+        second = self._seen(found.extent.halfway(found.tight), found.prompts, state)
         closer = replace(second, found=replace(second.found, extent=found.extent))
         is_worse = closer.found.fills < found.fills - rules.WORSE
         return state if is_worse else closer
